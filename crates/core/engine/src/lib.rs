@@ -1,0 +1,1 @@
+//! Decides: state and input to changes and effects.

@@ -1,0 +1,65 @@
+//! An agent, and so a managed computer: what serves as host, library server, or both.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::ids::{AgentId, TokenId};
+use crate::name::Name;
+use crate::time::Timestamp;
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// The computer's name.
+    pub name: Name,
+    /// What the computer serves as.
+    pub roles: Roles,
+    /// The agent's version.
+    pub version: String,
+    /// The serial number (hexadecimal) of its current certificate. No other is let in.
+    pub certificate: String,
+    /// When that certificate runs out.
+    pub certificate_until: Timestamp,
+    /// When it was enrolled.
+    pub enrolled: Timestamp,
+}
+
+impl Agent {
+    /// How people call it in messages.
+    pub fn label(&self) -> String {
+        format!("agent {}", self.name)
+    }
+}
+
+/// What a managed computer serves as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Roles {
+    /// Runs machines.
+    pub host: bool,
+    /// Serves library shares.
+    pub library: bool,
+}
+
+/// A token that lets one computer enrol once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Enrolment {
+    /// Its id.
+    pub id: TokenId,
+    /// SHA-256 of the token, hexadecimal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+    /// What the computer may serve as.
+    pub roles: Roles,
+    /// The only host name it is good for; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    /// When it runs out: an hour after it was made.
+    pub expires: Timestamp,
+    /// Which agent used it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_by: Option<AgentId>,
+    /// When it was made.
+    pub created: Timestamp,
+}

@@ -1,0 +1,215 @@
+//! What server and agent say to each other. Fields are only added, with defaults; a tag that is not known decodes to
+//! *unknown* and never ends the stream.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::command::{Command, Mark, Outcome};
+use crate::host::{HostFacts, Load};
+use crate::ids::{AgentId, InstallationId, SessionId, StepNo};
+use crate::seen::Seen;
+use crate::time::Ms;
+
+/// The version of the protocol; raised when a command or a message kind is added.
+pub const PROTOCOL: u32 = 1;
+
+/// How often each side speaks when it has nothing to say.
+pub const HEARTBEAT_MS: Ms = 3_000;
+
+/// The first word of an agent on a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The protocol it speaks.
+    pub protocol: u32,
+    /// Which agent.
+    pub agent: AgentId,
+    /// The agent's version.
+    pub version: String,
+    /// The installation it belongs to.
+    pub installation: InstallationId,
+    /// The agent's journal: a random id made with the journal file.
+    pub journal: Uuid,
+    /// The agent's starts, counted in the journal.
+    pub run: u64,
+    /// The kernel's boot id, settable for tests.
+    pub host_boot: String,
+    /// The highest epoch it has met.
+    pub epoch: u32,
+    /// What it says of its computer.
+    pub host: HostFacts,
+}
+
+/// From the server to an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "say")]
+pub enum ToAgent {
+    /// The answer to hello: the session is open.
+    Welcome {
+        /// The session, which every report carries.
+        session: SessionId,
+        /// The server's epoch; the agent remembers the highest.
+        epoch: u32,
+    },
+    /// Carry this out, once. Sent again with the same number it is the same step.
+    Do {
+        /// The number.
+        no: StepNo,
+        /// The lowest number for which an outcome may still be asked; what is below is forgotten, and refused when
+        /// it arrives late.
+        floor: StepNo,
+        /// What to write on what it makes.
+        mark: Mark,
+        /// Whether this takes back what the step with this mark made.
+        undo: bool,
+        /// What to do.
+        command: Box<Command>,
+    },
+    /// Do not begin this step, or stop it where it can be stopped, and say how it ended.
+    Revoke {
+        /// The step.
+        no: StepNo,
+        /// As in `Do`.
+        floor: StepNo,
+    },
+    /// Send a full picture.
+    Picture,
+    /// A question whose answer is not recorded.
+    Ask {
+        /// Echoed in the answer.
+        question: u64,
+        /// What is asked.
+        query: Query,
+    },
+    /// Still here.
+    Heartbeat,
+    /// The connection is about to be closed.
+    Bye {
+        /// Why, in words.
+        why: String,
+    },
+    /// A message that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A question to an agent whose answer is volatile: no job, no record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum Query {
+    /// A picture of a machine's screen, as PNG.
+    Screenshot {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// The contents of a file that the guest's agent reads, at most 64 KiB.
+    GuestFile {
+        /// The domain.
+        domain: Uuid,
+        /// The file in the guest.
+        path: String,
+    },
+    /// The libvirt definition as XML.
+    DefinitionXml {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// A question that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// From an agent to the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "say")]
+pub enum FromAgent {
+    /// The first word.
+    Hello(Box<Hello>),
+    /// Facts, answers, pictures.
+    Report(Box<Report>),
+    /// How far a step has come. Volatile.
+    Progress {
+        /// The step.
+        no: StepNo,
+        /// How much is done.
+        done: u64,
+        /// Of how much.
+        of: u64,
+    },
+    /// Still here, and how loaded.
+    Heartbeat {
+        /// The host's load.
+        #[serde(default)]
+        load: Load,
+    },
+    /// An answer to a question.
+    Answer {
+        /// The question.
+        question: u64,
+        /// Bytes in base64, or why not.
+        answer: Result<String, crate::Refusal>,
+    },
+    /// The agent is about to stop.
+    Bye {
+        /// Why, in words.
+        why: String,
+    },
+    /// A message that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A report: facts with their order, and what else there is to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// The agent's journal.
+    pub journal: Uuid,
+    /// The agent's start.
+    pub run: u64,
+    /// What was seen of machines since the last report.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
+    /// What else.
+    pub body: ReportBody,
+}
+
+/// What was seen of one machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// The domain.
+    pub domain: Uuid,
+    /// Its place in the agent's run: counted over all of its facts.
+    pub seq: u64,
+    /// As seen; none when the host does not have it.
+    pub seen: Option<Box<Seen>>,
+}
+
+/// What a report says beside its facts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum ReportBody {
+    /// Only facts.
+    Facts,
+    /// A step has ended. The facts beside it were seen after it.
+    Ended {
+        /// The step.
+        no: StepNo,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The facts beside it are all the machines the host has, as of a place in the run: what is not among them, and
+    /// has no newer fact, is not there.
+    Picture {
+        /// The place.
+        as_of: u64,
+    },
+    /// The computer has changed.
+    Host {
+        /// As it is now.
+        host: Box<HostFacts>,
+    },
+    /// A body that this version does not know.
+    #[serde(other)]
+    Unknown,
+}

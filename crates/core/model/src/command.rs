@@ -1,0 +1,388 @@
+//! What an agent is told to do, and what it answers. A command carries all it needs; its precondition (guard) is
+//! fixed by its kind and checked by the agent at the moment of acting.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::Refusal;
+use crate::hardware::{Disk, DiskFormat, Hardware};
+use crate::ids::{JobId, ShareId, VmId};
+use crate::library::SeenItem;
+use crate::seen::{Identity, Seen};
+use crate::time::Ms;
+
+/// Job and step, without the attempt: written on whatever a step makes, so that undo and every retry find what any
+/// attempt left. The epoch tells jobs apart that bear one number because a backup was restored between them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mark {
+    /// The epoch in which the job began.
+    pub epoch: u32,
+    /// The job.
+    pub job: JobId,
+    /// The step's key.
+    pub step: String,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.epoch, self.job, self.step)
+    }
+}
+
+/// A command to an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Command {
+    /// Makes a disk file for a machine. Refused where the file exists and bears another mark.
+    MakeDisk {
+        /// The file, an absolute path below the machines' folder.
+        file: String,
+        /// The machine it is for.
+        owner: VmId,
+        /// The format of the new file.
+        format: DiskFormat,
+        /// How large the guest is to see it, in bytes; at least the size of what it begins with.
+        size_bytes: u64,
+        /// What it begins with.
+        content: DiskContent,
+    },
+    /// Deletes a machine's disk file: only one that bears the owner's id (or, in an undo, the step's mark), and that
+    /// no machine on the host uses. Absent is done.
+    DeleteDisk {
+        /// The file.
+        file: String,
+        /// The machine whose it is.
+        owner: VmId,
+    },
+    /// Makes sure that a library file's content is on the host as an immutable base. Answers with [`Base`].
+    BringBase {
+        /// The share's folder on this computer.
+        folder: String,
+        /// The file below it.
+        path: String,
+        /// The file's format, from its content.
+        format: DiskFormat,
+    },
+    /// Defines a machine. Refused where a machine with this domain exists that is not its own earlier attempt.
+    Define {
+        /// What to define.
+        definition: Box<Definition>,
+    },
+    /// Removes a machine's definition, its saved state included. Refused while it is on. Absent is done.
+    Undefine {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Starts a machine, from its saved state if it has one. Refused unless it is off.
+    Start {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Asks the guest to shut down (its agent, else ACPI) and waits. Refused unless it is running.
+    ShutDown {
+        /// The domain.
+        domain: Uuid,
+        /// How long the guest may take.
+        limit_ms: Ms,
+    },
+    /// Cuts the power. Refused unless it is on.
+    TurnOff {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Stops the processors. Refused unless it is running.
+    Pause {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Lets the processors run. Refused unless it is paused.
+    Resume {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Presses the reset button. Refused unless it is on.
+    Reset {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Saves memory and powers off. Refused unless it is running or paused.
+    Save {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Discards the saved state. Refused unless it is saved.
+    DiscardSaved {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Changes processors and memory of a machine that is off.
+    SetHardware {
+        /// The domain.
+        domain: Uuid,
+        /// Virtual processors.
+        cpus: u32,
+        /// Memory in MiB.
+        memory_mib: u64,
+    },
+    /// Writes the machine's name into its title.
+    Retitle {
+        /// The domain.
+        domain: Uuid,
+        /// The name.
+        title: String,
+    },
+    /// Attaches a disk, to the running machine and to its definition.
+    AttachDisk {
+        /// The domain.
+        domain: Uuid,
+        /// The disk.
+        disk: Box<Disk>,
+    },
+    /// Detaches a disk; done when it is gone, not when the guest was asked.
+    DetachDisk {
+        /// The domain.
+        domain: Uuid,
+        /// The disk's target, `vda`.
+        target: String,
+        /// The file it must have; another file there is refused.
+        file: String,
+        /// How long the guest may take to let go.
+        limit_ms: Ms,
+    },
+    /// Puts an ISO image into the DVD drive, or empties it.
+    SetMedia {
+        /// The domain.
+        domain: Uuid,
+        /// The file, or none.
+        file: Option<String>,
+    },
+    /// Writes our identity into a machine's metadata.
+    Adopt {
+        /// What to write.
+        identity: Identity,
+    },
+    /// Reads a machine anew. Answers with what was seen.
+    ReadVm {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// Reads every machine and the computer's properties anew.
+    ReadHost,
+    /// Reads a share's folder. Answers with its items.
+    ScanShare {
+        /// The share.
+        share: ShareId,
+        /// Its folder.
+        folder: String,
+    },
+    /// A command that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a new disk begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum DiskContent {
+    /// Nothing.
+    Blank,
+    /// An overlay on a base that the host has.
+    Overlay {
+        /// The base's content, SHA-256 in hexadecimal.
+        base: String,
+    },
+    /// A sparse copy of a library file.
+    Copy {
+        /// The share's folder on this computer.
+        folder: String,
+        /// The file below it.
+        path: String,
+        /// Its format.
+        format: DiskFormat,
+    },
+    /// A seed: a few lines that the guest reads at its first start.
+    Seed {
+        /// `key=value` lines.
+        text: String,
+    },
+}
+
+/// A machine to be defined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its name in libvirt: made of the id, never changed.
+    pub name: String,
+    /// The name people call it.
+    pub title: String,
+    /// What it is made of.
+    pub hardware: Hardware,
+}
+
+/// A base on a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// SHA-256 of the library file's bytes, hexadecimal.
+    pub sha256: String,
+    /// How large a guest sees it, in bytes.
+    pub virtual_size_bytes: u64,
+}
+
+/// What a command brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Answer {
+    /// Nothing but that it is done.
+    Nothing,
+    /// A disk was made.
+    Disk {
+        /// How large the guest sees it, in bytes.
+        size_bytes: u64,
+    },
+    /// A base is there.
+    Base {
+        /// Which.
+        base: Base,
+    },
+    /// What a machine looks like; none when the host does not have it.
+    Vm {
+        /// As seen.
+        seen: Option<Box<Seen>>,
+    },
+    /// What a share holds.
+    Share {
+        /// Its items.
+        items: Vec<SeenItem>,
+    },
+    /// It was done, but not all of it.
+    Remains {
+        /// What remains, and why.
+        what: String,
+    },
+    /// An answer that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Outcome {
+    /// It took effect.
+    Done {
+        /// What it brought.
+        answer: Answer,
+    },
+    /// It did not take effect; trying again may help.
+    Failed {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Its guard said no; trying again does not help.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It was revoked: it has no effect and never will have.
+    Revoked,
+    /// Whether it took effect cannot be found out, and it will not be repeated.
+    InDoubt {
+        /// What is known.
+        refusal: Refusal,
+    },
+    /// An outcome that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Outcome {
+    /// Done, with nothing to say.
+    pub fn done() -> Self {
+        Outcome::Done { answer: Answer::Nothing }
+    }
+}
+
+/// How many commands of a class run on a host at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Starts: each wants a processor while it boots.
+    Start,
+    /// Disks made or copied: each wants the disk.
+    DiskCopy,
+    /// All else: not limited.
+    Other,
+}
+
+impl Command {
+    /// Its class.
+    pub fn class(&self) -> Class {
+        match self {
+            Command::Start { .. } => Class::Start,
+            Command::MakeDisk { content: DiskContent::Copy { .. }, .. } | Command::BringBase { .. } => {
+                Class::DiskCopy
+            }
+            _ => Class::Other,
+        }
+    }
+
+    /// The domain it is about, if it is about one.
+    pub fn domain(&self) -> Option<Uuid> {
+        match self {
+            Command::Define { definition } => Some(definition.identity.domain),
+            Command::Adopt { identity } => Some(identity.domain),
+            Command::Undefine { domain }
+            | Command::Start { domain }
+            | Command::ShutDown { domain, .. }
+            | Command::TurnOff { domain }
+            | Command::Pause { domain }
+            | Command::Resume { domain }
+            | Command::Reset { domain }
+            | Command::Save { domain }
+            | Command::DiscardSaved { domain }
+            | Command::SetHardware { domain, .. }
+            | Command::Retitle { domain, .. }
+            | Command::AttachDisk { domain, .. }
+            | Command::DetachDisk { domain, .. }
+            | Command::SetMedia { domain, .. }
+            | Command::ReadVm { domain } => Some(*domain),
+            Command::MakeDisk { .. }
+            | Command::DeleteDisk { .. }
+            | Command::BringBase { .. }
+            | Command::ReadHost
+            | Command::ScanShare { .. }
+            | Command::Unknown => None,
+        }
+    }
+
+    /// Its word, for logs and for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Command::MakeDisk { .. } => "make disk",
+            Command::DeleteDisk { .. } => "delete disk",
+            Command::BringBase { .. } => "bring base",
+            Command::Define { .. } => "define",
+            Command::Undefine { .. } => "undefine",
+            Command::Start { .. } => "start",
+            Command::ShutDown { .. } => "shut down",
+            Command::TurnOff { .. } => "turn off",
+            Command::Pause { .. } => "pause",
+            Command::Resume { .. } => "resume",
+            Command::Reset { .. } => "reset",
+            Command::Save { .. } => "save",
+            Command::DiscardSaved { .. } => "discard saved state",
+            Command::SetHardware { .. } => "set hardware",
+            Command::Retitle { .. } => "set title",
+            Command::AttachDisk { .. } => "attach disk",
+            Command::DetachDisk { .. } => "detach disk",
+            Command::SetMedia { .. } => "set media",
+            Command::Adopt { .. } => "adopt",
+            Command::ReadVm { .. } => "read machine",
+            Command::ReadHost => "read host",
+            Command::ScanShare { .. } => "scan share",
+            Command::Unknown => "unknown command",
+        }
+    }
+}

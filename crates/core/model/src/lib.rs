@@ -1,0 +1,35 @@
+//! What Hostler manages: types, states, transitions, validation, error codes.
+//!
+//! One type per thing, from the store to the wire, the REST interface and the command line. This crate is a
+//! boundary: a field, once released, is only ever added to (with a default), and a word, once used, keeps its
+//! meaning. It does no I/O, reads no clock, throws no dice and knows nothing of who calls it: everybody does.
+
+pub mod access;
+pub mod action;
+pub mod agent;
+pub mod channel;
+pub mod command;
+pub mod error;
+pub mod hardware;
+pub mod host;
+pub mod ids;
+pub mod job;
+pub mod library;
+pub mod name;
+pub mod object;
+pub mod request;
+pub mod seen;
+pub mod setting;
+pub mod status;
+pub mod template;
+pub mod time;
+pub mod vm;
+
+pub use error::{Code, Refusal};
+pub use ids::{
+    AgentId, HostId, InstallationId, ItemId, JobId, SessionId, ShareId, StepNo, TemplateId, TokenId, UserId,
+    VmId,
+};
+pub use name::Name;
+pub use object::{Change, Key, Kind, Object};
+pub use time::{Ms, Timestamp};

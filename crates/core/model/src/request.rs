@@ -1,0 +1,468 @@
+//! What can be asked of the engine. Each request becomes a job of its kind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::access::Role;
+use crate::agent::Roles;
+use crate::hardware::Firmware;
+use crate::host::{HostFacts, HostSpec};
+use crate::ids::{AgentId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, VmId};
+use crate::job::JobKind;
+use crate::name::Name;
+use crate::setting::Settings;
+use crate::template::{Deploy, TemplateSpec};
+use crate::time::{Ms, Timestamp};
+
+/// Something asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum Request {
+    /// Make a machine.
+    CreateVm(Box<CreateVm>),
+    /// Start it.
+    StartVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Ask its guest to shut down.
+    ShutDownVm {
+        /// Which.
+        vm: VmId,
+        /// How long the guest may take, in seconds; the setting when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit_s: Option<u32>,
+    },
+    /// Cut its power.
+    TurnOffVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Pause it.
+    PauseVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Resume it.
+    ResumeVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Reset it.
+    ResetVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Save its state.
+    SaveVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Discard its saved state.
+    DiscardSavedVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Change name, notes, tags; what is absent stays.
+    EditVm {
+        /// Which.
+        vm: VmId,
+        /// What changes.
+        edit: EditVm,
+    },
+    /// Change processors or memory; what is absent stays.
+    SetVmHardware {
+        /// Which.
+        vm: VmId,
+        /// Virtual processors.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cpus: Option<u32>,
+        /// Memory in MiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory_mib: Option<u64>,
+    },
+    /// Attach a new disk.
+    AttachDisk {
+        /// Which.
+        vm: VmId,
+        /// How large, in bytes.
+        size_bytes: u64,
+    },
+    /// Detach a disk, and delete its file if so asked.
+    DetachDisk {
+        /// Which.
+        vm: VmId,
+        /// The disk's number.
+        disk: u32,
+        /// Whether its file is deleted.
+        delete: bool,
+    },
+    /// Put an ISO image into the DVD drive, or empty it.
+    SetVmMedia {
+        /// Which.
+        vm: VmId,
+        /// The ISO image; none empties the drive.
+        item: Option<ItemId>,
+    },
+    /// Delete it, or forget it and keep its disks.
+    DeleteVm {
+        /// Which.
+        vm: VmId,
+        /// Whether its disks are deleted.
+        disks: bool,
+    },
+    /// Take a found machine over.
+    AdoptVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Read it anew.
+    RefreshVm {
+        /// Which.
+        vm: VmId,
+    },
+    /// Read a host anew.
+    RefreshHost {
+        /// Which.
+        host: HostId,
+    },
+    /// Change what administrators set for a host.
+    EditHost {
+        /// Which.
+        host: HostId,
+        /// From now on.
+        spec: HostSpec,
+    },
+    /// Declare that a host will never return.
+    DeclareHostDead {
+        /// Which.
+        host: HostId,
+        /// Its name, typed: what will be lost is meant.
+        confirm: String,
+    },
+    /// Let an agent in that came with a token.
+    EnrolAgent(Box<EnrolAgent>),
+    /// Remove an agent with its host, its shares and the record of its machines.
+    RemoveAgent {
+        /// Which.
+        agent: AgentId,
+        /// Whether it may have machines or shares.
+        force: bool,
+    },
+    /// Add a library share.
+    AddShare {
+        /// Its name.
+        name: Name,
+        /// The agent on whose computer it lies.
+        agent: AgentId,
+        /// The folder, an absolute path.
+        folder: String,
+    },
+    /// Read a share anew.
+    RefreshShare {
+        /// Which.
+        share: ShareId,
+    },
+    /// Remove a share from the record; its files stay.
+    RemoveShare {
+        /// Which.
+        share: ShareId,
+    },
+    /// Make a template.
+    CreateTemplate {
+        /// What it says.
+        spec: TemplateSpec,
+    },
+    /// Change a template.
+    EditTemplate {
+        /// Which.
+        template: TemplateId,
+        /// From now on.
+        spec: TemplateSpec,
+    },
+    /// Delete a template.
+    DeleteTemplate {
+        /// Which.
+        template: TemplateId,
+    },
+    /// Make a user.
+    CreateUser {
+        /// The name to sign in with.
+        name: Name,
+        /// What the user may do.
+        role: Role,
+        /// The argon2id hash of the password.
+        hash: Secret,
+    },
+    /// Change a user; what is absent stays.
+    EditUser {
+        /// Which.
+        user: UserId,
+        /// What the user may do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+        /// Whether the user is shut out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disabled: Option<bool>,
+        /// The argon2id hash of a new password.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<Secret>,
+    },
+    /// Delete a user with their tokens.
+    DeleteUser {
+        /// Which.
+        user: UserId,
+    },
+    /// Make a token.
+    CreateToken {
+        /// Whose.
+        user: UserId,
+        /// What it is for.
+        name: Name,
+        /// SHA-256 of the token.
+        sha256: Secret,
+        /// When it runs out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
+        /// Whether it was made by signing in.
+        #[serde(default)]
+        session: bool,
+    },
+    /// Revoke a token.
+    RevokeToken {
+        /// Which.
+        token: TokenId,
+    },
+    /// Make a token for enrolment.
+    CreateEnrolment {
+        /// SHA-256 of the token.
+        sha256: Secret,
+        /// What the computer may serve as.
+        roles: Roles,
+        /// The only host name it is good for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host_name: Option<String>,
+        /// How long it is good for, in milliseconds.
+        valid_ms: Ms,
+    },
+    /// Change the settings.
+    SetSettings {
+        /// From now on.
+        settings: Settings,
+    },
+    /// The record follows what a host or share showed. Made by the engine, never asked.
+    Refresher {
+        /// What had changed, in words.
+        what: String,
+    },
+    /// A request that this version does not know: kept in an old store by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Make a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateVm {
+    /// Its name.
+    pub name: Name,
+    /// What it begins with.
+    pub from: VmSource,
+    /// Virtual processors; the template's, else 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>,
+    /// Memory in MiB; the template's, else 512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u64>,
+    /// What starts it; the template's, else BIOS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Firmware>,
+    /// The size of its first disk in bytes: at least the image's, which is the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
+    /// The host; placement chooses when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// Whether it is started.
+    #[serde(default)]
+    pub start: bool,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub notes: String,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Name>,
+    /// The network of its adapter; libvirt's `default` where the host has it active, else no adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Keys and values that the guest finds on a small seed disk.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seed: BTreeMap<String, String>,
+    /// The best hosts as rated before the request was queued, best first. Filled by the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(ignore)]
+    pub candidates: Vec<Candidate>,
+}
+
+/// A host as it was rated for a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Which.
+    pub host: HostId,
+    /// Half stars, 1 to 10.
+    pub half_stars: u8,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+}
+
+/// What a machine begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "is", deny_unknown_fields)]
+pub enum VmSource {
+    /// A template.
+    Template {
+        /// Which.
+        template: TemplateId,
+    },
+    /// A disk in the library.
+    Disk {
+        /// Which.
+        item: ItemId,
+        /// How the disk gets to the host.
+        #[serde(default)]
+        deploy: Deploy,
+    },
+    /// An empty disk.
+    Empty,
+}
+
+/// Change name, notes, tags; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EditVm {
+    /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Free text, at most 10,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// Words to find it by, at most 32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Name>>,
+}
+
+/// Let an agent in that came with a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnrolAgent {
+    /// The agent's id, drawn with its certificate.
+    pub agent: AgentId,
+    /// The token it came with.
+    pub token: TokenId,
+    /// The agent's version.
+    pub version: String,
+    /// The serial number of its certificate, hexadecimal.
+    pub certificate: String,
+    /// When the certificate runs out.
+    pub certificate_until: Timestamp,
+    /// What it says of its computer.
+    pub facts: HostFacts,
+}
+
+/// A text that no job, log or interface holds: it is read, never written.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+impl Request {
+    /// The kind of job it becomes.
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Request::CreateVm(_) => JobKind::CreateVm,
+            Request::StartVm { .. } => JobKind::StartVm,
+            Request::ShutDownVm { .. } => JobKind::ShutDownVm,
+            Request::TurnOffVm { .. } => JobKind::TurnOffVm,
+            Request::PauseVm { .. } => JobKind::PauseVm,
+            Request::ResumeVm { .. } => JobKind::ResumeVm,
+            Request::ResetVm { .. } => JobKind::ResetVm,
+            Request::SaveVm { .. } => JobKind::SaveVm,
+            Request::DiscardSavedVm { .. } => JobKind::DiscardSavedVm,
+            Request::EditVm { .. } => JobKind::EditVm,
+            Request::SetVmHardware { .. } => JobKind::SetVmHardware,
+            Request::AttachDisk { .. } => JobKind::AttachDisk,
+            Request::DetachDisk { .. } => JobKind::DetachDisk,
+            Request::SetVmMedia { .. } => JobKind::SetVmMedia,
+            Request::DeleteVm { .. } => JobKind::DeleteVm,
+            Request::AdoptVm { .. } => JobKind::AdoptVm,
+            Request::RefreshVm { .. } => JobKind::RefreshVm,
+            Request::RefreshHost { .. } => JobKind::RefreshHost,
+            Request::EditHost { .. } => JobKind::EditHost,
+            Request::DeclareHostDead { .. } => JobKind::DeclareHostDead,
+            Request::EnrolAgent(_) => JobKind::EnrolAgent,
+            Request::RemoveAgent { .. } => JobKind::RemoveAgent,
+            Request::AddShare { .. } => JobKind::AddShare,
+            Request::RefreshShare { .. } => JobKind::RefreshShare,
+            Request::RemoveShare { .. } => JobKind::RemoveShare,
+            Request::CreateTemplate { .. } => JobKind::CreateTemplate,
+            Request::EditTemplate { .. } => JobKind::EditTemplate,
+            Request::DeleteTemplate { .. } => JobKind::DeleteTemplate,
+            Request::CreateUser { .. } => JobKind::CreateUser,
+            Request::EditUser { .. } => JobKind::EditUser,
+            Request::DeleteUser { .. } => JobKind::DeleteUser,
+            Request::CreateToken { .. } => JobKind::CreateToken,
+            Request::RevokeToken { .. } => JobKind::RevokeToken,
+            Request::CreateEnrolment { .. } => JobKind::CreateEnrolment,
+            Request::SetSettings { .. } => JobKind::SetSettings,
+            Request::Refresher { .. } => JobKind::Refresher,
+            Request::Unknown => JobKind::Unknown,
+        }
+    }
+
+    /// Whether it holds a secret that no record keeps, so that it cannot be run again from its job.
+    pub fn holds_secret(&self) -> bool {
+        match self {
+            Request::CreateUser { .. } | Request::CreateToken { .. } | Request::CreateEnrolment { .. } => {
+                true
+            }
+            Request::EditUser { hash, .. } => hash.is_some(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_but_never_written() {
+        let ask = Request::CreateUser {
+            name: Name::new("bob").unwrap(),
+            role: Role::ReadOnly,
+            hash: Secret("$argon2id$very-secret".into()),
+        };
+        assert!(!serde_json::to_string(&ask).unwrap().contains("very-secret"));
+        assert!(!format!("{ask:?}").contains("very-secret"));
+        let read: Secret = serde_json::from_str("\"x\"").unwrap();
+        assert_eq!(read.0, "x");
+    }
+}

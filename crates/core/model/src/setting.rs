@@ -1,0 +1,211 @@
+//! Settings of the whole installation, and how each field of each kind of thing is documented: once, here. Command
+//! line help, the REST description and the reference pages are made from these tables.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::Refusal;
+use crate::time::Ms;
+
+/// The settings of an installation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long ended jobs and the history of objects are kept, in days.
+    pub history_days: u32,
+    /// How long the change feed can be resumed, in days.
+    pub feed_days: u32,
+    /// How many machines a host starts at the same time.
+    pub starts_per_host: u32,
+    /// How many disks a host makes or copies at the same time.
+    pub disk_copies_per_host: u32,
+    /// How long a step may take, in seconds.
+    pub step_limit_s: u32,
+    /// How long a start may take, in seconds.
+    pub start_limit_s: u32,
+    /// How long a guest may take to shut down, in seconds.
+    pub shut_down_limit_s: u32,
+    /// How long a step with progress may show none, in seconds.
+    pub no_progress_limit_s: u32,
+    /// How long an agent may be silent before it counts as not responding, in seconds.
+    pub agent_silence_s: u32,
+    /// How often a host's machines are compared with the record, in seconds; 0 is never.
+    pub vm_refresh_s: u32,
+    /// How often library shares are refreshed, in seconds; 0 is never.
+    pub share_refresh_s: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            history_days: 90,
+            feed_days: 7,
+            starts_per_host: 4,
+            disk_copies_per_host: 2,
+            step_limit_s: 330,
+            start_limit_s: 120,
+            shut_down_limit_s: 300,
+            no_progress_limit_s: 120,
+            agent_silence_s: 9,
+            vm_refresh_s: 120,
+            share_refresh_s: 3600,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks every value against its range in [`SETTINGS`].
+    ///
+    /// # Errors
+    /// `value.invalid`, naming the setting and its range.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let values = serde_json::to_value(self).unwrap_or_default();
+        for field in SETTINGS {
+            let value = values.get(field.name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+            if value < field.min || value > field.max {
+                return Err(Refusal::invalid(
+                    format!("setting {}", field.name),
+                    format!("{value} is not between {} and {} {}", field.min, field.max, field.unit),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A setting in seconds as milliseconds.
+    pub fn ms(seconds: u32) -> Ms {
+        u64::from(seconds) * 1000
+    }
+}
+
+/// How one numeric field is documented.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldDoc {
+    /// The field's name in JSON.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// The smallest value.
+    pub min: u64,
+    /// The largest value.
+    pub max: u64,
+    /// The default.
+    pub default: u64,
+    /// What it does, what goes wrong if it is smaller or larger, and where the default comes from.
+    pub help: &'static str,
+}
+
+/// Every setting.
+pub const SETTINGS: &[FieldDoc] = &[
+    FieldDoc {
+        name: "history_days",
+        unit: "days",
+        min: 1,
+        max: 3650,
+        default: 90,
+        help: "How long ended jobs and the history of every object are kept. Less loses the audit trail; more grows the store by about 5 kB a job. The old manager kept 90 (V-016).",
+    },
+    FieldDoc {
+        name: "feed_days",
+        unit: "days",
+        min: 1,
+        max: 365,
+        default: 7,
+        help: "How long a watcher that lost its connection can resume the change feed. Older watchers read everything anew.",
+    },
+    FieldDoc {
+        name: "starts_per_host",
+        unit: "machines",
+        min: 1,
+        max: 64,
+        default: 4,
+        help: "How many machines a host starts at the same time. More makes each slower; fewer makes the last wait.",
+    },
+    FieldDoc {
+        name: "disk_copies_per_host",
+        unit: "disks",
+        min: 1,
+        max: 32,
+        default: 2,
+        help: "How many disks a host makes or copies at the same time. More starves running guests of disk operations.",
+    },
+    FieldDoc {
+        name: "step_limit_s",
+        unit: "s",
+        min: 10,
+        max: 86_400,
+        default: 330,
+        help: "How long a step may take before its agent is asked to revoke it. The old manager's limit was 330 s (V-121).",
+    },
+    FieldDoc {
+        name: "start_limit_s",
+        unit: "s",
+        min: 10,
+        max: 3600,
+        default: 120,
+        help: "How long the start of a machine may take.",
+    },
+    FieldDoc {
+        name: "shut_down_limit_s",
+        unit: "s",
+        min: 5,
+        max: 86_400,
+        default: 300,
+        help: "How long a guest may take to shut down. Afterwards the job fails and the guest is left running.",
+    },
+    FieldDoc {
+        name: "no_progress_limit_s",
+        unit: "s",
+        min: 10,
+        max: 3600,
+        default: 120,
+        help: "How long a copy may show no progress before its agent is asked to revoke it.",
+    },
+    FieldDoc {
+        name: "agent_silence_s",
+        unit: "s",
+        min: 3,
+        max: 600,
+        default: 9,
+        help: "How long an agent may be silent before its host counts as not responding: three missed heartbeats.",
+    },
+    FieldDoc {
+        name: "vm_refresh_s",
+        unit: "s",
+        min: 0,
+        max: 86_400,
+        default: 120,
+        help: "How often a host's machines are compared with the record, 0 for never. Events arrive within a second; this is the safety net. The old manager looked every 2 minutes (V-115).",
+    },
+    FieldDoc {
+        name: "share_refresh_s",
+        unit: "s",
+        min: 0,
+        max: 1_209_600,
+        default: 3600,
+        help: "How often library shares are refreshed, 0 for never, at most 336 hours. The old manager's default was 1 hour (V-039).",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_documented_with_its_default_and_nothing_else_is() {
+        let defaults = serde_json::to_value(Settings::default()).unwrap();
+        let fields = defaults.as_object().unwrap();
+        for doc in SETTINGS {
+            assert_eq!(fields.get(doc.name).and_then(|v| v.as_u64()), Some(doc.default), "{}", doc.name);
+            assert!((doc.min..=doc.max).contains(&doc.default));
+            assert!(doc.help.len() > 20 && doc.help.ends_with('.'));
+        }
+        assert_eq!(fields.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_by_name() {
+        let refusal = Settings { starts_per_host: 0, ..Settings::default() }.check().unwrap_err();
+        assert!(refusal.object.contains("starts_per_host"));
+    }
+}

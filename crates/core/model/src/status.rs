@@ -1,0 +1,171 @@
+//! A machine's status: one word for people, computed from what is observed, the job at work, whether the host
+//! answers, and presence. Never stored.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::job::JobKind;
+use crate::seen::Power;
+use crate::vm::{Presence, Vm};
+
+macro_rules! statuses {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $words:literal;)*) => {
+        /// The status of a machine.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum VmStatus { $(
+            $(#[$doc])*
+            #[serde(rename = $word)]
+            $name,
+        )* }
+
+        impl VmStatus {
+            /// Every status there is.
+            pub const ALL: &'static [VmStatus] = &[$(VmStatus::$name),*];
+
+            /// The word used in filters and in JSON.
+            pub fn word(self) -> &'static str {
+                match self { $(VmStatus::$name => $word),* }
+            }
+
+            /// The status as people read it.
+            pub fn words(self) -> &'static str {
+                match self { $(VmStatus::$name => $words),* }
+            }
+        }
+    };
+}
+
+statuses! {
+    /// Its processors run.
+    Running = "running", "Running";
+    /// Somebody paused it.
+    Paused = "paused", "Paused";
+    /// Its storage is full: free space, then resume.
+    PausedStorageFull = "paused-storage-full", "Paused: storage full";
+    /// Its storage fails.
+    PausedStorageFailing = "paused-storage-failing", "Paused: storage failing";
+    /// Something is under way on the host.
+    PausedBusy = "paused-busy", "Paused: busy on the host";
+    /// The guest is shutting down.
+    ShuttingDown = "shutting-down", "Shutting down";
+    /// Not running.
+    Off = "off", "Off";
+    /// Not running, memory saved.
+    Saved = "saved", "Saved";
+    /// Its process ended unexpectedly.
+    Crashed = "crashed", "Crashed";
+    /// Suspended by the guest.
+    Suspended = "suspended", "Suspended by the guest";
+    /// The host's word for its state is not known to this version.
+    Unknown = "unknown", "Unknown";
+    /// Being created.
+    Creating = "creating", "Creating";
+    /// Creation left it unfinished.
+    CreationFailed = "creation-failed", "Creation failed";
+    /// Being started.
+    Starting = "starting", "Starting";
+    /// Being started from its saved state.
+    Restoring = "restoring", "Restoring";
+    /// Being turned off.
+    TurningOff = "turning-off", "Turning off";
+    /// Being paused.
+    Pausing = "pausing", "Pausing";
+    /// Being resumed.
+    Resuming = "resuming", "Resuming";
+    /// Being reset.
+    Resetting = "resetting", "Resetting";
+    /// Its state is being saved.
+    Saving = "saving", "Saving";
+    /// Its saved state is being discarded.
+    Discarding = "discarding", "Discarding saved state";
+    /// Its properties or hardware are being changed.
+    Changing = "changing", "Changing";
+    /// Being deleted.
+    Deleting = "deleting", "Deleting";
+    /// Its host answers and does not have it.
+    Missing = "missing", "Missing";
+    /// Two hosts show it.
+    Conflict = "conflict", "Conflict: shown by two hosts";
+    /// Another installation manages it.
+    Elsewhere = "managed-elsewhere", "Managed elsewhere";
+    /// Its host does not answer; the last known state is kept beside it.
+    HostNotResponding = "host-not-responding", "Host not responding";
+}
+
+/// The status of a machine on a host that answers or not, under a job or none.
+pub fn of(vm: &Vm, under: Option<JobKind>, host_answers: bool) -> VmStatus {
+    match vm.presence {
+        Presence::Planned if under.is_none() => return VmStatus::CreationFailed,
+        Presence::Conflict { .. } => return VmStatus::Conflict,
+        Presence::Elsewhere { .. } => return VmStatus::Elsewhere,
+        Presence::Planned | Presence::Here | Presence::Missing { .. } => {}
+    }
+    if !host_answers && vm.host.is_some() {
+        return VmStatus::HostNotResponding;
+    }
+    if let Some(kind) = under
+        && let Some(status) = while_under(kind, vm.power())
+    {
+        return status;
+    }
+    if let Presence::Missing { .. } = vm.presence {
+        return VmStatus::Missing;
+    }
+    match vm.power() {
+        Power::Running => VmStatus::Running,
+        Power::Paused => VmStatus::Paused,
+        Power::PausedStorageFull => VmStatus::PausedStorageFull,
+        Power::PausedStorageFailing => VmStatus::PausedStorageFailing,
+        Power::PausedBusy => VmStatus::PausedBusy,
+        Power::ShuttingDown => VmStatus::ShuttingDown,
+        Power::Off => VmStatus::Off,
+        Power::Saved => VmStatus::Saved,
+        Power::Crashed => VmStatus::Crashed,
+        Power::Suspended => VmStatus::Suspended,
+        Power::Unknown => VmStatus::Unknown,
+    }
+}
+
+/// What a machine is called while a job of this kind is at work on it.
+fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
+    Some(match kind {
+        JobKind::CreateVm => VmStatus::Creating,
+        JobKind::StartVm if power == Power::Saved => VmStatus::Restoring,
+        JobKind::StartVm => VmStatus::Starting,
+        JobKind::ShutDownVm => VmStatus::ShuttingDown,
+        JobKind::TurnOffVm => VmStatus::TurningOff,
+        JobKind::PauseVm => VmStatus::Pausing,
+        JobKind::ResumeVm => VmStatus::Resuming,
+        JobKind::ResetVm => VmStatus::Resetting,
+        JobKind::SaveVm => VmStatus::Saving,
+        JobKind::DiscardSavedVm => VmStatus::Discarding,
+        JobKind::DeleteVm => VmStatus::Deleting,
+        JobKind::EditVm
+        | JobKind::SetVmHardware
+        | JobKind::AttachDisk
+        | JobKind::DetachDisk
+        | JobKind::SetVmMedia
+        | JobKind::AdoptVm => VmStatus::Changing,
+        JobKind::RefreshVm
+        | JobKind::RefreshHost
+        | JobKind::EditHost
+        | JobKind::DeclareHostDead
+        | JobKind::EnrolAgent
+        | JobKind::RemoveAgent
+        | JobKind::AddShare
+        | JobKind::RefreshShare
+        | JobKind::RemoveShare
+        | JobKind::CreateTemplate
+        | JobKind::EditTemplate
+        | JobKind::DeleteTemplate
+        | JobKind::CreateUser
+        | JobKind::EditUser
+        | JobKind::DeleteUser
+        | JobKind::CreateToken
+        | JobKind::RevokeToken
+        | JobKind::CreateEnrolment
+        | JobKind::SetSettings
+        | JobKind::Refresher
+        | JobKind::Unknown => return None,
+    })
+}

@@ -1,0 +1,169 @@
+//! A virtual machine: what was asked for, what its host shows, and where it stands between the two.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::hardware::Hardware;
+use crate::ids::{HostId, InstallationId, TemplateId, UserId, VmId};
+use crate::name::Name;
+use crate::seen::{Observed, Power, Seen};
+use crate::time::Timestamp;
+
+/// A virtual machine. Its status is not stored: [`crate::status`] computes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Vm {
+    /// Its id, for ever.
+    pub id: VmId,
+    /// What was asked for.
+    pub spec: VmSpec,
+    /// The libvirt domain's UUID: equal to the id but for machines that were found.
+    #[schema(value_type = String, format = Uuid)]
+    pub domain: Uuid,
+    /// The host that has it, or is to have it. A machine bound to a host is not started, moved or deleted elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// How Hostler came to it.
+    pub origin: Origin,
+    /// Whether it is where the record says.
+    pub presence: Presence,
+    /// What its host last showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
+    /// When it entered the record.
+    pub created: Timestamp,
+}
+
+impl Vm {
+    /// The machine as last seen.
+    pub fn seen(&self) -> Option<&Seen> {
+        self.observed.as_ref().map(|observed| &observed.seen)
+    }
+
+    /// Power as last seen; off for a machine that no host has shown.
+    pub fn power(&self) -> Power {
+        self.seen().map_or(Power::Off, |seen| seen.power)
+    }
+
+    /// How people call it in messages.
+    pub fn label(&self) -> String {
+        format!("vm {}", self.spec.name)
+    }
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VmSpec {
+    /// The name people call it.
+    pub name: Name,
+    /// Free text, at most 10,000 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub notes: String,
+    /// Words to find it by, sorted, without doubles, at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Name>,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<UserId>,
+    /// The template it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateId>,
+    /// What it is made of.
+    pub hardware: Hardware,
+}
+
+/// How Hostler came to a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Made by Hostler.
+    Created,
+    /// Found on a host, not managed yet: the first managing action marks it.
+    Found,
+    /// Found on a host and managed since.
+    Adopted,
+}
+
+/// Whether a machine is where the record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Presence {
+    /// Being created: its host does not have it yet.
+    Planned,
+    /// On its host.
+    Here,
+    /// Its host answers and does not have it. The record stays, and it comes back when the host shows it again.
+    Missing {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Two hosts show it and no job of ours explains that.
+    Conflict {
+        /// The other host.
+        other: HostId,
+    },
+    /// Another installation of Hostler manages it: shown, untouched until adopted.
+    Elsewhere {
+        /// Which installation.
+        installation: InstallationId,
+    },
+}
+
+/// Changes to what was asked for; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmEdit {
+    /// The name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// The notes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// The tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Name>>,
+    /// The hardware, whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
+    /// How Hostler came to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Whether it is where the record says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<Presence>,
+}
+
+impl VmEdit {
+    /// Carries the changes out.
+    pub fn apply(&self, vm: &mut Vm) {
+        if let Some(name) = &self.name {
+            vm.spec.name = name.clone();
+        }
+        if let Some(notes) = &self.notes {
+            vm.spec.notes.clone_from(notes);
+        }
+        if let Some(tags) = &self.tags {
+            vm.spec.tags.clone_from(tags);
+        }
+        if let Some(hardware) = &self.hardware {
+            vm.spec.hardware = hardware.clone();
+        }
+        if let Some(origin) = self.origin {
+            vm.origin = origin;
+        }
+        if let Some(presence) = self.presence {
+            vm.presence = presence;
+        }
+    }
+
+    /// The edit that takes this one back, given the machine before it.
+    pub fn inverse(&self, before: &Vm) -> Self {
+        Self {
+            name: self.name.as_ref().map(|_| before.spec.name.clone()),
+            notes: self.notes.as_ref().map(|_| before.spec.notes.clone()),
+            tags: self.tags.as_ref().map(|_| before.spec.tags.clone()),
+            hardware: self.hardware.as_ref().map(|_| before.spec.hardware.clone()),
+            origin: self.origin.map(|_| before.origin),
+            presence: self.presence.map(|_| before.presence),
+        }
+    }
+}

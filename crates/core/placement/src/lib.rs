@@ -1,0 +1,1 @@
+//! Rates hosts for a machine.

@@ -1,0 +1,1 @@
+//! The agent's state machine: journal, steps, doubt, reports.

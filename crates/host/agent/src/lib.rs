@@ -1,0 +1,1 @@
+//! The agent on hosts and library servers.

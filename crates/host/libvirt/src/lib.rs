@@ -1,0 +1,1 @@
+//! The driver for QEMU and KVM through libvirt.

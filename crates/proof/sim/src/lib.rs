@@ -1,0 +1,1 @@
+//! Engine, loop, agents and faults in one process, from a seed.

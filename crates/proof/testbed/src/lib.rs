@@ -1,0 +1,1 @@
+//! Real hosts in namespaces, simulated fleets, end-to-end stories.

@@ -1,0 +1,1 @@
+//! REST, live feed, OpenAPI, sign-in, authorisation.

@@ -1,0 +1,1 @@
+//! The loop: batch, decide, commit, publish, release.

@@ -1,0 +1,1 @@
+//! Agents' sessions, timers, the decision thread; offers one handle.
