@@ -1,0 +1,110 @@
+//! New disks: blank ones, and overlays on a base.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::error::Error;
+use crate::format::{Format, Image, MAX_VIRTUAL_BYTES, inspect_as, inspect_file_as};
+use crate::mark::Stamp;
+use crate::part::Part;
+use crate::qemu_img::Run;
+
+/// What an empty qcow2 may come to, bytes: its tables for the largest disk are far below.
+const EMPTY_LIMIT_BYTES: u64 = 1 << 30;
+/// Processor time for making one, seconds; 10 ms were seen.
+const PROCESSOR_S: u64 = 30;
+
+/// Makes a blank disk that takes (almost) no space. Rights 0600; `path` must not exist.
+///
+/// `size_bytes`: 512 to [`MAX_VIRTUAL_BYTES`], a multiple of 512.
+///
+/// # Errors
+/// [`Error::Exists`], [`Error::Size`], [`Error::Format`] for other formats than qcow2 and raw,
+/// [`Error::Full`], what `qemu-img` says.
+pub fn create_blank(path: &Path, format: Format, size_bytes: u64, stamp: &Stamp) -> Result<Image, Error> {
+    check_size(size_bytes)?;
+    match format {
+        Format::Raw | Format::Qcow2 => {}
+        Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Iso => return Err(Error::Format { format }),
+    }
+    let part = Part::begin(path, stamp)?;
+    if format == Format::Raw {
+        part.file.set_len(size_bytes).map_err(|e| Error::io("write", path, e))?;
+    } else {
+        let size = size_bytes.to_string();
+        qemu_create(&part, path, &["-q", "-f", "qcow2", "/dev/fd/4", &size])?;
+    }
+    finish(part, path, format)
+}
+
+/// Makes a qcow2 that shows `base` and keeps what is written to it. Rights 0600; `path` must not exist.
+///
+/// `base` is written into the overlay as it is given: a relative name is meant from the overlay's folder
+/// and keeps that folder movable. The base's format is written as well, so that nobody guesses it.
+/// `size_bytes` is the base's unless given, and not smaller. The base itself is only looked at; that it
+/// never changes is the caller's care (see [`crate::bring_base`]).
+///
+/// # Errors
+/// [`Error::Rejected`] for a base that is absent or not of `base_format`, else as [`create_blank`].
+pub fn create_overlay(
+    base: &Path,
+    base_format: Format,
+    path: &Path,
+    size_bytes: Option<u64>,
+    stamp: &Stamp,
+) -> Result<Image, Error> {
+    let seen_from = path.parent().unwrap_or(Path::new("")).join(base);
+    let rejected = |why| Error::Rejected { path: seen_from.clone(), why };
+    let below = inspect_as(&seen_from, base_format).map_err(rejected)?;
+    let text = base.to_str().filter(|t| !t.chars().any(char::is_control));
+    let unfit = crate::rejected::Rejected::NameUnfit { why: "cannot be written into an image".into() };
+    let mut name = text.ok_or_else(|| rejected(unfit))?.to_owned();
+    if base.is_relative() {
+        // `a:b` alone would be taken for an address.
+        name.insert_str(0, "./");
+    }
+
+    let smallest = below.virtual_size_bytes.next_multiple_of(512);
+    let size_bytes = size_bytes.unwrap_or(smallest);
+    check_size(size_bytes)?;
+    if size_bytes < smallest {
+        return Err(Error::Size { bytes: size_bytes, why: format!("its base has {smallest} bytes") });
+    }
+    let part = Part::begin(path, stamp)?;
+    let size = size_bytes.to_string();
+    // -u: the base is not opened, we have just read its header ourselves.
+    let arguments =
+        ["-q", "-u", "-f", "qcow2", "-b", &name, "-F", base_format.qemu_name(), "/dev/fd/4", &size];
+    qemu_create(&part, path, &arguments)?;
+    finish(part, path, Format::Qcow2)
+}
+
+fn check_size(bytes: u64) -> Result<(), Error> {
+    let why = match bytes {
+        0 => "it is empty",
+        _ if bytes > MAX_VIRTUAL_BYTES => "64 TiB is the largest",
+        _ if !bytes.is_multiple_of(512) => "it is no multiple of 512",
+        _ => return Ok(()),
+    };
+    Err(Error::Size { bytes, why: why.into() })
+}
+
+fn qemu_create(part: &Part, path: &Path, arguments: &[&str]) -> Result<(), Error> {
+    let run = Run {
+        action: "create",
+        arguments,
+        source: None,
+        target: &part.file,
+        path,
+        processor_s: PROCESSOR_S,
+        file_bytes: EMPTY_LIMIT_BYTES,
+    };
+    run.go(&mut |_| ControlFlow::Continue(()))
+}
+
+fn finish(part: Part, path: &Path, format: Format) -> Result<Image, Error> {
+    let read = inspect_file_as(&part.file, format);
+    let image = read.map_err(|why| Error::Rejected { path: path.to_path_buf(), why })?;
+    part.publish(path, 0o600)?;
+    Ok(image)
+}

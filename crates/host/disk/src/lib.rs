@@ -1,0 +1,42 @@
+//! Virtual hard disk images on one computer: look into them, create and copy them, keep the immutable
+//! bases that overlays stand on, and delete exactly what bears a mark.
+//!
+//! **What it must not do.** It knows nothing of hosts, jobs, libvirt or the network, and decides nothing:
+//! paths, marks and limits come in. It is synchronous; whoever calls it does so on a thread. It never lets
+//! `qemu-img` look at a file that our own header reader has not accepted, never guesses a format, never
+//! replaces a file that exists, never deletes a folder.
+//!
+//! **Who calls it**: the agent's commands, and the library refresher through [`walk_share`].
+//!
+//! | question | function |
+//! | --- | --- |
+//! | what is this file? | [`inspect`], [`inspect_as`] |
+//! | may an image from outside be used? | [`check_foreign`], for a whole folder [`walk_share`] |
+//! | which file does a user's path mean? | [`confine`] |
+//! | a new disk | [`create_blank`], [`create_overlay`], [`sparse_copy`] |
+//! | the immutable file an overlay stands on | [`bring_base`], [`find_base`] |
+//! | whose file is it? delete it if it is mine | [`mark()`], [`read_stamp`], [`delete_marked`], [`delete_of`] |
+
+mod base;
+mod beneath;
+mod copy;
+mod create;
+mod error;
+mod foreign;
+mod format;
+mod mark;
+mod part;
+mod qemu_img;
+mod rejected;
+mod share;
+
+pub use base::{Base, base_path, bring_base, find_base};
+pub use beneath::confine;
+pub use copy::{Progress, sparse_copy};
+pub use create::{create_blank, create_overlay};
+pub use error::Error;
+pub use foreign::{CHAIN_LIMIT, check_foreign};
+pub use format::{Backing, Format, Image, MAX_VIRTUAL_BYTES, READ_LIMIT_BYTES, inspect, inspect_as};
+pub use mark::{Deletion, Stamp, delete_marked, delete_of, mark, read_stamp};
+pub use rejected::Rejected;
+pub use share::{Cut, Found, Kind, WalkLimits, Walked, walk_share};
