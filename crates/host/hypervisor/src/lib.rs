@@ -13,6 +13,13 @@ use hostler_model::seen::{Identity, Seen};
 use hostler_model::{Refusal, VmId};
 use uuid::Uuid;
 
+mod guard;
+pub mod perform;
+pub mod probe;
+
+pub use perform::{Performing, Turn, World};
+pub use probe::{Probed, no_vm, probe};
+
 /// Why a call did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
