@@ -52,8 +52,10 @@ impl<'a> Bytes<'a> {
 
     /// Up to `count` bytes at `offset`; fewer where the file ends.
     pub fn some(&self, format: Format, offset: u64, count: usize) -> Result<Vec<u8>, Rejected> {
-        let there = self.len.saturating_sub(offset).min(count as u64) as usize;
-        self.at(format, "its header", offset, there)
+        match self.len.saturating_sub(offset).min(count as u64) as usize {
+            0 => Ok(Vec::new()),
+            there => self.at(format, "its header", offset, there),
+        }
     }
 }
 

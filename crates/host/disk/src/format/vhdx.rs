@@ -10,6 +10,9 @@ const REGION_TABLES: [u64; 2] = [192 * KIB, 256 * KIB];
 /// Metadata tables and items are within the first part of their region.
 const METADATA_TABLE: usize = 64 * 1024;
 
+/// In the flags of the file parameters.
+const HAS_PARENT: u32 = 2;
+
 // Identifiers as they lie in the file.
 const BAT: [u8; 16] = guid(0x2dc2_7766, 0xf623, 0x4200, [0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 0x08]);
 const METADATA: [u8; 16] =
@@ -51,11 +54,13 @@ pub(super) fn read(bytes: &Bytes<'_>) -> Result<Image, Rejected> {
     if size.div_ceil(u64::from(block)).saturating_mul(8) > u64::from(table_len) {
         return Err(damaged("its block table is too small for its size"));
     }
-    blocks_are_there(bytes, table, table_len)?;
+    let has_parent = flags & HAS_PARENT != 0;
+    // Between the blocks of a differencing disk are bitmaps of 1 MiB: as much is certainly there.
+    blocks_are_there(bytes, table, table_len, if has_parent { 1 << 20 } else { block })?;
 
     let mut image = Image::new(Format::Vhdx, size);
     image.dirty = dirty;
-    if flags & 2 != 0 {
+    if has_parent {
         let locator = item(bytes, &items, metadata, metadata_len, &PARENT_LOCATOR, 4096)?
             .ok_or_else(|| damaged("it does not say where its parent is"))?;
         image.backing = Some(Backing { name: parent(&locator)?, format: Some("vhdx".into()) });
@@ -118,12 +123,12 @@ fn item(
     Ok(Some(bytes.at(Format::Vhdx, "a metadata item", region + u64::from(at), len.min(limit) as usize)?))
 }
 
-fn blocks_are_there(bytes: &Bytes<'_>, table: u64, len: u32) -> Result<(), Rejected> {
+fn blocks_are_there(bytes: &Bytes<'_>, table: u64, len: u32, block: u32) -> Result<(), Rejected> {
     let look = bytes.at(Format::Vhdx, "the block table", table, (len as usize).min(1 << 20) & !7)?;
     // The low three bits are the state, 6 and 7 mean that data is there; the place is in MiB.
     let beyond = |entry: &[u8]| {
         let entry = le64(entry, 0);
-        entry & 7 >= 6 && (entry >> 20).saturating_mul(1 << 20) >= bytes.len
+        entry & 7 >= 6 && (entry >> 20 << 20).saturating_add(u64::from(block)) > bytes.len
     };
     if look.chunks_exact(8).any(beyond) {
         return Err(truncated("its block table points behind its end"));

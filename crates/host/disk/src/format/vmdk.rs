@@ -10,6 +10,8 @@ const SECTOR: u64 = 512;
 const DESCRIPTOR_LIMIT: u64 = 64 << 10;
 /// The directory is behind the data, its place in a footer.
 const AT_END: u64 = u64::MAX;
+/// How many grain tables are looked at from either end: 2 KiB each, for 32 MiB of disk each.
+const TABLES: usize = 512;
 
 pub(super) fn is_descriptor(head: &[u8]) -> bool {
     let text = head.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty());
@@ -105,11 +107,18 @@ fn directory(bytes: &Bytes<'_>, header: &[u8], capacity: u64) -> Result<(), Reje
         return Err(truncated("the grain directory is not in the file"));
     }
     let look = bytes.at(Format::Vmdk, "the grain directory", at, (tables * 4).min(1 << 20) as usize)?;
-    for entry in look.chunks_exact(4) {
-        let table = u64::from(le32(entry, 0)) * SECTOR;
-        // A zero means that the whole stretch is unused, one that it reads as zeroes.
-        if table > SECTOR && table + entries * 4 > bytes.len {
-            return Err(truncated("its grain directory points behind its end"));
+    // A zero means that the whole stretch is unused, one that it reads as zeroes.
+    let places = look.chunks_exact(4).map(|e| u64::from(le32(e, 0)) * SECTOR).filter(|place| *place > SECTOR);
+    let places: Vec<u64> = places.collect();
+    if places.iter().any(|place| place + entries * 4 > bytes.len) {
+        return Err(truncated("its grain directory points behind its end"));
+    }
+    // Some files end with their data: the first and the last tables tell whether it is there.
+    let both_ends = places.iter().take(TABLES).chain(places.iter().rev().take(TABLES));
+    for place in both_ends {
+        let table = bytes.at(Format::Vmdk, "a grain table", *place, (entries * 4) as usize)?;
+        if table.chunks_exact(4).any(|grain| u64::from(le32(grain, 0)) * SECTOR >= bytes.len) {
+            return Err(truncated("its data lies behind its end"));
         }
     }
     Ok(())
