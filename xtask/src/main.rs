@@ -1,0 +1,87 @@
+//! Developer commands: `cargo xtask <command>`. It depends on nothing of libvirt and on little else, so that it
+//! builds on a fresh Debian with only Rust and a C compiler, and can install the rest. It is no part of Hostler;
+//! nothing depends on it.
+
+mod commands;
+mod packages;
+#[cfg(test)]
+mod rules;
+mod test;
+mod tiny_linux;
+mod tree;
+mod trouble;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::packages::{Group, Manners};
+use crate::trouble::Trouble;
+
+/// Developer commands of Hostler.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Developer,
+}
+
+#[derive(Subcommand)]
+enum Developer {
+    /// Say which system packages Hostler needs, and install the missing ones.
+    ///
+    /// Plain names go first, without recommended packages. Where an installed package is newer than what the
+    /// release offers and the others do not fit beside it, it is named, and replaced only with --allow-downgrades.
+    Packages {
+        /// List what is missing and stop.
+        #[arg(long)]
+        no_install: bool,
+        /// Let an installed package be replaced by the release's older one where nothing else fits.
+        #[arg(long)]
+        allow_downgrades: bool,
+    },
+    /// Build a tiny bootable Linux disk (qcow2), or find the one built before, and print its path.
+    TinyLinux {
+        /// Put a copy of the disk here.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Run everything that CI runs: packages, format, lints, rules, and all tests.
+    Test {
+        /// Run these phases alone (repeat the flag or part the names by commas).
+        #[arg(long, value_name = "PHASE", value_delimiter = ',')]
+        only: Vec<String>,
+        /// List the phases and stop.
+        #[arg(long)]
+        list: bool,
+        /// Let an installed package be replaced by the release's older one where nothing else fits.
+        #[arg(long)]
+        allow_downgrades: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("{trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Developer) -> Result<(), Trouble> {
+    match command {
+        Developer::Packages { no_install, allow_downgrades } => {
+            packages::ensure(&Group::ALL, Manners { only_list: no_install, allow_downgrades })?;
+        }
+        Developer::Test { list: true, .. } => test::list(),
+        Developer::Test { only, allow_downgrades, .. } => {
+            test::run(&only, Manners { only_list: false, allow_downgrades })?;
+        }
+        Developer::TinyLinux { out: Some(out) } => tiny_linux::build_to(&out)?,
+        Developer::TinyLinux { out: None } => println!("{}", tiny_linux::build()?.display()),
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The table of what CI runs. A new kind of check is a row here, and nothing else.
+
+use crate::packages::Group;
+
+/// What a phase does, one after another.
+pub enum Step {
+    /// Installs the packages of these groups.
+    Packages(&'static [Group]),
+    /// Builds the tiny Linux disk.
+    TinyLinux,
+    /// Runs a program with arguments, which has to end with exit code 0.
+    Run(&'static [&'static str]),
+    /// Runs the tests that these arguments of cargo choose (`-p …`, `--workspace …`), by nextest where it is
+    /// installed and else by `cargo test`. Tests marked `#[ignore]` are set aside: [`Step::SetAside`] owes them.
+    Tests(&'static [&'static str]),
+    /// Runs those marked `#[ignore]`, which are the ones that need libvirt, root or a guest. They find the path
+    /// of the tiny Linux disk in `HOSTLER_TINY_LINUX`.
+    SetAside(&'static [&'static str]),
+    /// Runs documentation's examples as tests.
+    DocTests(&'static [&'static str]),
+}
+
+/// A row of the table.
+pub struct Phase {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub what: &'static str,
+    /// Runs beside the phases that follow, and says little: for what waits for the network and leaves cargo's
+    /// folder alone.
+    pub beside: bool,
+    /// Phases that have to have ended well before it begins.
+    pub after: &'static [&'static str],
+    pub steps: &'static [Step],
+}
+
+/// Fewer tests than this were never run by a whole run: a phase that silently ran nothing is noticed here. Raise it
+/// as the project grows; lower it only together with the tests that were removed.
+pub const LEAST_TESTS: u32 = 40;
+
+/// All phases, in order.
+pub const PHASES: &[Phase] = &[
+    Phase {
+        name: "packages",
+        what: "the system packages that building and testing need",
+        beside: false,
+        after: &[],
+        steps: &[Step::Packages(&Group::ALL)],
+    },
+    Phase {
+        name: "tiny-linux",
+        what: "the disk that guests in tests boot from",
+        beside: true,
+        after: &["packages"],
+        steps: &[Step::TinyLinux],
+    },
+    Phase {
+        name: "fmt",
+        what: "one format for all sources",
+        beside: false,
+        after: &[],
+        steps: &[Step::Run(&["cargo", "fmt", "--all", "--check"])],
+    },
+    Phase {
+        name: "rules",
+        what: "arrows between crates, lengths of files, what must not be depended on; and this tool's own tests",
+        beside: false,
+        after: &[],
+        steps: &[Step::Tests(&["-p", "xtask"])],
+    },
+    Phase {
+        name: "clippy",
+        what: "lints, over all targets",
+        beside: false,
+        after: &["packages"],
+        steps: &[Step::Run(&[
+            "cargo",
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ])],
+    },
+    Phase {
+        name: "unit",
+        what: "unit, property and conformance tests that need nothing but cargo",
+        beside: false,
+        after: &["packages"],
+        steps: &[Step::Tests(&["--workspace", "--exclude", "xtask"])],
+    },
+    Phase {
+        name: "doc",
+        what: "examples in the model's documentation",
+        beside: false,
+        after: &[],
+        steps: &[Step::DocTests(&["-p", "hostler-model"])],
+    },
+    Phase {
+        name: "e2e",
+        what: "tests that need libvirt, root or a guest that boots",
+        beside: false,
+        after: &["packages", "tiny-linux"],
+        steps: &[Step::SetAside(&["--workspace"])],
+    },
+];
