@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::beneath::open_regular;
+use crate::convert::{Conversion, look_alone};
 use crate::copy::{Progress, hashed_copy, progressed};
 use crate::error::Error;
-use crate::format::{Format, Image, inspect_as, inspect_file, inspect_file_as, is_flat};
+use crate::format::{Format, Image, inspect_as, inspect_file_as, is_flat};
 use crate::part::{PART, Part, hex, sweep};
-use crate::qemu_img::Run;
 use crate::rejected::Rejected;
 
 /// What bases in the making are called; a number follows.
@@ -79,7 +79,7 @@ pub fn bring_base(
     let rejected = |why| Error::Rejected { path: source.to_path_buf(), why };
     let opened = open_regular(source).map_err(rejected)?;
     // Before gigabytes are copied; what counts is the same look at the copy.
-    look(&opened, source_format).map_err(rejected)?;
+    look_alone(&opened, source_format).map_err(rejected)?;
     let len = opened.metadata().map_err(|e| Error::io("look at", source, e))?.len();
     let total = len.saturating_mul(2);
 
@@ -89,11 +89,14 @@ pub fn bring_base(
     if let Some(base) = find_base(bases_dir, &sha256)? {
         return Ok(base);
     }
-    let image = look(&copy.file, source_format).map_err(rejected)?;
+    let image = look_alone(&copy.file, source_format).map_err(rejected)?;
     let whole = if is_flat(&image) {
         copy
     } else {
-        convert(&copy, &image, source_format, bases_dir, total, progress)?
+        let target = in_the_making(bases_dir)?;
+        let conversion = Conversion { source: &copy.file, image: &image, format: source_format };
+        conversion.write(&target.file, bases_dir, Format::Qcow2, total, progress)?;
+        target
     };
 
     let made = inspect_file_as(&whole.file, Format::Qcow2).and_then(Image::alone);
@@ -108,41 +111,6 @@ pub fn bring_base(
         }
         Err(other) => Err(other),
     }
-}
-
-fn look(file: &fs::File, format: Format) -> Result<Image, Rejected> {
-    // A raw source's content is looked at too: what comes from outside must not be another format in disguise.
-    let found = inspect_file(file)?;
-    match (format, found.format) {
-        (Format::Raw, Format::Raw | Format::Iso) => inspect_file_as(file, Format::Raw)?.alone(),
-        (wanted, is) if wanted == is => found.alone(),
-        (wanted, is) => Err(Rejected::Disguised { expected: wanted.to_string(), content: is.to_string() }),
-    }
-}
-
-fn convert(
-    copy: &Part,
-    image: &Image,
-    format: Format,
-    bases_dir: &Path,
-    total: u64,
-    progress: &mut Progress<'_>,
-) -> Result<Part, Error> {
-    let target = in_the_making(bases_dir)?;
-    let len = total / 2;
-    let run = Run {
-        action: "convert",
-        arguments: &["-p", "-f", format.qemu_name(), "-O", "qcow2", "/dev/fd/3", "/dev/fd/4"],
-        source: Some(&copy.file),
-        target: &target.file,
-        path: bases_dir,
-        // 4 MiB a second of processor time is a twentieth of what compressed images were seen to need.
-        processor_s: 60 + image.file_bytes / (4 << 20),
-        // All clusters, their tables (less than a hundredth), and some.
-        file_bytes: (image.virtual_size_bytes / 64).saturating_mul(65).saturating_add(64 << 20),
-    };
-    run.go(&mut |percent| progress(len + (percent / 100.0 * len as f64) as u64, total))?;
-    Ok(target)
 }
 
 /// A new file in `bases_dir` that only we hold.

@@ -35,17 +35,28 @@ const ZEROES: usize = 64 << 10;
 pub fn sparse_copy(from: &Path, to: &Path, stamp: &Stamp, progress: &mut Progress<'_>) -> Result<(), Error> {
     let source = open_regular(from).map_err(|why| Error::Rejected { path: from.to_path_buf(), why })?;
     let part = Part::begin(to, stamp)?;
-    let before = state(&source, from)?;
-    progressed(progress, 0, before.0)?;
-    if rustix::fs::ioctl_ficlone(&part.file, &source).is_err() {
-        let mut copying = Copying { source: &source, from, target: &part.file, to, by_kernel: true };
-        copying.all(before.0, progress)?;
+    let len = state(&source, from)?.0;
+    plain_copy((&source, from), (&part.file, to), len, progress)?;
+    part.publish(to, 0o600)
+}
+
+/// Copies all of `source` into the empty `target`. `total` is what progress counts towards.
+pub(crate) fn plain_copy(
+    (source, from): (&File, &Path),
+    (target, to): (&File, &Path),
+    total: u64,
+    progress: &mut Progress<'_>,
+) -> Result<(), Error> {
+    let before = state(source, from)?;
+    progressed(progress, 0, total)?;
+    if rustix::fs::ioctl_ficlone(target, source).is_err() {
+        let mut copying = Copying { source, from, target, to, by_kernel: true };
+        copying.all(before.0, total, progress)?;
     }
-    if state(&source, from)? != before {
+    if state(source, from)? != before {
         return Err(Error::SourceChanged { path: from.to_path_buf() });
     }
-    progressed(progress, before.0, before.0)?;
-    part.publish(to, 0o600)
+    progressed(progress, before.0, total)
 }
 
 /// Copies and hashes in one pass; the digest is of all bytes of `source`, holes as the zeroes they are.
@@ -129,7 +140,7 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    fn all(&mut self, len: u64, progress: &mut Progress<'_>) -> Result<(), Error> {
+    fn all(&mut self, len: u64, total: u64, progress: &mut Progress<'_>) -> Result<(), Error> {
         let mut buffer = Vec::new();
         let mut at = 0;
         while at < len {
@@ -138,9 +149,9 @@ impl Copying<'_> {
             while at < end {
                 let count = (end - at).min(CHUNK as u64) as usize;
                 at += self.piece(at, count, &mut buffer)?;
-                progressed(progress, at, len)?;
+                progressed(progress, at, total)?;
             }
-            progressed(progress, at, len)?;
+            progressed(progress, at, total)?;
         }
         self.target.set_len(len).map_err(|e| Error::io("write", self.to, e))
     }

@@ -1,18 +1,24 @@
-//! New disks: blank ones, and overlays on a base.
+//! New disks: blank ones, overlays on a base, copies in the format and size wanted, seeds.
 
 use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::beneath::open_regular;
+use crate::convert::{Conversion, grow, look_alone};
+use crate::copy::{Progress, plain_copy};
 use crate::error::Error;
-use crate::format::{Format, Image, MAX_VIRTUAL_BYTES, inspect_as, inspect_file_as};
+use crate::format::{Format, Image, MAX_VIRTUAL_BYTES, inspect_as, inspect_file_as, is_flat};
 use crate::mark::Stamp;
-use crate::part::Part;
+use crate::part::{Part, part_path};
 use crate::qemu_img::Run;
 
 /// What an empty qcow2 may come to, bytes: its tables for the largest disk are far below.
 const EMPTY_LIMIT_BYTES: u64 = 1 << 30;
 /// Processor time for making one, seconds; 10 ms were seen.
 const PROCESSOR_S: u64 = 30;
+/// The largest seed, bytes: it is held in memory.
+const SEED_LIMIT_BYTES: u64 = 16 << 20;
 
 /// Makes a blank disk that takes (almost) no space. Rights 0600; `path` must not exist.
 ///
@@ -23,10 +29,7 @@ const PROCESSOR_S: u64 = 30;
 /// [`Error::Full`], what `qemu-img` says.
 pub fn create_blank(path: &Path, format: Format, size_bytes: u64, stamp: &Stamp) -> Result<Image, Error> {
     check_size(size_bytes)?;
-    match format {
-        Format::Raw | Format::Qcow2 => {}
-        Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Iso => return Err(Error::Format { format }),
-    }
+    check_format(format)?;
     let part = Part::begin(path, stamp)?;
     if format == Format::Raw {
         part.file.set_len(size_bytes).map_err(|e| Error::io("write", path, e))?;
@@ -77,6 +80,88 @@ pub fn create_overlay(
         ["-q", "-u", "-f", "qcow2", "-b", &name, "-F", base_format.qemu_name(), "/dev/fd/4", &size];
     qemu_create(&part, path, &arguments)?;
     finish(part, path, Format::Qcow2)
+}
+
+/// Makes a disk that begins as a copy of `from`, in the format and of the size wanted. Rights 0600; `path`
+/// must not exist.
+///
+/// Between equal formats the file is copied as by [`crate::sparse_copy`], otherwise converted from a private
+/// copy. Either way the copy is what is checked: an image that needs other files is refused. `size_bytes`
+/// is the source's unless given, and not smaller. Progress counts the copy and, where one is needed, the
+/// conversion.
+///
+/// # Errors
+/// As [`create_blank`] and [`crate::sparse_copy`]; [`Error::Rejected`] for a source that is damaged,
+/// encrypted, not of `from_format` or needs other files.
+pub fn create_copy(
+    (from, from_format): (&Path, Format),
+    (path, format): (&Path, Format),
+    size_bytes: Option<u64>,
+    stamp: &Stamp,
+    progress: &mut Progress<'_>,
+) -> Result<Image, Error> {
+    check_format(format)?;
+    size_bytes.map_or(Ok(()), check_size)?;
+    let rejected = |why| Error::Rejected { path: from.to_path_buf(), why };
+    let source = open_regular(from).map_err(rejected)?;
+    let first = look_alone(&source, from_format).map_err(rejected)?;
+    let len = first.file_bytes;
+
+    let part = Part::begin(path, stamp)?;
+    let as_it_is = |image: &Image| from_format == format && (format == Format::Raw || is_flat(image));
+    let before = if as_it_is(&first) {
+        plain_copy((&source, from), (&part.file, path), len, progress)?;
+        let copied = look_alone(&part.file, from_format).map_err(rejected)?;
+        if !as_it_is(&copied) {
+            return Err(Error::SourceChanged { path: from.to_path_buf() });
+        }
+        copied
+    } else {
+        let total = len.saturating_mul(2);
+        let private = Part::nameless(&part_path(path, &format!("{}.source", stamp.mark)), path)?;
+        plain_copy((&source, from), (&private, path), total, progress)?;
+        let image = look_alone(&private, from_format).map_err(rejected)?;
+        let conversion = Conversion { source: &private, image: &image, format: from_format };
+        conversion.write(&part.file, path, format, total, progress)?;
+        inspect_file_as(&part.file, format).map_err(rejected)?
+    };
+
+    let smallest = before.virtual_size_bytes.next_multiple_of(512);
+    let size_bytes = size_bytes.unwrap_or(smallest);
+    if size_bytes < smallest {
+        return Err(Error::Size {
+            bytes: size_bytes,
+            why: format!("what it begins with has {smallest} bytes"),
+        });
+    }
+    if size_bytes > before.virtual_size_bytes {
+        grow(&part.file, path, format, size_bytes)?;
+    }
+    finish(part, path, format)
+}
+
+/// Makes a small raw disk with this content, filled up with zeroes to a multiple of 512 bytes: a seed that a
+/// guest reads. Rights 0600; `path` must not exist.
+///
+/// # Errors
+/// As [`create_blank`]; [`Error::Size`] for no content or more than 16 MiB, which is no seed.
+pub fn create_seed(path: &Path, content: &[u8], stamp: &Stamp) -> Result<Image, Error> {
+    let size_bytes = (content.len() as u64).next_multiple_of(512);
+    check_size(size_bytes)?;
+    if size_bytes > SEED_LIMIT_BYTES {
+        return Err(Error::Size { bytes: size_bytes, why: "a seed has 16 MiB at most".into() });
+    }
+    let part = Part::begin(path, stamp)?;
+    part.file.write_all_at(content, 0).map_err(|e| Error::io("write", path, e))?;
+    part.file.set_len(size_bytes).map_err(|e| Error::io("write", path, e))?;
+    finish(part, path, Format::Raw)
+}
+
+fn check_format(format: Format) -> Result<(), Error> {
+    match format {
+        Format::Raw | Format::Qcow2 => Ok(()),
+        Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Iso => Err(Error::Format { format }),
+    }
 }
 
 fn check_size(bytes: u64) -> Result<(), Error> {

@@ -13,12 +13,13 @@
 //! | what is this file? | [`inspect`], [`inspect_as`] |
 //! | may an image from outside be used? | [`check_foreign`], for a whole folder [`walk_share`] |
 //! | which file does a user's path mean? | [`confine`] |
-//! | a new disk | [`create_blank`], [`create_overlay`], [`sparse_copy`] |
+//! | a new disk | [`create_blank`], [`create_overlay`], [`create_copy`], [`create_seed`]; [`sparse_copy`] for any file |
 //! | the immutable file an overlay stands on | [`bring_base`], [`find_base`] |
 //! | whose file is it? delete it if it is mine | [`mark()`], [`read_stamp`], [`delete_marked`], [`delete_of`] |
 
 mod base;
 mod beneath;
+mod convert;
 mod copy;
 mod create;
 mod error;
@@ -33,7 +34,7 @@ mod share;
 pub use base::{Base, base_path, bring_base, find_base};
 pub use beneath::confine;
 pub use copy::{Progress, sparse_copy};
-pub use create::{create_blank, create_overlay};
+pub use create::{create_blank, create_copy, create_overlay, create_seed};
 pub use error::Error;
 pub use foreign::{CHAIN_LIMIT, check_foreign};
 pub use format::{Backing, Format, Image, MAX_VIRTUAL_BYTES, READ_LIMIT_BYTES, inspect, inspect_as};

@@ -88,6 +88,12 @@ impl Part {
         Err(busy())
     }
 
+    /// A file without a name, made where `path` is: gone when it is closed, also by a crash.
+    pub fn nameless(path: &Path, target: &Path) -> Result<File, Error> {
+        let part = Self::open(path, target)?;
+        part.file.try_clone().map_err(|e| Error::io("make", target, e))
+    }
+
     /// Gives the whole file its name and its rights. After this it is on the disk, whatever happens.
     pub fn publish(mut self, target: &Path, mode: u32) -> Result<(), Error> {
         let failed = |action: &'static str| move |e: io::Error| Error::io(action, target, e);

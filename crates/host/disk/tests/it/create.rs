@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use hostler_disk::{Error, Format, create_blank, create_overlay, inspect, read_stamp};
+use hostler_disk::{
+    Error, Format, create_blank, create_copy, create_overlay, create_seed, inspect, read_stamp,
+};
 
-use crate::support::{folder, names, qemu_io, sparse, stamp, tool};
+use crate::support::{folder, go_on, names, qcow2_on, qemu_io, sparse, stamp, tool};
 
 const MIB: u64 = 1 << 20;
 
@@ -125,4 +127,69 @@ fn an_overlay_is_made_below_folders_that_only_root_may_search() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     create_blank(&closed.join("a.qcow2"), Format::Qcow2, MIB, &stamp()).unwrap();
+}
+
+#[test]
+fn a_copy_has_the_content_of_its_source_in_the_format_and_size_wanted() {
+    let folder = folder();
+    let at = folder.path();
+    sparse(&at.join("content.raw"), 8 * MIB, &[(MIB, 1 << 20), (8 * MIB - 5, 5)]);
+    for (driver, name) in [("raw", "a.raw"), ("qcow2", "a.qcow2"), ("vmdk", "a.vmdk"), ("vhdx", "a.vhdx")] {
+        tool(at, &format!("qemu-img convert -f raw -O {driver} content.raw {name}"));
+        let source = Format::from_qemu_name(driver).unwrap();
+        for format in [Format::Raw, Format::Qcow2] {
+            for size in [None, Some(8 * MIB), Some(20 * MIB)] {
+                let what = format!("{driver} to {format}, {size:?}");
+                let to = at.join("new");
+                let made = create_copy((&at.join(name), source), (&to, format), size, &stamp(), &mut go_on);
+                let made = made.unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_eq!(
+                    (made.format, made.virtual_size_bytes),
+                    (format, size.unwrap_or(8 * MIB)),
+                    "{what}"
+                );
+                assert!(made.allocated_bytes < 3 * MIB, "{what} is not sparse");
+                // Of different sizes, the rest has to be zeroes.
+                tool(at, &format!("qemu-img compare -q -f {} -F raw new content.raw", format.qemu_name()));
+                assert_eq!(read_stamp(&to).unwrap(), Some(stamp()), "{what}");
+                assert_eq!(fs::metadata(&to).unwrap().uid(), rustix::process::geteuid().as_raw(), "{what}");
+                fs::remove_file(&to).unwrap();
+                assert!(names(at).iter().all(|n| !n.contains(".part-")), "{what}: {:?}", names(at));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_would_be_smaller_or_needs_other_files_is_refused_and_leaves_nothing() {
+    let folder = folder();
+    let at = folder.path();
+    sparse(&at.join("a.raw"), 8 * MIB, &[]);
+    fs::write(at.join("over.qcow2"), qcow2_on("a.raw", Some("raw"))).unwrap();
+    for (name, source, size, code) in [
+        ("a.raw", Format::Raw, Some(4 * MIB), "disk.size"),
+        ("over.qcow2", Format::Qcow2, None, "disk.image.data.elsewhere"),
+        ("over.qcow2", Format::Raw, None, "disk.image.disguised"),
+        ("a.raw", Format::Vmdk, None, "disk.image.disguised"),
+    ] {
+        for format in [Format::Raw, Format::Qcow2] {
+            let to = at.join("new");
+            let answer = create_copy((&at.join(name), source), (&to, format), size, &stamp(), &mut go_on);
+            assert_eq!(answer.unwrap_err().code(), code, "{name} as {source} to {format}");
+            assert_eq!(names(at), ["a.raw", "over.qcow2"]);
+        }
+    }
+}
+
+#[test]
+fn a_seed_has_its_content_first_and_zeroes_behind() {
+    let folder = folder();
+    let path = folder.path().join("seed.raw");
+    let image = create_seed(&path, b"word=1\n", &stamp()).unwrap();
+    assert_eq!(image.virtual_size_bytes, 512);
+    let content = fs::read(&path).unwrap();
+    assert!(content.starts_with(b"word=1\n\0") && content[8..].iter().all(|b| *b == 0));
+    assert_eq!(read_stamp(&path).unwrap(), Some(stamp()));
+    let empty = create_seed(&folder.path().join("none.raw"), b"", &stamp());
+    assert!(matches!(empty, Err(Error::Size { .. })), "{empty:?}");
 }
