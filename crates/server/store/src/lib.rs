@@ -1,7 +1,7 @@
 //! Objects, revisions, feed, history: the one place where what Hostler knows becomes durable.
 //!
 //! A commit is one transaction and one revision; when [`Store::commit`] has returned its revision, no crash and no
-//! loss of power takes it back. Two stores keep the same promises and pass one suite: SQLite for servers and
+//! loss of power takes it back. Two stores keep the same promises and pass one suite: [`SqliteStore`] for servers and
 //! [`MemoryStore`] for the simulator.
 //!
 //! Called by `drive` (loads and commits), `server` (readers, backup, pruning) and `sim`. What it must not do: decide
@@ -9,9 +9,11 @@
 
 mod diff;
 mod memory;
+mod sqlite;
 mod types;
 
 pub use memory::{Fault, MemoryStore};
+pub use sqlite::{SqliteStore, backup, restore};
 pub use types::{
     As, BackupProgress, Commit, Counters, Cursor, EndedJob, Event, FeedPage, HistoryId, JobFilter, Loaded,
     Op, PropertyChange, Pruned, Retention, Revision, StoreError, Stored,

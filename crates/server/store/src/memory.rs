@@ -4,16 +4,17 @@
 //! or, while [held](MemoryStore::hold), wait in an unsynced tail that [`MemoryStore::crash`] may lose.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostler_model::job::Job;
-use hostler_model::{InstallationId, JobId, Key, Object, Timestamp};
+use hostler_model::{InstallationId, JobId, Key, Kind, Object, Timestamp};
 use serde_json::Value;
 
 use crate::diff;
 use crate::types::{
     As, Commit, Counters, Cursor, EndedJob, Event, FeedPage, HistoryId, JobFilter, KEY_LIFE_MS, Loaded, Op,
-    PropertyChange, Pruned, Retention, Revision, StoreError, Stored,
+    Place, PropertyChange, Pruned, Retention, Revision, StoreError, Stored,
 };
 use crate::{Reader, Store};
 
@@ -44,9 +45,11 @@ struct Disk {
     installation: InstallationId,
     state: State,
     /// Every version, by revision and place within it.
-    events: BTreeMap<(Revision, u32), Event>,
+    events: BTreeMap<Place, Event>,
     feed_from: Revision,
-    history_from: (Revision, Timestamp),
+    /// Up to here only the newest version of each object is kept.
+    history_line: Place,
+    history_from: Timestamp,
     held: bool,
     /// How to take back what is not synced, the newest last.
     unsynced: Vec<TakeBack>,
@@ -90,7 +93,8 @@ impl MemoryStore {
             state,
             events: BTreeMap::new(),
             feed_from: Revision(0),
-            history_from: (Revision(0), Timestamp(0)),
+            history_line: (Revision(0), 0),
+            history_from: Timestamp(0),
             held: false,
             unsynced: Vec::new(),
             faults: VecDeque::new(),
@@ -252,8 +256,58 @@ impl Disk {
     }
 
     /// The version of an object before a place in history.
-    fn version_before(&self, key: Key, place: (Revision, u32)) -> Option<&Event> {
+    fn version_before(&self, key: Key, place: Place) -> Option<&Event> {
         self.events.range(..place).rev().map(|(_, event)| event).find(|event| event.key == key)
+    }
+
+    fn move_history_line(&mut self, retention: &Retention) -> Pruned {
+        let after = (Bound::Excluded(self.history_line), Bound::Unbounded);
+        let old: Vec<(Place, Key, Op)> = self
+            .events
+            .range(after)
+            .take(retention.rows as usize)
+            .take_while(|(_, event)| event.at < retention.history_from)
+            .map(|(place, event)| (*place, event.key, event.op))
+            .collect();
+        let dropped = old.iter().map(|(place, key, op)| self.drop_before(*place, *key, *op)).sum();
+        let Some((last, ..)) = old.last() else { return Pruned::default() };
+        self.history_line = *last;
+        self.history_from = self.history_from.max(retention.history_from);
+        self.feed_from = self.feed_from.max(last.0);
+        Pruned { dropped, more: old.len() >= retention.rows as usize }
+    }
+
+    /// Drops what a version of an object replaced; the version too when nothing follows from it any more.
+    fn drop_before(&mut self, place: Place, key: Key, op: Op) -> u64 {
+        let ended = match self.state.objects.get(&key) {
+            Some(Stored { revision, object: Object::Job(job) }) => *revision == place.0 && !job.is_open(),
+            _ => false,
+        };
+        if ended {
+            self.state.objects.remove(&key);
+        }
+        let bound = match (ended, op) {
+            (true, _) => Bound::Included((place.0, u32::MAX)),
+            (false, Op::Gone) => Bound::Included(place),
+            (false, Op::Put) => Bound::Excluded(place),
+        };
+        let old = self.events.range((Bound::Unbounded, bound)).filter(|(_, event)| event.key == key);
+        let old: Vec<Place> = old.map(|(place, _)| *place).collect();
+        for place in &old {
+            self.events.remove(place);
+        }
+        old.len() as u64
+    }
+
+    fn move_feed_line(&mut self, retention: &Retention) -> bool {
+        let old = self
+            .events
+            .range((self.feed_from.next(), 0)..)
+            .take(retention.rows as usize)
+            .take_while(|(_, event)| event.at < retention.feed_from);
+        let (seen, last) = old.fold((0, None), |(seen, _), (place, _)| (seen + 1, Some(place.0)));
+        self.feed_from = last.unwrap_or(self.feed_from);
+        seen >= retention.rows as usize
     }
 }
 
@@ -311,9 +365,11 @@ impl Store for MemoryStore {
     }
 
     fn prune(&mut self, retention: &Retention) -> Result<Pruned, StoreError> {
-        drop(self.writable()?);
-        let _ = retention;
-        Ok(Pruned::default())
+        let mut disk = self.writable()?;
+        disk.unsynced.clear();
+        let history = disk.move_history_line(retention);
+        let feed_more = disk.move_feed_line(retention);
+        Ok(Pruned { more: history.more || feed_more, ..history })
     }
 }
 
@@ -363,9 +419,9 @@ impl Reader for MemoryReader {
 
     fn as_of(&mut self, key: Key, when: As) -> Result<Option<Stored>, StoreError> {
         let disk = self.store.disk();
-        let (from, since) = disk.history_from;
+        let (line, since) = (disk.history_line.0, disk.history_from);
         let (gone, holds): (bool, &dyn Fn(&Event) -> bool) = match &when {
-            As::Of(revision) => (*revision < from, &move |event| event.revision <= *revision),
+            As::Of(revision) => (*revision < line, &move |event| event.revision <= *revision),
             As::At(at) => (*at < since, &move |event| event.at <= *at),
         };
         if gone {
@@ -391,9 +447,9 @@ impl Reader for MemoryReader {
     fn changes_of_job(&mut self, job: JobId) -> Result<Vec<PropertyChange>, StoreError> {
         let disk = self.store.disk();
         let mut changes = Vec::new();
-        for (place, event) in &disk.events {
+        for (place, event) in disk.events.range((Bound::Excluded(disk.history_line), Bound::Unbounded)) {
             let key = event.key;
-            if event.job != Some(job) || key == Key::Job(job) || key.kind().is_secret() {
+            if event.job != Some(job) || key.kind() == Kind::Job || key.kind().is_secret() {
                 continue;
             }
             let before = disk.version_before(key, *place).and_then(|event| event.object.as_ref());

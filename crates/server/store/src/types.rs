@@ -25,6 +25,9 @@ impl Revision {
     }
 }
 
+/// Where a version stands in history: its commit, and its ordinal within that.
+pub(crate) type Place = (Revision, u32);
+
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
