@@ -67,12 +67,8 @@ pub fn create_overlay(
         name.insert_str(0, "./");
     }
 
-    let smallest = below.virtual_size_bytes.next_multiple_of(512);
-    let size_bytes = size_bytes.unwrap_or(smallest);
+    let size_bytes = at_least(size_bytes, &below)?;
     check_size(size_bytes)?;
-    if size_bytes < smallest {
-        return Err(Error::Size { bytes: size_bytes, why: format!("its base has {smallest} bytes") });
-    }
     let part = Part::begin(path, stamp)?;
     let size = size_bytes.to_string();
     // -u: the base is not opened, we have just read its header ourselves.
@@ -105,6 +101,8 @@ pub fn create_copy(
     let rejected = |why| Error::Rejected { path: from.to_path_buf(), why };
     let source = open_regular(from).map_err(rejected)?;
     let first = look_alone(&source, from_format).map_err(rejected)?;
+    // Before gigabytes are copied; what counts is the copy.
+    at_least(size_bytes, &first)?;
     let len = first.file_bytes;
 
     let part = Part::begin(path, stamp)?;
@@ -126,14 +124,7 @@ pub fn create_copy(
         inspect_file_as(&part.file, format).map_err(rejected)?
     };
 
-    let smallest = before.virtual_size_bytes.next_multiple_of(512);
-    let size_bytes = size_bytes.unwrap_or(smallest);
-    if size_bytes < smallest {
-        return Err(Error::Size {
-            bytes: size_bytes,
-            why: format!("what it begins with has {smallest} bytes"),
-        });
-    }
+    let size_bytes = at_least(size_bytes, &before)?;
     if size_bytes > before.virtual_size_bytes {
         grow(&part.file, path, format, size_bytes)?;
     }
@@ -155,6 +146,17 @@ pub fn create_seed(path: &Path, content: &[u8], stamp: &Stamp) -> Result<Image, 
     part.file.write_all_at(content, 0).map_err(|e| Error::io("write", path, e))?;
     part.file.set_len(size_bytes).map_err(|e| Error::io("write", path, e))?;
     finish(part, path, Format::Raw)
+}
+
+/// The size wanted, bytes: that of what the disk begins with unless given, and never smaller.
+fn at_least(wanted: Option<u64>, begins_with: &Image) -> Result<u64, Error> {
+    let smallest = begins_with.virtual_size_bytes.next_multiple_of(512);
+    match wanted {
+        Some(bytes) if bytes < smallest => {
+            Err(Error::Size { bytes, why: format!("what it begins with has {smallest} bytes") })
+        }
+        wanted => Ok(wanted.unwrap_or(smallest)),
+    }
 }
 
 fn check_format(format: Format) -> Result<(), Error> {

@@ -1,15 +1,12 @@
 //! Why an image is not used: each reason with a code, a cause in words and what a person can do.
 
-use serde::{Deserialize, Serialize};
-
 use crate::format::Format;
 
 /// The reason an image, or a path to one, is refused. `Display` is the cause; see also [`Rejected::remedy`].
 ///
 /// Text that comes from the image (names of backing files and the like) was shortened and freed of control
 /// characters before it got in here, so it can be shown as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// Nothing is at the path.
     #[error("there is no such file")]

@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat};
-use serde::{Deserialize, Serialize};
 
 use crate::beneath::{open_beneath, open_root, refused, require_regular};
 use crate::foreign::{check_in, is_floppy_extension};
@@ -32,7 +31,7 @@ impl Default for WalkLimits {
 }
 
 /// What a walk found, ordered by path, and what it left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Walked {
     /// The files, ordered by path.
     pub found: Vec<Found>,
@@ -41,8 +40,7 @@ pub struct Walked {
 }
 
 /// A part of a share that a walk left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "cut", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cut {
     /// A folder lies deeper than the limit.
     Depth {
@@ -64,7 +62,7 @@ pub enum Cut {
 }
 
 /// One file of a share.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Path relative to the share's root. Where the name is no valid text, what can be shown of it.
     pub relative_path: String,
@@ -79,8 +77,7 @@ pub struct Found {
 }
 
 /// What a file of a share is: by extension, and for disks and discs by content as well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A virtual hard disk: qcow2, raw, img, vmdk, vhd, vhdx.
     Disk {

@@ -13,8 +13,6 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use crate::beneath::{open_regular, unreadable};
 use crate::rejected::Rejected;
 use bytes::Bytes;
@@ -29,8 +27,7 @@ pub const MAX_VIRTUAL_BYTES: u64 = 64 << 40;
 pub const READ_LIMIT_BYTES: u64 = 8 << 20;
 
 /// A format of disk images, or an optical disc.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
     /// QEMU's own, version 2 or 3.
     Qcow2,
@@ -99,7 +96,7 @@ impl fmt::Display for Format {
 
 /// The file below an overlay or differencing disk, as the image names it. **Not checked**: the name is
 /// whatever somebody wrote there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backing {
     /// The name as it stands in the image; relative names are meant from the image's folder.
     pub name: String,
@@ -108,7 +105,7 @@ pub struct Backing {
 }
 
 /// What the header of an image says. Nothing in it has been followed or checked against other files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// Format by content.
     pub format: Format,
