@@ -1,0 +1,26 @@
+//! Writes the service's server and client, without a protocol compiler.
+
+use tonic_build::manual::{Builder, Method, Service};
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let codec = "crate::codec::JsonCodec";
+    let session = Method::builder()
+        .name("session")
+        .route_name("Session")
+        .input_type("hostler_model::channel::FromAgent")
+        .output_type("hostler_model::channel::ToAgent")
+        .codec_path(codec)
+        .client_streaming()
+        .server_streaming()
+        .build();
+    let enrol = Method::builder()
+        .name("enrol")
+        .route_name("Enrol")
+        .input_type("crate::enrol::EnrolRequest")
+        .output_type("crate::enrol::EnrolReply")
+        .codec_path(codec)
+        .build();
+    let wire = Service::builder().name("Wire").package("hostler").method(session).method(enrol).build();
+    Builder::new().build_transport(false).compile(&[wire]);
+}

@@ -1,0 +1,145 @@
+//! Messages as JSON in gRPC frames. What this version does not know becomes *unknown* and the stream goes on; what
+//! is no JSON at all ends it, with the reason.
+
+use std::marker::PhantomData;
+
+use bytes::{Buf, BufMut};
+use hostler_model::channel::{FromAgent, ToAgent};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tonic::Status;
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+use crate::enrol::{EnrolReply, EnrolRequest};
+
+/// tonic reserves this for each stream at once; its default of 8 KiB costs 8 kB more for every agent.
+const BUFFER_BYTES: usize = 1024;
+/// From here on several small messages are not gathered any further into one write: tonic's own default.
+const YIELD_BYTES: usize = 32 * 1024;
+
+/// Something that travels.
+pub trait Message: Serialize + DeserializeOwned + Send + 'static {
+    /// Reads a message of a newer version of which only some is understood; none when it cannot be salvaged.
+    fn salvage(_json: Value) -> Option<Self> {
+        None
+    }
+
+    /// The farewell's words, if it is one.
+    fn farewell(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Puts an unknown tag in the place of a part that was not understood, so that the rest is: a step with a command
+/// of a newer kind keeps its number, and can be answered.
+fn blank(mut json: Value, path: &[&str], tag: &str) -> Value {
+    let mut part = Some(&mut json);
+    for key in path {
+        part = part.and_then(|p| p.get_mut(key));
+    }
+    if let Some(part) = part {
+        *part = serde_json::json!({ tag: "" });
+    }
+    json
+}
+
+impl Message for ToAgent {
+    fn salvage(json: Value) -> Option<Self> {
+        let less = blank(blank(json, &["command"], "do"), &["query"], "what");
+        Some(serde_json::from_value(less).unwrap_or(ToAgent::Unknown))
+    }
+    fn farewell(&self) -> Option<&str> {
+        match self {
+            ToAgent::Bye { why } => Some(why),
+            _ => None,
+        }
+    }
+}
+
+impl Message for FromAgent {
+    fn salvage(json: Value) -> Option<Self> {
+        // Never facts: a picture with a machine left out would say that the machine is gone.
+        let less = blank(json, &["body", "outcome"], "is");
+        Some(serde_json::from_value(less).unwrap_or(FromAgent::Unknown))
+    }
+    fn farewell(&self) -> Option<&str> {
+        match self {
+            FromAgent::Bye { why } => Some(why),
+            _ => None,
+        }
+    }
+}
+
+impl Message for EnrolRequest {}
+impl Message for EnrolReply {}
+
+/// Reads one message.
+pub(crate) fn read<M: Message>(bytes: &[u8]) -> Result<M, Status> {
+    let first = match serde_json::from_slice(bytes) {
+        Ok(message) => return Ok(message),
+        Err(e) => e,
+    };
+    let Ok(json @ Value::Object(_)) = serde_json::from_slice::<Value>(bytes) else {
+        return Err(Status::invalid_argument(format!("a message that is not a JSON object: {first}")));
+    };
+    match M::salvage(json) {
+        Some(message) => {
+            tracing::warn!(why = %first, "part of a message was not understood; is the other side newer?");
+            Ok(message)
+        }
+        None => Err(Status::invalid_argument(format!("a message that was not understood: {first}"))),
+    }
+}
+
+/// The codec of every stream and call.
+pub(crate) struct JsonCodec<E, D>(PhantomData<fn(E, D)>);
+
+impl<E, D> Default for JsonCodec<E, D> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<E: Message, D: Message> Codec for JsonCodec<E, D> {
+    type Encode = E;
+    type Decode = D;
+    type Encoder = Json<E>;
+    type Decoder = Json<D>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        Json(PhantomData)
+    }
+    fn decoder(&mut self) -> Self::Decoder {
+        Json(PhantomData)
+    }
+}
+
+pub(crate) struct Json<M>(PhantomData<fn(M)>);
+
+impl<M: Message> Encoder for Json<M> {
+    type Item = M;
+    type Error = Status;
+
+    fn encode(&mut self, message: M, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        serde_json::to_writer(to.writer(), &message)
+            .map_err(|e| Status::internal(format!("a message that cannot be written: {e}")))
+    }
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
+    }
+}
+
+impl<M: Message> Decoder for Json<M> {
+    type Item = M;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<M>, Status> {
+        // One message is one frame, but not always one piece of memory.
+        let bytes = from.copy_to_bytes(from.remaining());
+        read(&bytes).map(Some)
+    }
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
+    }
+}

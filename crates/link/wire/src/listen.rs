@@ -1,0 +1,445 @@
+//! The server's side: the port that agents dial. Each connection is one agent's, or one computer's that enrols.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hostler_model::channel::{FromAgent, ToAgent};
+use hostler_model::{AgentId, Code, Refusal};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::codegen::Service;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::admission::{Admission, Peer};
+use crate::authority::{Authority, AuthorityError, ServerCertificate};
+use crate::enrol::{EnrolAsk, EnrolReply, EnrolRequest, Enrolled};
+use crate::generated::wire_server::{Wire, WireServer};
+use crate::key::{enrolment_binding, verify_possession};
+use crate::session::{Incoming, Kill, Outgoing};
+use crate::tls;
+use crate::token::{hex, sha256};
+
+/// What one stream may hold unread. Small, so that a console never puts a long queue before the session.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// What all streams together may hold: at least two more than there are streams, or a stalled one stops the rest.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Streams of one connection: what the windows above allow.
+const STREAMS: u32 = 14;
+/// What is written ahead for one stream.
+pub(crate) const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// The kernel's waiting room. With 128, ten thousand agents take three times as long to come back.
+const BACKLOG: u32 = 4096;
+/// A session's last words may take this long to leave.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The limits of the agents' port. The defaults were measured with ten thousand agents.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Handshakes at a time; a place is taken before a connection is accepted.
+    pub handshakes: usize,
+    /// How long a handshake may take, and how long a connection may take to say what it wants.
+    pub handshake_timeout: Duration,
+    /// Open connections, those of computers that enrol included.
+    pub connections: usize,
+    /// Connections without a certificate at a time.
+    pub anonymous: usize,
+    /// How often HTTP/2 asks whether the agent is there.
+    pub ping_interval: Duration,
+    /// How long the answer to that may take.
+    pub ping_timeout: Duration,
+    /// How long an agent may be silent: three heartbeats.
+    pub read_timeout: Duration,
+    /// Messages waiting for one agent. More than one batch of the engine releases at once (512), so that a burst is
+    /// not taken for an agent that has stopped reading; idle sessions pay nothing for it.
+    pub outgoing_messages: usize,
+    /// The largest message, in bytes.
+    pub message_bytes: usize,
+    /// Enrolments tried from one address in a minute.
+    pub enrolments_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshakes: 64,
+            handshake_timeout: Duration::from_secs(10),
+            connections: 16_384,
+            anonymous: 64,
+            ping_interval: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(10),
+            outgoing_messages: 1024,
+            message_bytes: crate::MESSAGE_BYTES,
+            enrolments_per_minute: 30,
+        }
+    }
+}
+
+/// What the port needs.
+pub struct ListenConfig<'a> {
+    /// Where to listen; port 8471 by custom.
+    pub address: SocketAddr,
+    /// Whose certificates are let in.
+    pub authority: &'a Authority,
+    /// The server's own certificate.
+    pub certificate: Arc<ServerCertificate>,
+    /// Which of the authority's certificates are let in.
+    pub admission: Arc<Admission>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// Who decides. Called on tasks of the caller's runtime.
+pub trait Handler: Send + Sync + 'static {
+    /// Holds a session until it ends. The connection is closed when this returns.
+    fn session(&self, session: Session) -> impl Future<Output = ()> + Send;
+
+    /// Answers a computer that wants to enrol and has proven that it holds its key.
+    fn enrol(&self, ask: EnrolAsk) -> impl Future<Output = Result<Enrolled, Refusal>> + Send;
+}
+
+/// An agent's open session, on the server.
+pub struct Session {
+    /// Which agent, as its certificate says.
+    pub agent: AgentId,
+    /// The serial number of that certificate, 32 hexadecimal digits.
+    pub serial: String,
+    /// Where it calls from.
+    pub remote: SocketAddr,
+    /// What the agent says. Its first message is hello.
+    pub incoming: Incoming<FromAgent>,
+    /// What the server says.
+    pub outgoing: Outgoing<ToAgent>,
+    /// Cuts the connection, at once and with all that runs on it.
+    pub kill: Kill,
+}
+
+/// The open port. Dropping it, or [`stop`](Self::stop), closes it and cuts every connection.
+pub struct Listening {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    open: Arc<Semaphore>,
+    connections: u32,
+}
+
+impl Listening {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes the port and cuts every connection; returns when all are gone, or after 5 s. Whoever wants to say
+    /// goodbye does so before.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = timeout(Duration::from_secs(5), self.open.acquire_many(self.connections)).await;
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+/// Opens the agents' port.
+pub fn listen<H: Handler>(config: ListenConfig<'_>, handler: Arc<H>) -> Result<Listening, AuthorityError> {
+    let in_use = |cause| AuthorityError::File { path: config.address.to_string().into(), cause };
+    let tls = tls::agents(config.authority.certificate(), config.certificate, config.admission.clone())?;
+    let listener = bind(config.address).map_err(in_use)?;
+    let address = listener.local_addr().map_err(in_use)?;
+    let limits = config.limits;
+    let connections = limits.connections.clamp(1, u32::MAX as usize >> 4);
+    let open = Arc::new(Semaphore::new(connections));
+    let (stop, stopped) = watch::channel(false);
+    let port = Arc::new(Port {
+        acceptor: TlsAcceptor::from(Arc::new(tls)),
+        admission: config.admission,
+        handshakes: Arc::new(Semaphore::new(limits.handshakes.max(1))),
+        open: open.clone(),
+        anonymous: Semaphore::new(limits.anonymous),
+        stopped,
+        service: WireServer::new(Calls { handler, tries: Tries::default(), limits: limits.clone() })
+            .max_decoding_message_size(limits.message_bytes)
+            .max_encoding_message_size(limits.message_bytes),
+        limits,
+    });
+    tokio::spawn(port.accept(listener));
+    Ok(Listening { address, stop, open, connections: connections as u32 })
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+struct Port<H: Handler> {
+    acceptor: TlsAcceptor,
+    admission: Arc<Admission>,
+    handshakes: Arc<Semaphore>,
+    open: Arc<Semaphore>,
+    anonymous: Semaphore,
+    stopped: watch::Receiver<bool>,
+    service: WireServer<Calls<H>>,
+    limits: Limits,
+}
+
+/// What a call must know of the connection it came on.
+#[derive(Clone)]
+struct Connection {
+    peer: Option<Peer>,
+    remote: SocketAddr,
+    exporter: [u8; 32],
+    kill: Kill,
+    in_session: Arc<AtomicBool>,
+}
+
+impl<H: Handler> Port<H> {
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        let mut stopped = self.stopped.clone();
+        loop {
+            // Places first: who finds none waits in the kernel's queue, and is not held half-way.
+            let next = async {
+                let open = self.open.clone().acquire_owned().await.ok()?;
+                let handshake = self.handshakes.clone().acquire_owned().await.ok()?;
+                Some((open, handshake, listener.accept().await))
+            };
+            let next = tokio::select! {
+                next = next => next,
+                _ = stopped.wait_for(|stop| *stop) => None,
+            };
+            let Some((open, handshake, accepted)) = next else { return };
+            match accepted {
+                Ok((tcp, remote)) => {
+                    let port = self.clone();
+                    tokio::spawn(async move {
+                        let mut stopped = port.stopped.clone();
+                        tokio::select! {
+                            () = port.connection(tcp, remote, handshake) => {}
+                            _ = stopped.wait_for(|stop| *stop) => {}
+                        }
+                        drop(open);
+                    });
+                }
+                Err(e) => {
+                    // Out of descriptors, most likely: it passes, and a loop without pause would not help.
+                    tracing::warn!(why = %e, "a connection could not be accepted");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(&self, tcp: TcpStream, remote: SocketAddr, handshake: OwnedSemaphorePermit) {
+        let _ = tcp.set_nodelay(true);
+        let accepted =
+            timeout(self.limits.handshake_timeout, self.acceptor.accept(tcp).into_fallible()).await;
+        drop(handshake);
+        let tls = match accepted {
+            Ok(Ok(tls)) => tls,
+            Ok(Err((e, tcp))) => {
+                tracing::info!(%remote, why = %e, "a connection was refused");
+                return linger(tcp).await;
+            }
+            Err(_) => return tracing::info!(%remote, "a handshake took too long"),
+        };
+        let (_, state) = tls.get_ref();
+        let certificate = state.peer_certificates().and_then(<[_]>::first);
+        let peer = certificate.and_then(Peer::of);
+        let Ok(exporter) = state.export_keying_material([0; 32], tls::EXPORTER, None) else { return };
+        let kill = Kill::default();
+        let _place = match &peer {
+            Some(peer) => match self.admission.enter(peer, &kill) {
+                Some(entry) => Place::Known(entry),
+                None => return,
+            },
+            None => match self.anonymous.try_acquire() {
+                Ok(permit) => Place::Anonymous(permit),
+                Err(_) => return tracing::warn!(%remote, "too many computers enrol at once"),
+            },
+        };
+        let connection =
+            Connection { peer, remote, exporter, kill: kill.clone(), in_session: Arc::default() };
+        let in_session = connection.in_session.clone();
+        let service = self.service.clone();
+        let call = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(connection.clone());
+            service.clone().call(request)
+        });
+        let served = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_concurrent_streams(STREAMS)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .keep_alive_interval(self.limits.ping_interval)
+            .keep_alive_timeout(self.limits.ping_timeout)
+            .serve_connection(TokioIo::new(tls), call);
+        let idle = async {
+            sleep(self.limits.handshake_timeout).await;
+            if in_session.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = served => if let Err(e) = ended {
+                tracing::debug!(%remote, why = %e, "a connection has ended");
+            },
+            () = kill.pulled() => {
+                tracing::debug!(%remote, why = kill.why(), "a connection was cut");
+            },
+            () = idle => tracing::info!(%remote, "a connection was closed: it opened no session"),
+        }
+    }
+}
+
+/// Held while a connection is open.
+#[expect(dead_code, reason = "each is held for what dropping it does")]
+enum Place<'a> {
+    Known(crate::admission::Entry),
+    Anonymous(tokio::sync::SemaphorePermit<'a>),
+}
+
+/// Lets the alert arrive that says why: closing a socket with unread data would throw it away on the way.
+async fn linger(mut tcp: TcpStream) {
+    use tokio::io::AsyncWriteExt;
+    let _ = tcp.shutdown().await;
+    let mut unread = [0; 1024];
+    let drain = async {
+        for _ in 0..64 {
+            match tcp.read(&mut unread).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    };
+    let _ = timeout(Duration::from_secs(1), drain).await;
+}
+
+/// The generated service's methods.
+struct Calls<H> {
+    handler: Arc<H>,
+    tries: Tries,
+    limits: Limits,
+}
+
+#[tonic::async_trait]
+impl<H: Handler> Wire for Calls<H> {
+    type SessionStream = Pin<Box<dyn Stream<Item = Result<ToAgent, Status>> + Send>>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<FromAgent>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let connection = connection_of(&request)?;
+        let Some(peer) = connection.peer else {
+            return Err(Status::unauthenticated("without a certificate one may only enrol"));
+        };
+        if connection.in_session.swap(true, Ordering::Relaxed) {
+            return Err(Status::failed_precondition("the connection has a session already"));
+        }
+        let kill = connection.kill;
+        let (outgoing, out) =
+            Outgoing::new(self.limits.outgoing_messages, self.limits.read_timeout, kill.clone());
+        let session = Session {
+            agent: peer.agent,
+            serial: peer.serial,
+            remote: connection.remote,
+            incoming: Incoming::new(request.into_inner(), self.limits.read_timeout, kill.clone()),
+            outgoing,
+            kill: kill.clone(),
+        };
+        let handler = self.handler.clone();
+        tokio::spawn(async move {
+            handler.session(session).await;
+            sleep(FAREWELL).await;
+            kill.cut("the session has ended");
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(out).map(Ok))))
+    }
+
+    async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolReply>, Status> {
+        let connection = connection_of(&request)?;
+        if connection.peer.is_some() {
+            return Err(Status::permission_denied("an agent that has a certificate does not enrol"));
+        }
+        let remote = connection.remote.ip();
+        let answer = if self.tries.another(remote, self.limits.enrolments_per_minute) {
+            match asked(request.into_inner(), &connection) {
+                Ok(ask) => self.handler.enrol(ask).await,
+                Err(refusal) => Err(refusal),
+            }
+        } else {
+            Err(Refusal::new(Code::TooManyRequests, "enrolment", "too many tries from this address")
+                .remedy("wait a minute, then try again"))
+        };
+        Ok(Response::new(match answer {
+            Ok(enrolled) => EnrolReply::Enrolled { enrolled },
+            Err(refusal) => EnrolReply::Refused { refusal },
+        }))
+    }
+}
+
+fn connection_of<T>(request: &Request<T>) -> Result<Connection, Status> {
+    request.extensions().get().cloned().ok_or_else(|| Status::internal("a call without a connection"))
+}
+
+fn asked(request: EnrolRequest, connection: &Connection) -> Result<EnrolAsk, Refusal> {
+    let malformed = |_| Refusal::new(Code::RequestMalformed, "enrolment", "a field is not base64url");
+    let token = URL_SAFE_NO_PAD.decode(&request.token).map_err(malformed)?;
+    let public_point = URL_SAFE_NO_PAD.decode(&request.point).map_err(malformed)?;
+    let signature = URL_SAFE_NO_PAD.decode(&request.signature).map_err(malformed)?;
+    let token_sha256 = hex(&sha256(&token));
+    let binding = enrolment_binding(&token_sha256, &connection.exporter);
+    verify_possession(&public_point, &binding, &signature)
+        .map_err(|e| Refusal::new(Code::EnrolmentRefused, "enrolment", e.to_string()))?;
+    Ok(EnrolAsk {
+        token_sha256,
+        public_point,
+        version: request.version,
+        host: request.host,
+        remote: connection.remote.ip(),
+    })
+}
+
+/// Enrolments tried, by address, in the minute that began then.
+#[derive(Default)]
+struct Tries(Mutex<HashMap<IpAddr, (Instant, u32)>>);
+
+impl Tries {
+    const MINUTE: Duration = Duration::from_secs(60);
+    /// Addresses remembered. Beyond it, those whose minute is over are forgotten, and then new ones refused.
+    const ADDRESSES: usize = 4096;
+
+    fn another(&self, address: IpAddr, limit: u32) -> bool {
+        let now = Instant::now();
+        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tries.len() >= Self::ADDRESSES {
+            tries.retain(|_, (since, _)| now.duration_since(*since) < Self::MINUTE);
+            if tries.len() >= Self::ADDRESSES && !tries.contains_key(&address) {
+                return false;
+            }
+        }
+        let (since, count) = tries.entry(address).or_insert((now, 0));
+        if now.duration_since(*since) >= Self::MINUTE {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= limit
+    }
+}
