@@ -16,6 +16,7 @@ use uuid::Uuid;
 mod guard;
 pub mod perform;
 pub mod probe;
+pub mod simulated;
 
 pub use perform::{Performing, Turn, World};
 pub use probe::{Probed, no_vm, probe};
