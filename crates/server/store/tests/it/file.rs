@@ -1,0 +1,1 @@
+//! What only the file has to keep.
