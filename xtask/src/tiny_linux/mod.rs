@@ -2,6 +2,8 @@
 //! this file for what a guest made of it does. The result is kept in `target/tiny-linux/` under a hash of all that
 //! went into it. Needs the packages of [`crate::packages::Group::Images`]; installs nothing itself.
 
+#[cfg(test)]
+mod boots;
 mod disk;
 mod drivers;
 mod initramfs;
