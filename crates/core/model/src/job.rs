@@ -153,6 +153,10 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub locks: Vec<Lock>,
+    /// What it waits for while it is queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub waits_for: Option<LockOn>,
     /// The choices its plan made, once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = Object)]
@@ -350,13 +354,6 @@ pub enum LockOn {
         /// What names are compared by.
         skeleton: String,
     },
-    /// A content that is being brought to a host.
-    Base {
-        /// The host.
-        agent: AgentId,
-        /// What is brought.
-        item: crate::ItemId,
-    },
 }
 
 impl Lock {
@@ -489,6 +486,37 @@ pub enum Record {
         /// How.
         edit: Box<VmEdit>,
     },
+}
+
+/// What a request would do: its plan, shown and not performed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DryRun {
+    /// The kind of job it would become.
+    pub kind: JobKind,
+    /// What it would be about, in words.
+    pub title: String,
+    /// The choices its plan would make.
+    #[schema(value_type = Object)]
+    pub choices: BTreeMap<String, Value>,
+    /// The steps, as far as they can be known.
+    pub steps: Vec<DryStep>,
+    /// The keys of the steps that follow from what those bring.
+    pub then: Vec<String>,
+}
+
+/// A step of a dry run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DryStep {
+    /// Its key.
+    pub key: String,
+    /// What it would do.
+    #[schema(value_type = Object)]
+    pub act: Act,
+    /// What would take it back.
+    #[schema(value_type = Object)]
+    pub undo: Undo,
+    /// Whether it is the one before the point of no return.
+    pub decides: bool,
 }
 
 /// How a step stands.

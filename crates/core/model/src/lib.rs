@@ -23,6 +23,7 @@ pub mod setting;
 pub mod status;
 pub mod template;
 pub mod time;
+pub mod view;
 pub mod vm;
 
 pub use error::{Code, Refusal};

@@ -190,8 +190,11 @@ impl Order {
 /// A fact that was taken into the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Observed {
-    /// What was seen.
+    /// What was seen last.
     pub seen: Seen,
+    /// Whether the host has shown since that it does not have the machine any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
     /// Its place in the agent's history.
     pub order: Order,
     /// When the record took it.

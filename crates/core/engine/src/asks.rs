@@ -1,0 +1,195 @@
+//! Requests come in: admitted or refused, queued or begun, cancelled or abandoned.
+
+use std::collections::BTreeMap;
+
+use hostler_model::access::Actor;
+use hostler_model::ids::Ids;
+use hostler_model::job::{Act, DryRun, DryStep, Job, JobState, LockOn, Phase};
+use hostler_model::request::Request;
+use hostler_model::{Code, JobId, Refusal, Timestamp};
+use uuid::Uuid;
+
+use crate::plan::{PlannedAct, Planner, Stop};
+use crate::{AskId, Asked, Effect, Engine, Turn, kinds};
+
+/// Ids for a rehearsal: nothing is drawn.
+struct NoIds;
+
+impl Ids for NoIds {
+    fn draw(&mut self) -> Uuid {
+        Uuid::nil()
+    }
+}
+
+impl Engine {
+    pub(crate) fn ask(&mut self, asked: Asked, turn: &mut Turn<'_>) {
+        let ask = asked.ask;
+        let answer = self.take(asked, turn);
+        turn.effect(Effect::Reply { ask, answer });
+    }
+
+    fn take(&mut self, asked: Asked, turn: &mut Turn<'_>) -> Result<JobId, Refusal> {
+        let known = asked.key.as_ref().and_then(|key| self.keys.get(&(asked.actor.user(), key.clone())));
+        if let Some((job, _)) = known {
+            return Ok(*job);
+        }
+        let id = JobId(self.next_job);
+        let mut job = Job {
+            id,
+            kind: asked.request.kind(),
+            request: asked.request,
+            actor: asked.actor,
+            key: asked.key,
+            epoch: self.epoch,
+            state: JobState::Queued,
+            phase: Phase::Queued,
+            about: Vec::new(),
+            title: String::new(),
+            locks: Vec::new(),
+            waits_for: None,
+            choices: BTreeMap::new(),
+            steps: Vec::new(),
+            past_point: false,
+            cancelled_by: None,
+            error: None,
+            warnings: Vec::new(),
+            abandoned: None,
+            again_of: asked.again_of,
+            created: turn.now,
+            started: None,
+            ended: None,
+        };
+        if let Err(refusal) = self.begin(&mut job, turn) {
+            match refusal {
+                // A secret is not kept while its job waits.
+                Hindrance::Busy { on, .. } if asked.wait && !job.request.holds_secret() => job.waits_for = Some(on),
+                Hindrance::Busy { refusal, .. } | Hindrance::Refused(refusal) => return Err(refusal),
+            }
+        }
+        self.next_job += 1;
+        if let Some(key) = &job.key {
+            self.keys.insert((job.actor.user(), key.clone()), (id, None));
+        }
+        self.advance(job, turn);
+        Ok(id)
+    }
+
+    /// Admits a job and takes its locks, or says what is in the way.
+    pub(crate) fn begin(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> Result<(), Hindrance> {
+        let mut planner = Planner::new(Some(job), self.view(turn.now), turn.ids);
+        let planned = kinds::plan(&job.request, &mut planner);
+        let (choices, locks) = (planner.choices, planner.locks);
+        let (about, title) = (planner.about, planner.title);
+        if !about.is_empty() {
+            (job.about, job.title) = (about, title);
+        }
+        // Busy before forbidden: what another job is about to change is no ground for a refusal that names a state.
+        if let Some((on, holder)) = self.table.conflict(job.id, &locks) {
+            let refusal = self.busy(&on, holder, &job.title);
+            return Err(Hindrance::Busy { on, refusal });
+        }
+        kinds::admit(&job.request, self.view(turn.now)).map_err(Hindrance::Refused)?;
+        if let Err(Stop::Refusal(refusal)) = planned {
+            return Err(Hindrance::Refused(refusal));
+        }
+        job.choices = choices;
+        job.locks = locks;
+        job.waits_for = None;
+        job.phase = Phase::Forward;
+        job.started = Some(turn.now);
+        Ok(())
+    }
+
+    fn busy(&self, on: &LockOn, holder: JobId, title: &str) -> Refusal {
+        let (what, code) = match on {
+            LockOn::Object { key: hostler_model::Key::Vm(_) } => (format!("vm {title}"), Code::VmBusy),
+            LockOn::Object { key } => (key.kind().word().to_owned(), Code::ObjectBusy),
+            LockOn::Name { kind, .. } => (format!("{} {title}", kind.word()), Code::ObjectBusy),
+        };
+        let who = self.table.get(holder).map_or_else(String::new, |job| {
+            format!(" ({}, asked by {})", job.kind.words().to_lowercase(), job.actor.words())
+        });
+        Refusal::new(code, what, format!("job {holder}{who} is at work on it"))
+            .remedy(format!("Wait for job {holder}, ask with --wait to queue behind it, or cancel it"))
+    }
+
+    pub(crate) fn cancel(&mut self, ask: AskId, id: JobId, actor: Actor, turn: &mut Turn<'_>) {
+        let answer = match self.table.get(id) {
+            None => Err(Refusal::new(Code::JobEnded, format!("job {id}"), "it has ended, or there is no such job")),
+            Some(job) if job.past_point => Err(Refusal::new(
+                Code::JobPastNoReturn,
+                job.label(),
+                "it is past its point of no return and completes",
+            )),
+            Some(job) => {
+                let mut job = (**job).clone();
+                job.cancelled_by.get_or_insert(actor);
+                self.advance(job, turn);
+                Ok(id)
+            }
+        };
+        turn.effect(Effect::Reply { ask, answer });
+    }
+
+    pub(crate) fn abandon(&mut self, ask: AskId, id: JobId, actor: Actor, turn: &mut Turn<'_>) {
+        let answer = match self.table.get(id) {
+            None => Err(Refusal::new(Code::JobEnded, format!("job {id}"), "it has ended, or there is no such job")),
+            Some(job) => {
+                let mut job = (**job).clone();
+                if job.abandoned.is_none() {
+                    job.abandoned = Some(turn.now);
+                    job.ended = Some(turn.now);
+                }
+                if !job.past_point {
+                    job.cancelled_by.get_or_insert(actor);
+                }
+                self.advance(job, turn);
+                Ok(id)
+            }
+        };
+        turn.effect(Effect::Reply { ask, answer });
+    }
+
+    pub(crate) fn rehearse(&self, now: Timestamp, request: &Request) -> Result<DryRun, Refusal> {
+        let view = self.view(now);
+        let mut ids = NoIds;
+        let mut planner = Planner::new(None, view, &mut ids);
+        let planned = kinds::plan(request, &mut planner);
+        if let Some((on, holder)) = self.table.conflict(JobId(0), &planner.locks) {
+            return Err(self.busy(&on, holder, &planner.title));
+        }
+        kinds::admit(request, view)?;
+        let then = match planned {
+            Ok(()) => Vec::new(),
+            Err(Stop::Later(keys)) => keys,
+            Err(Stop::Refusal(refusal)) => return Err(refusal),
+        };
+        let steps = planner
+            .steps
+            .into_iter()
+            .map(|step| DryStep {
+                key: step.key,
+                act: match step.act {
+                    PlannedAct::Record(_) => Act::Record,
+                    PlannedAct::Agent(agent, command) => Act::Agent { agent, command },
+                },
+                undo: step.undo,
+                decides: step.decides,
+            })
+            .collect();
+        Ok(DryRun { kind: request.kind(), title: planner.title, choices: planner.choices, steps, then })
+    }
+}
+
+/// What keeps a job from beginning.
+pub(crate) enum Hindrance {
+    /// Another job holds what it needs.
+    Busy {
+        /// What.
+        on: LockOn,
+        /// As it is told to who asked.
+        refusal: Refusal,
+    },
+    /// It may not.
+    Refused(Refusal),
+}

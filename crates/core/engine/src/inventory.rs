@@ -1,0 +1,352 @@
+//! The inventory: every managed object in memory, with what is derived from them. Plans see it through recorded
+//! choices only. No work here grows with the number of hosts or machines but the walk that a caller asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hostler_model::access::{Credential, Token, User};
+use hostler_model::agent::{Agent, Enrolment};
+use hostler_model::host::Host;
+use hostler_model::library::{Item, Share};
+use hostler_model::object::Installation;
+use hostler_model::setting::Settings;
+use hostler_model::template::Template;
+use hostler_model::vm::{Presence, Vm};
+use hostler_model::{
+    AgentId, HostId, InstallationId, ItemId, Key, Kind, Name, Object, ShareId, TemplateId, TokenId, UserId, VmId,
+};
+use hostler_placement::Usage;
+use imbl::OrdMap;
+use uuid::Uuid;
+
+/// Every managed object but the jobs, and what is derived from them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inventory {
+    pub(crate) installation_id: InstallationId,
+    pub(crate) installation: Option<Arc<Installation>>,
+    pub(crate) vms: BTreeMap<VmId, Arc<Vm>>,
+    pub(crate) hosts: BTreeMap<HostId, Arc<Host>>,
+    pub(crate) agents: BTreeMap<AgentId, Arc<Agent>>,
+    pub(crate) enrolments: BTreeMap<TokenId, Arc<Enrolment>>,
+    pub(crate) shares: BTreeMap<ShareId, Arc<Share>>,
+    pub(crate) items: BTreeMap<ItemId, Arc<Item>>,
+    pub(crate) templates: BTreeMap<TemplateId, Arc<Template>>,
+    pub(crate) users: BTreeMap<UserId, Arc<User>>,
+    pub(crate) credentials: BTreeMap<UserId, Arc<Credential>>,
+    pub(crate) tokens: BTreeMap<TokenId, Arc<Token>>,
+    // Derived from the objects above.
+    names: BTreeMap<(Kind, String), BTreeSet<Key>>,
+    domains: BTreeMap<Uuid, BTreeSet<VmId>>,
+    by_host: BTreeMap<HostId, BTreeSet<VmId>>,
+    by_share: BTreeMap<ShareId, BTreeSet<ItemId>>,
+    // Persistent, because each published picture takes a copy.
+    usage: OrdMap<HostId, Usage>,
+    by_free: BTreeSet<(u64, HostId)>,
+    conflicts: BTreeMap<HostId, BTreeSet<VmId>>,
+    // Machines that a job is about to turn on, so that their memory counts before their host shows them running.
+    starting: BTreeSet<VmId>,
+}
+
+impl Inventory {
+    /// An inventory without objects.
+    pub(crate) fn empty(installation_id: InstallationId) -> Self {
+        Self {
+            installation_id,
+            installation: None,
+            vms: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            enrolments: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            items: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            users: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            names: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            by_host: BTreeMap::new(),
+            by_share: BTreeMap::new(),
+            usage: OrdMap::new(),
+            by_free: BTreeSet::new(),
+            conflicts: BTreeMap::new(),
+            starting: BTreeSet::new(),
+        }
+    }
+
+    /// The installation's id.
+    pub fn installation_id(&self) -> InstallationId {
+        self.installation_id
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Settings {
+        self.installation.as_ref().map(|i| i.settings.clone()).unwrap_or_default()
+    }
+
+    /// A machine.
+    pub fn vm(&self, id: VmId) -> Option<&Arc<Vm>> {
+        self.vms.get(&id)
+    }
+
+    /// A host.
+    pub fn host(&self, id: HostId) -> Option<&Arc<Host>> {
+        self.hosts.get(&id)
+    }
+
+    /// Every host, by id.
+    pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
+        self.hosts.values()
+    }
+
+    /// Every machine, by id.
+    pub fn vms(&self) -> impl Iterator<Item = &Arc<Vm>> {
+        self.vms.values()
+    }
+
+    /// The machines with this domain; more than one only while two hosts show it.
+    pub(crate) fn vm_of_domain(&self, domain: Uuid) -> Option<&Arc<Vm>> {
+        self.domains.get(&domain).and_then(|ids| ids.first()).and_then(|id| self.vms.get(id))
+    }
+
+    /// The machines bound to a host.
+    pub(crate) fn vms_on(&self, host: HostId) -> impl Iterator<Item = &Arc<Vm>> {
+        self.by_host.get(&host).into_iter().flatten().filter_map(|id| self.vms.get(id))
+    }
+
+    /// The machines that this host shows although they are bound to another.
+    pub(crate) fn conflicts_with(&self, host: HostId) -> impl Iterator<Item = &Arc<Vm>> {
+        self.conflicts.get(&host).into_iter().flatten().filter_map(|id| self.vms.get(id))
+    }
+
+    /// The items of a share.
+    pub(crate) fn items_of(&self, share: ShareId) -> impl Iterator<Item = &Arc<Item>> {
+        self.by_share.get(&share).into_iter().flatten().filter_map(|id| self.items.get(id))
+    }
+
+    /// What machines on a host have been given.
+    pub fn usage(&self, host: HostId) -> Usage {
+        self.usage.get(&host).copied().unwrap_or_default()
+    }
+
+    /// What machines on each host have been given.
+    pub fn usages(&self) -> &OrdMap<HostId, Usage> {
+        &self.usage
+    }
+
+    /// Hosts with the most free memory first.
+    pub(crate) fn freest(&self) -> impl Iterator<Item = &Arc<Host>> {
+        self.by_free.iter().rev().filter_map(|(_, id)| self.hosts.get(id))
+    }
+
+    /// Who has a name that is, or looks, like this one.
+    pub(crate) fn named_like(&self, kind: Kind, name: &Name) -> Option<Key> {
+        self.names.get(&(kind, name.skeleton())).and_then(|keys| keys.first()).copied()
+    }
+
+    /// Takes an object in, in place of what had its key.
+    pub(crate) fn put(&mut self, object: &Object) {
+        self.remove(object.key());
+        match object {
+            Object::Vm(vm) => {
+                self.name(Kind::Vm, &vm.spec.name, object.key());
+                self.domains.entry(vm.domain).or_default().insert(vm.id);
+                if let Presence::Conflict { other } = vm.presence {
+                    self.conflicts.entry(other).or_default().insert(vm.id);
+                }
+                if let Some(host) = vm.host {
+                    self.by_host.entry(host).or_default().insert(vm.id);
+                    self.weigh(host, vm, true);
+                }
+                self.vms.insert(vm.id, vm.clone());
+            }
+            Object::Host(host) => {
+                self.name(Kind::Host, &host.name, object.key());
+                self.hosts.insert(host.id, host.clone());
+                self.by_free.insert((self.free(host), host.id));
+            }
+            Object::Agent(agent) => {
+                self.name(Kind::Agent, &agent.name, object.key());
+                self.agents.insert(agent.id, agent.clone());
+            }
+            Object::Enrolment(enrolment) => {
+                self.enrolments.insert(enrolment.id, enrolment.clone());
+            }
+            Object::Share(share) => {
+                self.name(Kind::Share, &share.name, object.key());
+                self.shares.insert(share.id, share.clone());
+            }
+            Object::Item(item) => {
+                self.by_share.entry(item.share).or_default().insert(item.id);
+                self.items.insert(item.id, item.clone());
+            }
+            Object::Template(template) => {
+                self.name(Kind::Template, &template.spec.name, object.key());
+                self.templates.insert(template.id, template.clone());
+            }
+            Object::User(user) => {
+                self.name(Kind::User, &user.name, object.key());
+                self.users.insert(user.id, user.clone());
+            }
+            Object::Credential(credential) => {
+                self.credentials.insert(credential.user, credential.clone());
+            }
+            Object::Token(token) => {
+                self.tokens.insert(token.id, token.clone());
+            }
+            Object::Settings(installation) => self.installation = Some(installation.clone()),
+            Object::Job(_) => {}
+        }
+    }
+
+    /// Forgets an object.
+    pub(crate) fn remove(&mut self, key: Key) {
+        match key {
+            Key::Vm(id) => {
+                if let Some(vm) = self.vms.remove(&id) {
+                    self.unname(Kind::Vm, &vm.spec.name, key);
+                    drop_from(&mut self.domains, &vm.domain, &id);
+                    if let Presence::Conflict { other } = vm.presence {
+                        drop_from(&mut self.conflicts, &other, &id);
+                    }
+                    if let Some(host) = vm.host {
+                        drop_from(&mut self.by_host, &host, &id);
+                        self.weigh(host, &vm, false);
+                    }
+                }
+            }
+            Key::Host(id) => {
+                if let Some(host) = self.hosts.remove(&id) {
+                    self.by_free.remove(&(self.free(&host), id));
+                    self.unname(Kind::Host, &host.name, key);
+                }
+            }
+            Key::Agent(id) => {
+                if let Some(agent) = self.agents.remove(&id) {
+                    self.unname(Kind::Agent, &agent.name, key);
+                }
+            }
+            Key::Enrolment(id) => {
+                self.enrolments.remove(&id);
+            }
+            Key::Share(id) => {
+                if let Some(share) = self.shares.remove(&id) {
+                    self.unname(Kind::Share, &share.name, key);
+                }
+            }
+            Key::Item(id) => {
+                if let Some(item) = self.items.remove(&id) {
+                    drop_from(&mut self.by_share, &item.share, &id);
+                }
+            }
+            Key::Template(id) => {
+                if let Some(template) = self.templates.remove(&id) {
+                    self.unname(Kind::Template, &template.spec.name, key);
+                }
+            }
+            Key::User(id) => {
+                if let Some(user) = self.users.remove(&id) {
+                    self.unname(Kind::User, &user.name, key);
+                }
+            }
+            Key::Credential(id) => {
+                self.credentials.remove(&id);
+            }
+            Key::Token(id) => {
+                self.tokens.remove(&id);
+            }
+            Key::Settings(_) => self.installation = None,
+            Key::Job(_) => {}
+        }
+    }
+
+    /// The object with this key.
+    pub(crate) fn get(&self, key: Key) -> Option<Object> {
+        Some(match key {
+            Key::Vm(id) => Object::Vm(self.vms.get(&id)?.clone()),
+            Key::Host(id) => Object::Host(self.hosts.get(&id)?.clone()),
+            Key::Agent(id) => Object::Agent(self.agents.get(&id)?.clone()),
+            Key::Enrolment(id) => Object::Enrolment(self.enrolments.get(&id)?.clone()),
+            Key::Share(id) => Object::Share(self.shares.get(&id)?.clone()),
+            Key::Item(id) => Object::Item(self.items.get(&id)?.clone()),
+            Key::Template(id) => Object::Template(self.templates.get(&id)?.clone()),
+            Key::User(id) => Object::User(self.users.get(&id)?.clone()),
+            Key::Credential(id) => Object::Credential(self.credentials.get(&id)?.clone()),
+            Key::Token(id) => Object::Token(self.tokens.get(&id)?.clone()),
+            Key::Settings(_) => Object::Settings(self.installation.clone()?),
+            Key::Job(_) => return None,
+        })
+    }
+
+    /// Says that a job is about to turn a machine on, or that none is any more.
+    pub(crate) fn set_starting(&mut self, id: VmId, starting: bool) {
+        let Some(vm) = self.vms.get(&id).cloned() else {
+            if starting {
+                self.starting.insert(id);
+            } else {
+                self.starting.remove(&id);
+            }
+            return;
+        };
+        if let Some(host) = vm.host {
+            self.weigh(host, &vm, false);
+        }
+        if starting {
+            self.starting.insert(id);
+        } else {
+            self.starting.remove(&id);
+        }
+        if let Some(host) = vm.host {
+            self.weigh(host, &vm, true);
+        }
+    }
+
+    /// Counts a machine in or out of what its host has given away.
+    fn weigh(&mut self, host: HostId, vm: &Vm, count: bool) {
+        let on = vm.power().is_on() || vm.presence == Presence::Planned || self.starting.contains(&vm.id);
+        let known = self.hosts.get(&host).cloned();
+        if let Some(known) = &known {
+            self.by_free.remove(&(self.free(known), host));
+        }
+        let mut usage = self.usage(host);
+        let (memory, cpus) = if on { (vm.spec.hardware.memory_mib, vm.spec.hardware.cpus) } else { (0, 0) };
+        if count {
+            usage.machines += 1;
+            usage.memory_mib += memory;
+            usage.cpus += cpus;
+        } else {
+            usage.machines -= 1;
+            usage.memory_mib -= memory;
+            usage.cpus -= cpus;
+        }
+        if usage == Usage::default() {
+            self.usage.remove(&host);
+        } else {
+            self.usage.insert(host, usage);
+        }
+        if let Some(known) = &known {
+            self.by_free.insert((self.free(known), host));
+        }
+    }
+
+    fn free(&self, host: &Host) -> u64 {
+        host.usable_memory_mib().saturating_sub(self.usage(host.id).memory_mib)
+    }
+
+    fn name(&mut self, kind: Kind, name: &Name, key: Key) {
+        self.names.entry((kind, name.skeleton())).or_default().insert(key);
+    }
+
+    fn unname(&mut self, kind: Kind, name: &Name, key: Key) {
+        drop_from(&mut self.names, &(kind, name.skeleton()), &key);
+    }
+}
+
+fn drop_from<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = index.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            index.remove(key);
+        }
+    }
+}

@@ -1,0 +1,650 @@
+//! Moves a job along its plan: forward stage by stage, or back. The one hard function is [`Engine::advance`]; it goes
+//! on until the job waits for somebody or has ended, and puts the job back.
+
+use hostler_model::channel::ToAgent;
+use hostler_model::command::{Answer, Class, Mark, Outcome};
+use hostler_model::job::{Act, Job, JobKind, Phase, Record, Step, StepIs, Undo};
+use hostler_model::vm::{Presence, VmEdit};
+use hostler_model::{AgentId, Code, JobId, Key, Object, Refusal, StepNo, Timestamp, VmId};
+
+use crate::asks::Hindrance;
+use crate::plan::{PlannedAct, PlannedStep, Planner, Stop};
+use crate::{Effect, Engine, RESEND_MS, Turn, kinds};
+
+/// How often a step is sent again by itself when its agent was interrupted before it took effect. More would hide a
+/// host that keeps dying under the step; fewer would fail jobs for one restart of libvirtd.
+const TRIES: u8 = 3;
+/// How often an undo is tried before what it should remove is given up and named.
+const UNDO_TRIES: u8 = 5;
+
+impl Engine {
+    /// Moves a job as far as it goes, and records it.
+    pub(crate) fn advance(&mut self, mut job: Job, turn: &mut Turn<'_>) {
+        loop {
+            let moved = match job.phase {
+                Phase::Queued => self.dequeue(&mut job, turn),
+                Phase::Forward => self.forward(&mut job, turn),
+                Phase::Undoing => self.back(&mut job, turn),
+                Phase::Ended => false,
+            };
+            if !moved {
+                break;
+            }
+        }
+        job.settle();
+        self.keep(job, turn);
+    }
+
+    /// Puts a job back and notes the change.
+    fn keep(&mut self, job: Job, turn: &mut Turn<'_>) {
+        let id = job.id;
+        if !job.is_open()
+            && let Some(key) = &job.key
+        {
+            self.keys.insert((job.actor.user(), key.clone()), (id, Some(turn.now)));
+        }
+        if !job.is_open() {
+            self.ready.remove(&id);
+        }
+        if self.table.get(id).is_some_and(|before| **before == job) {
+            return;
+        }
+        let actor = job.actor.clone();
+        turn.change(Key::Job(id), Some(Object::from(job.clone())), Some(id), actor);
+        let freed = self.table.insert(job, &mut self.inv);
+        self.ready.extend(freed.ready);
+    }
+
+    /// Tries to begin a queued job.
+    fn dequeue(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
+        if let Some(by) = job.cancelled_by.clone() {
+            job.error = Some(cancelled(&by.words()));
+            end(job, turn.now);
+            return true;
+        }
+        match self.begin(job, turn) {
+            Ok(()) => true,
+            Err(Hindrance::Busy { on, .. }) => {
+                job.waits_for = Some(on);
+                false
+            }
+            Err(Hindrance::Refused(refusal)) => {
+                job.waits_for = None;
+                job.error = Some(refusal);
+                end(job, turn.now);
+                true
+            }
+        }
+    }
+
+    fn forward(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
+        if job.steps.iter().any(|step| step.decides && matches!(step.is, StepIs::Done { .. })) {
+            job.past_point = true;
+        }
+        let trouble = job.steps.iter().find_map(|step| match &step.is {
+            StepIs::Failed { error } | StepIs::InDoubt { error } => Some(error.clone()),
+            StepIs::Revoked => Some(revoked(job, step)),
+            _ => None,
+        });
+        let stopping = !job.past_point && (trouble.is_some() || job.cancelled_by.is_some());
+        if stopping {
+            self.revoke_open(job, turn);
+        }
+        if self.release_held(job, turn) || job.steps.iter().any(|step| step.owed_by().is_some()) {
+            return false;
+        }
+        if !job.past_point
+            && let Some(error) = trouble
+        {
+            job.error = Some(error);
+            job.phase = Phase::Undoing;
+            return true;
+        }
+        if job.past_point {
+            note_failures(job);
+        }
+        let (planned, stop) = self.replan(job, turn);
+        let next = next_stage(job, &planned);
+        if let Some(by) = job.cancelled_by.clone()
+            && !job.past_point
+            && !(next.is_empty() && stop.is_none() && !job.steps.is_empty())
+        {
+            job.error = Some(cancelled(&by.words()));
+            job.phase = Phase::Undoing;
+            return true;
+        }
+        if !next.is_empty() {
+            // What nothing can follow is never taken back.
+            let last = stop.is_none() && next.iter().all(|step| planned.last().is_some_and(|l| l.stage == step.stage));
+            for step in next {
+                self.issue(job, step, last, turn);
+            }
+            return true;
+        }
+        match stop {
+            Some(Stop::Refusal(refusal)) if !job.past_point => {
+                job.error = Some(refusal);
+                job.phase = Phase::Undoing;
+            }
+            Some(Stop::Refusal(refusal)) => {
+                job.warnings.push(refusal);
+                self.conclude(job, turn);
+                end(job, turn.now);
+            }
+            Some(Stop::Later(_)) | None => {
+                self.conclude(job, turn);
+                end(job, turn.now);
+            }
+        }
+        true
+    }
+
+    /// Asks the plan again.
+    fn replan(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> (Vec<PlannedStep>, Option<Stop>) {
+        let view = crate::plan::View { inv: &self.inv, sessions: &self.sessions, now: turn.now };
+        let mut planner = Planner::new(Some(job), view, turn.ids);
+        let stop = kinds::plan(&job.request, &mut planner).err();
+        let (choices, steps) = (planner.choices, planner.steps);
+        job.choices = choices;
+        (steps, stop)
+    }
+
+    /// Lets a step leave: a change of the record happens at once, a command is sent when its host has room for it.
+    fn issue(&mut self, job: &mut Job, planned: PlannedStep, last: bool, turn: &mut Turn<'_>) {
+        let (act, is, undo) = match planned.act {
+            PlannedAct::Record(records) => {
+                let done = StepIs::Done { answer: Answer::Nothing };
+                let undo = match planned.undo {
+                    Undo::None if !job.past_point && !last => self.inverse(&records),
+                    other => other,
+                };
+                self.apply(job, &records, turn);
+                (Act::Record, done, undo)
+            }
+            PlannedAct::Agent(agent, command) => (Act::Agent { agent, command }, StepIs::Held, planned.undo),
+        };
+        job.steps.push(Step {
+            key: planned.key,
+            stage: planned.stage,
+            act,
+            undo,
+            is,
+            decides: planned.decides,
+            no: StepNo(0),
+            tries: 0,
+            limit_ms: planned.limit_ms,
+            sent: turn.now,
+            answered: None,
+        });
+        if planned.decides && matches!(job.steps.last().map(|s| &s.is), Some(StepIs::Done { .. })) {
+            job.past_point = true;
+        }
+    }
+
+    /// Sends what is held and has room. True while something still waits for room.
+    fn release_held(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
+        let mut waiting = false;
+        for at in 0..job.steps.len() {
+            if job.steps[at].is != StepIs::Held {
+                continue;
+            }
+            let Act::Agent { agent, command } = &job.steps[at].act else { continue };
+            let (agent, class) = (*agent, command.class());
+            if let Some(error) = self.never(agent) {
+                job.steps[at].is = StepIs::Failed { error };
+                job.steps[at].answered = Some(turn.now);
+                waiting = true;
+                self.ready.insert(job.id);
+                continue;
+            }
+            if self.out_with(job, agent, class) >= self.room(class) {
+                waiting = true;
+                continue;
+            }
+            let no = self.draw_step();
+            let step = &mut job.steps[at];
+            step.no = no;
+            step.tries += 1;
+            step.sent = turn.now;
+            step.is = StepIs::Out;
+            self.send(job, at, turn);
+        }
+        waiting
+    }
+
+    /// How many commands of a class are out on a host, this job's own counted as they are now.
+    fn out_with(&self, job: &Job, agent: AgentId, class: Class) -> u32 {
+        let ours = |job: &Job| {
+            let is = |step: &&Step| {
+                step.class_out() == Some(class) && matches!(&step.act, Act::Agent { agent: a, .. } if *a == agent)
+            };
+            job.steps.iter().filter(is).count() as u32
+        };
+        let recorded = self.table.get(job.id).map_or(0, |before| ours(before));
+        self.table.out(agent, class) - recorded + ours(job)
+    }
+
+    fn room(&self, class: Class) -> u32 {
+        let settings = self.inv.settings();
+        match class {
+            Class::Start => settings.starts_per_host,
+            Class::DiskCopy => settings.disk_copies_per_host,
+            Class::Other => u32::MAX,
+        }
+    }
+
+    /// Why an agent will never answer, if so.
+    fn never(&self, agent: AgentId) -> Option<Refusal> {
+        let gone = !self.inv.agents.contains_key(&agent);
+        let host = self.inv.hosts.get(&agent.into());
+        let dead = host.is_some_and(|host| host.dead_since.is_some());
+        let name = host.map_or_else(|| format!("host {agent}"), |host| host.label());
+        if gone {
+            return Some(Refusal::new(Code::HostNotResponding, name, "it was removed"));
+        }
+        dead.then(|| Refusal::new(Code::HostNotResponding, name, "it was declared dead"))
+    }
+
+    /// Sends the message that a step owes to its agent, if that can be reached.
+    pub(crate) fn send(&self, job: &Job, at: usize, turn: &mut Turn<'_>) {
+        let step = &job.steps[at];
+        let (agent, command, undo) = match (&step.is, &step.act, &step.undo) {
+            (StepIs::Out | StepIs::Revoking, Act::Agent { agent, command }, _) => (*agent, command, false),
+            (StepIs::Undoing, _, Undo::Agent { agent, command }) => (*agent, command, true),
+            _ => return,
+        };
+        if !self.sessions.answers(agent) {
+            return;
+        }
+        let Some(session) = self.sessions.of(agent) else { return };
+        let floor = self.floor(agent).min(step.no);
+        let message = if step.is == StepIs::Revoking {
+            ToAgent::Revoke { no: step.no, floor }
+        } else {
+            let mark = Mark { epoch: job.epoch, job: job.id, step: step.key.clone() };
+            ToAgent::Do { no: step.no, floor, mark, undo, command: command.clone() }
+        };
+        turn.effect(Effect::Send { agent, session, message: Box::new(message) });
+    }
+
+    /// Asks for every open step to be revoked. What has not left is revoked at once.
+    fn revoke_open(&mut self, job: &mut Job, turn: &mut Turn<'_>) {
+        for at in 0..job.steps.len() {
+            match job.steps[at].is {
+                StepIs::Held => {
+                    job.steps[at].is = StepIs::Revoked;
+                    job.steps[at].answered = Some(turn.now);
+                }
+                StepIs::Out => {
+                    job.steps[at].is = StepIs::Revoking;
+                    self.send(job, at, turn);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes back the last stage that has something to take back.
+    fn back(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
+        if job.steps.iter().any(|step| step.is == StepIs::Undoing) {
+            return false;
+        }
+        if job.steps.iter().any(|step| matches!(step.is, StepIs::Kept { .. })) {
+            self.conclude(job, turn);
+            end(job, turn.now);
+            return true;
+        }
+        let undoable = |step: &Step| match (&step.is, &step.undo) {
+            (_, Undo::None) => false,
+            (StepIs::Done { .. } | StepIs::Failed { .. } | StepIs::InDoubt { .. }, _) => true,
+            _ => false,
+        };
+        let Some(stage) = job.steps.iter().filter(|step| undoable(step)).map(|step| step.stage).max() else {
+            self.conclude(job, turn);
+            end(job, turn.now);
+            return true;
+        };
+        for at in 0..job.steps.len() {
+            if job.steps[at].stage != stage || !undoable(&job.steps[at]) {
+                continue;
+            }
+            match job.steps[at].undo.clone() {
+                Undo::None => {}
+                Undo::Record { records } => {
+                    self.apply(job, &records, turn);
+                    job.steps[at].is = StepIs::Undone;
+                }
+                Undo::Agent { agent, .. } => {
+                    job.steps[at].tries = 0;
+                    if self.never(agent).is_some() {
+                        job.steps[at].is = StepIs::Undone;
+                    } else {
+                        self.send_undo(job, at, turn);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn send_undo(&mut self, job: &mut Job, at: usize, turn: &mut Turn<'_>) {
+        let no = self.draw_step();
+        let step = &mut job.steps[at];
+        step.no = no;
+        step.tries += 1;
+        step.sent = turn.now;
+        step.is = StepIs::Undoing;
+        self.send(job, at, turn);
+    }
+
+    /// An agent says how a step ended.
+    pub(crate) fn ended(&mut self, agent: AgentId, no: StepNo, outcome: Outcome, turn: &mut Turn<'_>) {
+        let Some(id) = self.table.job_of(agent, no) else { return };
+        let Some(job) = self.table.get(id) else { return };
+        let mut job = (**job).clone();
+        let Some(at) = job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent)) else {
+            return;
+        };
+        self.progress.remove(&no);
+        if job.steps[at].is == StepIs::Undoing {
+            self.undo_ended(&mut job, at, outcome, turn);
+        } else {
+            self.step_ended(&mut job, at, outcome, turn);
+        }
+        self.advance(job, turn);
+    }
+
+    fn step_ended(&mut self, job: &mut Job, at: usize, outcome: Outcome, turn: &mut Turn<'_>) {
+        let asked_back = job.steps[at].is == StepIs::Revoking;
+        let step = &mut job.steps[at];
+        step.answered = Some(turn.now);
+        step.is = match outcome {
+            Outcome::Done { answer } => {
+                if let Answer::Remains { what } = &answer {
+                    job.warnings.push(Refusal::new(Code::ObjectInUse, step.key.clone(), what.clone()));
+                }
+                StepIs::Done { answer }
+            }
+            // Interrupted before it took effect: the agent never repeats by itself, so it gets a new number.
+            Outcome::Failed { refusal } if refusal.code == Code::AgentInterrupted && !asked_back && step.tries < TRIES => {
+                StepIs::Held
+            }
+            Outcome::Failed { refusal } | Outcome::Refused { refusal } => StepIs::Failed { error: refusal },
+            Outcome::Revoked => StepIs::Revoked,
+            Outcome::InDoubt { refusal } => StepIs::InDoubt { error: refusal },
+            Outcome::Unknown => StepIs::InDoubt {
+                error: Refusal::new(
+                    Code::AgentOutcomeUnknown,
+                    step.key.clone(),
+                    "the agent's answer is not known to this version",
+                ),
+            },
+        };
+    }
+
+    fn undo_ended(&mut self, job: &mut Job, at: usize, outcome: Outcome, turn: &mut Turn<'_>) {
+        job.steps[at].answered = Some(turn.now);
+        let again = job.steps[at].tries < UNDO_TRIES;
+        match outcome {
+            Outcome::Done { .. } => job.steps[at].is = StepIs::Undone,
+            Outcome::Refused { refusal } => job.steps[at].is = StepIs::Kept { error: refusal },
+            Outcome::Failed { .. } | Outcome::InDoubt { .. } | Outcome::Revoked | Outcome::Unknown if again => {
+                self.send_undo(job, at, turn);
+            }
+            Outcome::Failed { refusal } | Outcome::InDoubt { refusal } => {
+                job.steps[at].is = StepIs::Kept { error: refusal };
+            }
+            Outcome::Revoked | Outcome::Unknown => {
+                let error = Refusal::new(
+                    Code::AgentOutcomeUnknown,
+                    job.steps[at].key.clone(),
+                    "it could not be taken back",
+                );
+                job.steps[at].is = StepIs::Kept { error };
+            }
+        }
+    }
+
+    /// Every step that such an agent owes is answered for it: it never will be.
+    pub(crate) fn answer_for_dead(&mut self, agent: AgentId) {
+        for id in self.table.on_agent(agent) {
+            self.ready.insert(id);
+        }
+    }
+
+    /// Lets go of what dead or removed agents owe.
+    fn settle_dead(&mut self, job: &mut Job, turn: &mut Turn<'_>) {
+        for at in 0..job.steps.len() {
+            let Some(agent) = job.steps[at].owed_by() else { continue };
+            let Some(error) = self.never(agent) else { continue };
+            let undoing = job.steps[at].is == StepIs::Undoing;
+            job.steps[at].is = if undoing { StepIs::Undone } else { StepIs::Failed { error } };
+            job.steps[at].answered = Some(turn.now);
+        }
+    }
+
+    /// Time has passed: what is ready goes on, what is overdue is asked back, what may be lost is sent again.
+    ///
+    /// One ready job a call: two of them may change one object, and a commit holds each object once.
+    pub(crate) fn time(&mut self, turn: &mut Turn<'_>) {
+        if self.restored {
+            self.restored = false;
+            for id in self.table.jobs().map(|job| job.id).collect::<Vec<_>>() {
+                self.end_restored(id, turn);
+            }
+            return;
+        }
+        if let Some(id) = self.ready.pop_first() {
+            if let Some(job) = self.table.get(id) {
+                let mut job = (**job).clone();
+                self.settle_dead(&mut job, turn);
+                self.advance(job, turn);
+            }
+            return;
+        }
+        for (no, id) in self.table.overdue(turn.now) {
+            self.overdue(id, no, turn);
+        }
+        for agent in self.sessions.due(turn.now) {
+            if self.table.owes(agent) {
+                self.send_owed(agent, turn);
+            } else if let Some(session) = self.sessions.get_mut(agent) {
+                session.resend = turn.now.plus(RESEND_MS);
+            }
+        }
+        self.keys.retain(|_, (_, ended)| ended.is_none_or(|ended| turn.now.since(ended) < crate::KEY_LIFE_MS));
+    }
+
+    fn overdue(&mut self, id: JobId, no: StepNo, turn: &mut Turn<'_>) {
+        let Some(job) = self.table.get(id) else { return };
+        let mut job = (**job).clone();
+        let patience = hostler_model::setting::Settings::ms(self.inv.settings().no_progress_limit_s);
+        let moving = self.progress.get(&no).map(|p| p.moved.plus(patience)).filter(|until| *until > turn.now);
+        for at in 0..job.steps.len() {
+            if job.steps[at].no != no || job.steps[at].is != StepIs::Out {
+                continue;
+            }
+            match moving {
+                // It moves: it is given time until it would count as stuck.
+                Some(until) => job.steps[at].limit_ms = until.since(job.steps[at].sent),
+                None => {
+                    job.steps[at].is = StepIs::Revoking;
+                    self.send(&job, at, turn);
+                }
+            }
+        }
+        self.advance(job, turn);
+    }
+
+    /// Sends everything that an agent owes an answer to.
+    pub(crate) fn send_owed(&mut self, agent: AgentId, turn: &mut Turn<'_>) {
+        for (no, id) in self.table.owed_by(agent) {
+            if let Some(job) = self.table.get(id).cloned()
+                && let Some(at) = job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent))
+            {
+                self.send(&job, at, turn);
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(agent) {
+            session.resend = turn.now.plus(RESEND_MS);
+        }
+    }
+
+    /// A restore ends unfinished jobs without undo: what they did, the hosts will show.
+    fn end_restored(&mut self, id: JobId, turn: &mut Turn<'_>) {
+        let Some(job) = self.table.get(id) else { return };
+        let mut job = (**job).clone();
+        job.error = Some(
+            Refusal::new(Code::AgentOutcomeUnknown, job.label(), "the server was restored from a backup while it ran")
+                .remedy("Look at what its hosts show, then ask again"),
+        );
+        end(&mut job, turn.now);
+        job.settle();
+        self.keep(job, turn);
+    }
+
+    fn inverse(&self, records: &[Record]) -> Undo {
+        let records = records
+            .iter()
+            .rev()
+            .filter_map(|record| match record {
+                Record::Put { object } => Some(match self.inv.get(object.key()) {
+                    Some(before) => Record::Put { object: before },
+                    None => Record::Gone { key: object.key() },
+                }),
+                Record::Gone { key } => self.inv.get(*key).map(|object| Record::Put { object }),
+                Record::Vm { vm, edit } => self
+                    .inv
+                    .vm(*vm)
+                    .map(|before| Record::Vm { vm: *vm, edit: Box::new(edit.inverse(before)) }),
+            })
+            .collect::<Vec<_>>();
+        if records.iter().any(is_secret) { Undo::None } else { Undo::Record { records } }
+    }
+
+    fn apply(&mut self, job: &Job, records: &[Record], turn: &mut Turn<'_>) {
+        for record in records {
+            match record {
+                Record::Put { object } => self.put(object.clone(), job.id, &job.actor, turn),
+                Record::Gone { key } => {
+                    if let Key::Agent(agent) = key {
+                        self.answer_for_dead(*agent);
+                    }
+                    self.bury(*key);
+                    self.gone(*key, job.id, &job.actor, turn);
+                }
+                Record::Vm { vm, edit } => {
+                    if let Some(before) = self.inv.vm(*vm) {
+                        let mut after = (**before).clone();
+                        edit.apply(&mut after);
+                        self.put(Object::from(after), job.id, &job.actor, turn);
+                    }
+                }
+            }
+            if let (JobKind::DeclareHostDead, Record::Put { object: Object::Host(host) }) = (job.kind, record) {
+                self.answer_for_dead(host.id.into());
+            }
+        }
+    }
+
+    /// Remembers how far a machine's host had come when its record goes, so that an older word of it, still under way,
+    /// does not bring it back.
+    fn bury(&mut self, key: Key) {
+        if let Key::Vm(id) = key
+            && let Some(vm) = self.inv.vm(id)
+            && let (Some(host), Some(observed)) = (vm.host, &vm.observed)
+        {
+            self.graves.insert((host.into(), vm.domain), observed.order);
+        }
+    }
+
+    /// What waited for the job's end: whether its machines are where the record says.
+    fn conclude(&mut self, job: &Job, turn: &mut Turn<'_>) {
+        let vms: Vec<VmId> = job
+            .locks
+            .iter()
+            .filter(|lock| !lock.shared)
+            .filter_map(|lock| match lock.on {
+                hostler_model::job::LockOn::Object { key: Key::Vm(vm) } => Some(vm),
+                _ => None,
+            })
+            .collect();
+        for vm in vms {
+            let Some(it) = self.inv.vm(vm) else { continue };
+            let Some(presence) = presence_of(it, turn.now) else { continue };
+            let mut after = (**it).clone();
+            VmEdit { presence: Some(presence), ..VmEdit::default() }.apply(&mut after);
+            self.put(Object::from(after), job.id, &job.actor, turn);
+        }
+    }
+}
+
+/// Where a machine stands by what its host showed, where that differs from the record.
+pub(crate) fn presence_of(vm: &hostler_model::vm::Vm, now: Timestamp) -> Option<Presence> {
+    let observed = vm.observed.as_ref()?;
+    match (vm.presence, observed.gone) {
+        (Presence::Here, true) => Some(Presence::Missing { since: now }),
+        (Presence::Planned | Presence::Missing { .. }, false) => Some(Presence::Here),
+        _ => None,
+    }
+}
+
+fn is_secret(record: &Record) -> bool {
+    match record {
+        Record::Put { object } => object.key().kind().is_secret(),
+        Record::Gone { .. } | Record::Vm { .. } => false,
+    }
+}
+
+fn end(job: &mut Job, now: Timestamp) {
+    job.phase = Phase::Ended;
+    job.locks.clear();
+    job.waits_for = None;
+    if job.ended.is_none() {
+        job.ended = Some(now);
+    }
+}
+
+fn cancelled(by: &str) -> Refusal {
+    Refusal::new(Code::JobCancelled, "job", format!("{by} cancelled it"))
+}
+
+fn revoked(job: &Job, step: &Step) -> Refusal {
+    match &job.cancelled_by {
+        Some(by) => cancelled(&by.words()),
+        None => Refusal::new(
+            Code::StepTimeLimit,
+            format!("step {}", step.key),
+            format!("it took longer than {} s and was revoked", step.limit_ms / 1000),
+        )
+        .remedy("Look at the host's load, then try again"),
+    }
+}
+
+/// Past the point a failed step no longer fails the job: it is named in a warning, once.
+fn note_failures(job: &mut Job) {
+    let decided = job.steps.iter().find(|step| step.decides).map_or(0, |step| step.stage);
+    let mut warnings = Vec::new();
+    for step in job.steps.iter().filter(|step| step.stage > decided) {
+        let warning = match &step.is {
+            StepIs::Failed { error } | StepIs::InDoubt { error } => error.clone(),
+            StepIs::Revoked => revoked(job, step),
+            _ => continue,
+        };
+        if !job.warnings.contains(&warning) && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    job.warnings.extend(warnings);
+}
+
+/// The steps to issue next: the first stage with any that has not left, provided that all before it have ended.
+fn next_stage(job: &Job, planned: &[PlannedStep]) -> Vec<PlannedStep> {
+    let left = |key: &str| job.steps.iter().any(|step| step.key == key);
+    // Past the point a step that a newer version put before it is passed over.
+    let from = if job.past_point { planned.iter().position(|step| step.decides).map_or(0, |at| at + 1) } else { 0 };
+    let Some(stage) = planned.iter().skip(from).find(|step| !left(&step.key)).map(|step| step.stage) else {
+        return Vec::new();
+    };
+    planned.iter().skip(from).filter(|step| step.stage == stage && !left(&step.key)).cloned().collect()
+}

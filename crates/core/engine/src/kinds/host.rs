@@ -1,0 +1,187 @@
+//! Hosts and agents: enrolment, removal, what administrators set, reading anew, and declaring dead.
+
+use hostler_model::agent::{Agent, Roles};
+use hostler_model::command::Command;
+use hostler_model::host::{Host, HostSpec};
+use hostler_model::job::{Lock, Record};
+use hostler_model::request::EnrolAgent;
+use hostler_model::vm::{Presence, VmEdit};
+use hostler_model::{AgentId, Code, HostId, Key, Kind, Name, Object, Refusal, Timestamp};
+
+use crate::plan::{Planned, Planner, View};
+
+pub(super) fn admit_refresh(view: View<'_>, id: HostId) -> Result<(), Refusal> {
+    let host = super::host(view, id)?;
+    super::answers(view, id.into(), &host.label())
+}
+
+pub(super) fn refresh(id: HostId, p: &mut Planner<'_>) -> Planned {
+    let name: String = p.choose("name", |view, _| Ok(super::host(view, id)?.name.to_string()))?;
+    p.about(Key::Host(id), name);
+    p.share_host(id);
+    p.step("read", id.into(), Command::ReadHost);
+    Ok(())
+}
+
+pub(super) fn admit_edit(view: View<'_>, id: HostId, spec: &HostSpec) -> Result<(), Refusal> {
+    super::host(view, id)?;
+    if spec.reserve.cpu_percent > 100 {
+        return Err(Refusal::invalid("processor reserve", "it is more than 100 percent"));
+    }
+    if spec.notes.chars().count() > 10_000 {
+        return Err(Refusal::invalid("notes", "they are longer than 10,000 characters"));
+    }
+    Ok(())
+}
+
+pub(super) fn edit(id: HostId, spec: &HostSpec, p: &mut Planner<'_>) -> Planned {
+    let host: Host = p.choose("host", |view, _| Ok(super::host(view, id)?.clone()))?;
+    p.about(Key::Host(id), host.name.as_str());
+    p.lock(Lock::exclusive(Key::Host(id)));
+    p.record("edit", vec![Record::Put { object: Object::from(Host { spec: spec.clone(), ..host }) }]);
+    Ok(())
+}
+
+pub(super) fn admit_dead(view: View<'_>, id: HostId, confirm: &str) -> Result<(), Refusal> {
+    let host = super::host(view, id)?;
+    if confirm != host.name.as_str() {
+        return Err(Refusal::invalid(host.label(), "the name was not typed to confirm")
+            .remedy(format!("Confirm with the host's name: {}", host.name)));
+    }
+    if view.sessions.of(id.into()).is_some() {
+        return Err(Refusal::new(Code::ObjectInUse, host.label(), "its agent answers, so it is not dead")
+            .remedy("Remove the agent instead"));
+    }
+    Ok(())
+}
+
+pub(super) fn dead(id: HostId, p: &mut Planner<'_>) -> Planned {
+    let host: Host = p.choose("host", |view, _| Ok(super::host(view, id)?.clone()))?;
+    let since: Timestamp = p.choose("since", |view, _| Ok(view.now))?;
+    p.about(Key::Host(id), host.name.as_str());
+    let mut records = vec![Record::Put { object: Object::from(Host { dead_since: Some(since), ..host }) }];
+    let vms: Vec<hostler_model::VmId> = p.choose("vms", |view, _| {
+        Ok(view.inv.vms_on(id).filter(|vm| vm.presence == Presence::Here).map(|vm| vm.id).collect())
+    })?;
+    records.extend(vms.into_iter().map(|vm| {
+        let edit = VmEdit { presence: Some(Presence::Missing { since }), ..VmEdit::default() };
+        Record::Vm { vm, edit: Box::new(edit) }
+    }));
+    p.record("dead", records);
+    Ok(())
+}
+
+pub(super) fn admit_enrol(view: View<'_>, ask: &EnrolAgent) -> Result<(), Refusal> {
+    let refused = |cause: &str| {
+        Err(Refusal::new(Code::EnrolmentRefused, format!("computer {}", ask.facts.host_name), cause)
+            .remedy("Make a new enrolment token and try again"))
+    };
+    let Some(enrolment) = view.inv.enrolments.get(&ask.token) else {
+        return refused("the token is not known");
+    };
+    if enrolment.used_by.is_some_and(|agent| agent != ask.agent) {
+        return refused("the token was used already");
+    }
+    if enrolment.expires <= view.now {
+        return refused("the token has run out");
+    }
+    if enrolment.host_name.as_ref().is_some_and(|name| *name != ask.facts.host_name) {
+        return refused("the token is for a computer of another name");
+    }
+    Ok(())
+}
+
+pub(super) fn enrol(ask: &EnrolAgent, p: &mut Planner<'_>) -> Planned {
+    let name = Name::mended(&ask.facts.host_name);
+    p.about(Key::Agent(ask.agent), name.as_str());
+    p.lock(Lock::exclusive(Key::Agent(ask.agent)));
+    let used = p.choose("enrolment", |view, _| {
+        let known = view.inv.enrolments.get(&ask.token);
+        known.map(|e| (**e).clone()).ok_or_else(|| Refusal::not_found(format!("enrolment {}", ask.token)))
+    })?;
+    // Two computers may have one name: the second gets a number.
+    let name: Name = p.choose("name", |view, _| free_name(view, &name))?;
+    let roles: Roles = used.roles;
+    let at = p.asked();
+    let mut used = used;
+    used.used_by = Some(ask.agent);
+    let agent = Agent {
+        id: ask.agent,
+        name: name.clone(),
+        roles,
+        version: ask.version.clone(),
+        certificate: ask.certificate.clone(),
+        certificate_until: ask.certificate_until,
+        enrolled: at,
+    };
+    let mut records = vec![
+        Record::Put { object: Object::from(used) },
+        Record::Put { object: Object::from(agent) },
+    ];
+    if roles.host {
+        let host = Host {
+            id: ask.agent.into(),
+            name,
+            spec: HostSpec::default(),
+            facts: ask.facts.clone(),
+            dead_since: None,
+            created: at,
+        };
+        records.push(Record::Put { object: Object::from(host) });
+    }
+    p.record("enrol", records);
+    Ok(())
+}
+
+fn free_name(view: View<'_>, wanted: &Name) -> Result<Name, Refusal> {
+    let mut name = wanted.clone();
+    let mut n = 2;
+    while super::name_free(view, Kind::Agent, &name, None).is_err() {
+        name = Name::mended(&format!("{wanted} ({n})"));
+        n += 1;
+    }
+    Ok(name)
+}
+
+pub(super) fn admit_remove(view: View<'_>, id: AgentId, force: bool) -> Result<(), Refusal> {
+    let agent = view.inv.agents.get(&id).ok_or_else(|| Refusal::not_found(format!("agent {id}")))?;
+    let vms = view.inv.vms_on(id.into()).count();
+    let shares = view.inv.shares.values().filter(|share| share.agent == id).count();
+    if force || (vms == 0 && shares == 0) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::ObjectInUse,
+        agent.label(),
+        format!("its computer has {vms} machines and {shares} library shares in the record"),
+    )
+    .remedy("Remove them first, or force the removal: then only their record goes"))
+}
+
+pub(super) fn remove(id: AgentId, p: &mut Planner<'_>) -> Planned {
+    let name: String = p.choose("name", |view, _| {
+        Ok(view.inv.agents.get(&id).map(|agent| agent.name.to_string()).unwrap_or_default())
+    })?;
+    p.about(Key::Agent(id), name);
+    let vms: Vec<hostler_model::VmId> =
+        p.choose("vms", |view, _| Ok(view.inv.vms_on(id.into()).map(|vm| vm.id).collect()))?;
+    for vm in &vms {
+        p.lock_vm(*vm);
+    }
+    p.lock(Lock::exclusive(Key::Host(id.into())));
+    p.lock(Lock::exclusive(Key::Agent(id)));
+    let keys: Vec<Key> = p.choose("keys", |view, _| {
+        let mut keys: Vec<Key> = vms.iter().map(|vm| Key::Vm(*vm)).collect();
+        for share in view.inv.shares.values().filter(|share| share.agent == id) {
+            keys.extend(view.inv.items_of(share.id).map(|item| Key::Item(item.id)));
+            keys.push(Key::Share(share.id));
+        }
+        if view.inv.hosts.contains_key(&id.into()) {
+            keys.push(Key::Host(id.into()));
+        }
+        keys.push(Key::Agent(id));
+        Ok(keys)
+    })?;
+    p.record("remove", keys.into_iter().map(|key| Record::Gone { key }).collect());
+    Ok(())
+}

@@ -1,0 +1,376 @@
+//! Creation of a machine: from a template, from a library disk, or empty.
+
+use hostler_model::command::{Answer, Command, Definition, DiskContent};
+use hostler_model::hardware::{self, Adapter, Bus, Disk, DiskFormat, Firmware, GIB, Hardware, MIB, Mac};
+use hostler_model::host::Host;
+use hostler_model::job::{Lock, Record};
+use hostler_model::library::ItemKind;
+use hostler_model::request::{CreateVm, VmSource};
+use hostler_model::seen::Identity;
+use hostler_model::setting::Settings;
+use hostler_model::template::{Deploy, default_memory};
+use hostler_model::vm::{Origin, Presence, Vm, VmEdit, VmSpec};
+use hostler_model::{
+    AgentId, Code, HostId, InstallationId, ItemId, Key, Kind, Name, Object, Refusal, TemplateId, VmId,
+};
+use hostler_placement::{Candidate, Need, explain, lacks, rate_one};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Planned, Planner, View};
+
+/// The disk of a machine of which nothing else is said: 40 GiB, thin.
+const EMPTY_DISK_BYTES: u64 = 40 * GIB;
+/// A seed disk holds a few lines: one MiB is the least that every partitioning tool accepts.
+const SEED_BYTES: u64 = MIB;
+/// The longest seed, in bytes: what fits on the seed disk with room to spare.
+const LONGEST_SEED: usize = 256 * 1024;
+/// How many hosts are looked at when none of the rated ones suits any more.
+const LOOK_AT_MOST: usize = 64;
+
+/// What the machine begins with, settled once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Source {
+    cpus: u32,
+    memory_mib: u64,
+    firmware: Firmware,
+    template: Option<TemplateId>,
+    disk_bytes: u64,
+    image: Option<Image>,
+}
+
+/// A library disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Image {
+    item: ItemId,
+    agent: AgentId,
+    share: String,
+    folder: String,
+    path: String,
+    format: DiskFormat,
+    deploy: Deploy,
+}
+
+/// Where the machine goes, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Target {
+    agent: AgentId,
+    host: String,
+    vm_folder: String,
+    network: Option<String>,
+    half_stars: u8,
+    reasons: Vec<String>,
+}
+
+pub(super) fn admit(ask: &CreateVm, view: View<'_>) -> Result<(), Refusal> {
+    super::name_free(view, Kind::Vm, &ask.name, None)?;
+    if ask.notes.chars().count() > 10_000 {
+        return Err(Refusal::invalid("notes", "they are longer than 10,000 characters"));
+    }
+    if ask.tags.len() > 32 {
+        return Err(Refusal::invalid("tags", "there are more than 32"));
+    }
+    let seed = seed_text(ask);
+    if seed.len() > LONGEST_SEED {
+        return Err(Refusal::invalid("seed", "it is longer than 256 KiB"));
+    }
+    let bad = |text: &str| text.is_empty() || text.chars().any(|c| c.is_control() || c == '\u{0}');
+    if ask.seed.iter().any(|(key, value)| bad(key) || key.contains('=') || value.chars().any(char::is_control)) {
+        return Err(Refusal::invalid("seed", "a key is empty or holds \"=\", or a text holds a control character"));
+    }
+    if let Some(bytes) = ask.disk_bytes {
+        hardware::check_disk_size(bytes)?;
+    }
+    Ok(())
+}
+
+pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
+    let vm: VmId = p.choose("vm", |_, ids| Ok(VmId::draw(ids)))?;
+    p.about(Key::Vm(vm), ask.name.as_str());
+    p.lock_name(Kind::Vm, &ask.name);
+    p.lock_vm(vm);
+    let source: Source = p.choose("source", |view, _| source(ask, view))?;
+    let to: Target = p.choose("host", |view, _| target(ask, &source, view))?;
+    let installation: InstallationId = p.choose("installation", |view, _| Ok(view.inv.installation_id()))?;
+    let mac: Mac = p.choose("mac", |_, ids| Ok(Mac::drawn(ids.draw())))?;
+    p.share_host(to.agent.into());
+    if let Some(image) = &source.image {
+        p.lock(Lock::shared(Key::Item(image.item)));
+    }
+    if let Some(template) = source.template {
+        p.lock(Lock::shared(Key::Template(template)));
+    }
+
+    let mut hardware = hardware_of(ask, &source, &to, vm, mac);
+    let asked = p.asked();
+    let record = Vm {
+        id: vm,
+        spec: VmSpec {
+            name: ask.name.clone(),
+            notes: ask.notes.clone(),
+            tags: ask.tags.clone(),
+            owner: None,
+            template: source.template,
+            hardware: hardware.clone(),
+        },
+        domain: vm.0,
+        host: Some(to.agent.into()),
+        origin: Origin::Created,
+        presence: Presence::Planned,
+        observed: None,
+        created: asked,
+    };
+    p.record("record", vec![Record::Put { object: Object::from(record) }])
+        .undo_record(vec![Record::Gone { key: Key::Vm(vm) }]);
+
+    let content = match &source.image {
+        None => DiskContent::Blank,
+        Some(image) if image.deploy == Deploy::Copy => DiskContent::Copy {
+            folder: image.folder.clone(),
+            path: image.path.clone(),
+            format: image.format,
+        },
+        Some(image) => {
+            let (folder, path) = (image.folder.clone(), image.path.clone());
+            p.step("bring-base", to.agent, Command::BringBase { folder, path, format: image.format });
+            let Some(Answer::Base { base }) = p.answer("bring-base") else {
+                let mut follow = vec!["make-disk"];
+                if !ask.seed.is_empty() {
+                    follow.push("make-seed");
+                }
+                follow.extend(["define", "defined"]);
+                if ask.start {
+                    follow.push("start");
+                }
+                return p.later(&follow);
+            };
+            let base = base.clone();
+            hardware.disks[0].size_bytes = source.disk_bytes.max(base.virtual_size_bytes);
+            hardware.disks[0].base = Some(base.sha256.clone());
+            DiskContent::Overlay { base: base.sha256 }
+        }
+    };
+    for disk in &hardware.disks {
+        let (file, size_bytes) = (disk.file.clone(), disk.size_bytes);
+        let delete = Command::DeleteDisk { file: file.clone(), owner: vm };
+        if disk.seed {
+            let content = DiskContent::Seed { text: seed_text(ask) };
+            let make = Command::MakeDisk { file, owner: vm, format: disk.format, size_bytes, content };
+            p.together("make-seed", to.agent, make).undo(delete);
+        } else {
+            let content = content.clone();
+            let make = Command::MakeDisk { file, owner: vm, format: disk.format, size_bytes, content };
+            p.step("make-disk", to.agent, make).undo(delete);
+        }
+    }
+    let definition = Definition {
+        identity: Identity { vm, domain: vm.0, installation },
+        name: libvirt_name(&ask.name, vm),
+        title: ask.name.to_string(),
+        hardware: hardware.clone(),
+    };
+    p.step("define", to.agent, Command::Define { definition: Box::new(definition) })
+        .undo(Command::Undefine { domain: vm.0 });
+    p.point_of_no_return();
+    let edit =
+        VmEdit { hardware: Some(hardware), presence: Some(Presence::Here), ..VmEdit::default() };
+    p.record("defined", vec![Record::Vm { vm, edit: Box::new(edit) }]);
+    if ask.start {
+        let limit = Settings::ms(p.settings.start_limit_s);
+        p.step("start", to.agent, Command::Start { domain: vm.0 }).limit(limit);
+    }
+    Ok(())
+}
+
+/// The libvirt name: never changed, so made of the id, with a readable beginning.
+fn libvirt_name(name: &Name, vm: VmId) -> String {
+    let id = vm.0.simple().to_string();
+    let tail = &id[id.len() - 12..];
+    match name.slug().as_str() {
+        "" => format!("vm-{tail}"),
+        slug => format!("{slug}-{tail}"),
+    }
+}
+
+fn hardware_of(ask: &CreateVm, source: &Source, to: &Target, vm: VmId, mac: Mac) -> Hardware {
+    let file = |name: &str| format!("{}/{vm}/{name}", to.vm_folder);
+    let disk = |no, file, format, size_bytes, seed| Disk {
+        no,
+        file,
+        format,
+        size_bytes,
+        bus: Bus::Virtio,
+        base: None,
+        seed,
+    };
+    let mut disks = vec![disk(0, file("disk-0.qcow2"), DiskFormat::Qcow2, source.disk_bytes, false)];
+    if !ask.seed.is_empty() {
+        disks.push(disk(1, file("seed.raw"), DiskFormat::Raw, SEED_BYTES, true));
+    }
+    Hardware {
+        cpus: source.cpus,
+        memory_mib: source.memory_mib,
+        firmware: source.firmware,
+        disks,
+        dvd: None,
+        adapters: to.network.iter().map(|network| Adapter { no: 0, mac, network: network.clone() }).collect(),
+    }
+}
+
+fn seed_text(ask: &CreateVm) -> String {
+    let mut text = format!("hostname={}\n", ask.name.slug());
+    for (key, value) in &ask.seed {
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    text
+}
+
+fn source(ask: &CreateVm, view: View<'_>) -> Result<Source, Refusal> {
+    let mut source = Source {
+        cpus: 1,
+        memory_mib: default_memory(),
+        firmware: Firmware::Bios,
+        template: None,
+        disk_bytes: EMPTY_DISK_BYTES,
+        image: None,
+    };
+    match &ask.from {
+        VmSource::Empty => {}
+        VmSource::Disk { item, deploy } => source.image = Some(image(view, *item, *deploy, &mut source.disk_bytes)?),
+        VmSource::Template { template } => {
+            let known = view.inv.templates.get(template);
+            let spec = &known.ok_or_else(|| Refusal::not_found(format!("template {template}")))?.spec;
+            source.cpus = spec.cpus;
+            source.memory_mib = spec.memory_mib;
+            source.firmware = spec.firmware;
+            source.template = Some(*template);
+            source.image = Some(image(view, spec.disk, spec.deploy, &mut source.disk_bytes)?);
+        }
+    }
+    source.cpus = ask.cpus.unwrap_or(source.cpus);
+    source.memory_mib = ask.memory_mib.unwrap_or(source.memory_mib);
+    source.firmware = ask.firmware.unwrap_or(source.firmware);
+    if let Some(wanted) = ask.disk_bytes {
+        if source.image.is_some() && wanted < source.disk_bytes {
+            return Err(Refusal::invalid(
+                "disk size",
+                format!("{wanted} bytes is less than the {} bytes of the disk it begins with", source.disk_bytes),
+            )
+            .remedy("A disk never shrinks: ask for at least that, or for nothing"));
+        }
+        source.disk_bytes = wanted;
+    }
+    hardware::check_cpus(source.cpus)?;
+    hardware::check_memory(source.memory_mib)?;
+    Ok(source)
+}
+
+fn image(view: View<'_>, id: ItemId, deploy: Deploy, size_bytes: &mut u64) -> Result<Image, Refusal> {
+    let item = view.inv.items.get(&id).ok_or_else(|| Refusal::not_found(format!("library item {id}")))?;
+    let share = view
+        .inv
+        .shares
+        .get(&item.share)
+        .ok_or_else(|| Refusal::not_found(format!("library share {}", item.share)))?;
+    if item.missing_since.is_some() {
+        return Err(Refusal::new(Code::ObjectNotFound, item.label(), "its file is missing from its share")
+            .remedy("Put the file back and refresh the share"));
+    }
+    if let Some(problem) = &item.seen.problem {
+        return Err(Refusal::new(Code::DiskRejected, item.label(), problem.cause.clone())
+            .remedy(problem.remedy.clone()));
+    }
+    let facts = item.seen.image.as_ref().filter(|_| item.seen.kind == ItemKind::Disk).ok_or_else(|| {
+        Refusal::new(Code::DiskRejected, item.label(), "it is not a disk").remedy("Choose a disk from the library")
+    })?;
+    *size_bytes = facts.virtual_size_bytes;
+    Ok(Image {
+        item: id,
+        agent: share.agent,
+        share: share.name.to_string(),
+        folder: share.folder.clone(),
+        path: item.seen.path.clone(),
+        format: facts.format,
+        deploy,
+    })
+}
+
+/// What placement must look for.
+fn need(ask: &CreateVm, source: &Source) -> Need {
+    Need {
+        cpus: source.cpus,
+        memory_mib: source.memory_mib,
+        disk_mib: match &source.image {
+            Some(image) if image.deploy == Deploy::Copy => source.disk_bytes / MIB,
+            _ => 0,
+        },
+        network: ask.network.clone(),
+        source: source.image.as_ref().map(|image| (image.agent.into(), image.share.clone())),
+        only: ask.host,
+    }
+}
+
+/// What a creation needs of its host, for rating before it is queued.
+///
+/// # Errors
+/// When the template or disk cannot be used.
+pub(crate) fn need_of(ask: &CreateVm, view: View<'_>) -> Result<Need, Refusal> {
+    Ok(need(ask, &source(ask, view)?))
+}
+
+/// Chooses the host: the best rated one that still suits now, else the freest that does.
+fn target(ask: &CreateVm, source: &Source, view: View<'_>) -> Result<Target, Refusal> {
+    let need = need(ask, source);
+    let suits = |host: &Host| lacks(&need, &candidate(view, host)).is_empty();
+    let rated = ask.candidates.iter().find_map(|c| {
+        view.inv.hosts.get(&c.host).filter(|host| suits(host)).map(|host| (host, c.half_stars, c.reasons.clone()))
+    });
+    let asked_for = need.only.or(need.source.as_ref().map(|(host, _)| *host));
+    let found = rated.or_else(|| {
+        let host = match asked_for {
+            Some(only) => view.inv.hosts.get(&only).filter(|host| suits(host)),
+            None => view.inv.freest().take(LOOK_AT_MOST).find(|host| suits(host)),
+        }?;
+        let rating = rate_one(&need, &candidate(view, host), &hostler_placement::Weights::default());
+        Some((host, rating.half_stars, rating.reasons))
+    });
+    let Some((host, half_stars, reasons)) = found else {
+        return Err(no_host(ask, &need, view));
+    };
+    let active = |network: &String| host.facts.networks.contains(network);
+    let network = ask.network.clone().or_else(|| Some("default".to_owned()).filter(active));
+    Ok(Target {
+        agent: host.id.into(),
+        host: host.name.to_string(),
+        vm_folder: host.facts.vm_folder.clone(),
+        network,
+        half_stars,
+        reasons,
+    })
+}
+
+fn no_host(ask: &CreateVm, need: &Need, view: View<'_>) -> Refusal {
+    let weights = hostler_placement::Weights::default();
+    if let Some(only) = ask.host {
+        let Some(host) = view.inv.hosts.get(&only) else {
+            return Refusal::not_found(format!("host {only}"));
+        };
+        let lacks = lacks(need, &candidate(view, host)).join("; ");
+        return Refusal::new(Code::PlacementHostUnsuitable, host.label(), lacks)
+            .remedy("Choose another host, or let placement choose");
+    }
+    let mut hosts: Vec<&Host> = view.inv.freest().take(LOOK_AT_MOST).map(|host| &**host).collect();
+    if let Some((id, _)) = &need.source
+        && let Some(source) = view.inv.hosts.get(id)
+        && !hosts.iter().any(|host| host.id == *id)
+    {
+        hosts.insert(0, source);
+    }
+    let ratings: Vec<_> = hosts.iter().map(|host| rate_one(need, &candidate(view, host), &weights)).collect();
+    Refusal::new(Code::PlacementNoHost, format!("vm {}", ask.name), format!("no host suits. {}", explain(&ratings, 5)))
+        .remedy("Give a host what it lacks, or ask for less")
+}
+
+fn candidate<'a>(view: View<'a>, host: &'a Host) -> Candidate<'a> {
+    let id: HostId = host.id;
+    Candidate { host, answers: view.answers(id.into()), usage: view.inv.usage(id), load: None }
+}

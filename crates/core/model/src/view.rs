@@ -1,0 +1,237 @@
+//! What the REST interface shows: each thing with what is computed beside it, pages, and the answer to a change. The
+//! things themselves are the types of this crate; nothing is typed twice.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::access::User;
+use crate::agent::{Agent, Enrolment};
+use crate::hardware::Hardware;
+use crate::host::{Host, Load};
+use crate::ids::{JobId, StepNo};
+use crate::job::Job;
+use crate::library::{Item, Share};
+use crate::setting::Settings;
+use crate::status::VmStatus;
+use crate::template::Template;
+use crate::time::Timestamp;
+use crate::vm::Vm;
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; none on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many there are on all pages, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// A change was taken on: this job carries it out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// The job.
+    pub job: JobId,
+    /// The id of what is made, for a creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// A machine as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VmView {
+    /// The machine.
+    #[serde(flatten)]
+    pub vm: Vm,
+    /// Its version: the commit that last changed it.
+    pub revision: u64,
+    /// Its status.
+    pub status: VmStatus,
+    /// The job at work on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// The name of its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    /// Where what its host shows differs from what was asked for, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<String>,
+}
+
+/// A host as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HostView {
+    /// The host.
+    #[serde(flatten)]
+    pub host: Host,
+    /// Its version.
+    pub revision: u64,
+    /// Whether its agent answers.
+    pub answers: bool,
+    /// How many machines it has.
+    pub machines: u32,
+    /// Memory given to machines that are on, in MiB.
+    pub memory_given_mib: u64,
+    /// Its load, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
+}
+
+/// An agent as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentView {
+    /// The agent.
+    #[serde(flatten)]
+    pub agent: Agent,
+    /// Its version in the record.
+    pub revision: u64,
+    /// Whether it answers.
+    pub answers: bool,
+    /// When it was last heard, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_contact: Option<Timestamp>,
+}
+
+macro_rules! plain_views {
+    ($($(#[$doc:meta])* $name:ident { $field:ident: $body:ty };)*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+        pub struct $name {
+            /// The thing itself.
+            #[serde(flatten)]
+            pub $field: $body,
+            /// Its version: the commit that last changed it.
+            pub revision: u64,
+        }
+    )* };
+}
+
+plain_views! {
+    /// A library share as it is shown.
+    ShareView { share: Share };
+    /// A library item as it is shown.
+    ItemView { item: Item };
+    /// A template as it is shown.
+    TemplateView { template: Template };
+    /// A user as it is shown.
+    UserView { user: User };
+    /// An enrolment token as it is shown: never the token.
+    EnrolmentView { enrolment: Enrolment };
+    /// A token as it is shown: never the token.
+    TokenView { token: crate::access::Token };
+}
+
+/// A job as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobView {
+    /// The job.
+    #[serde(flatten)]
+    pub job: Job,
+    /// Its version.
+    pub revision: u64,
+    /// What it waits for, in words: a host that does not answer, another job, room on a host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// Whether it was cancelled and has not ended yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelling: bool,
+    /// How far the steps that are out have come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub progress: Vec<StepProgress>,
+    /// The command line that asks for the same.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
+}
+
+/// How far a step has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepProgress {
+    /// The step's number.
+    pub no: StepNo,
+    /// The step's key.
+    pub key: String,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much.
+    pub of: u64,
+}
+
+/// How a host rates for a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RatingView {
+    /// The host.
+    pub host: crate::HostId,
+    /// Its name.
+    pub name: String,
+    /// Stars, 0 to 5 in halves. 0 exactly when something is lacking.
+    pub stars: f32,
+    /// What it lacks, each in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
+    /// Why it has the stars it has, each in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+/// A change to one property of an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PropertyChangeView {
+    /// The object's key, `vm/0190…`.
+    pub object: String,
+    /// The property, as a path of names.
+    pub property: String,
+    /// The value before.
+    #[schema(value_type = Object)]
+    pub before: serde_json::Value,
+    /// The value after.
+    #[schema(value_type = Object)]
+    pub after: serde_json::Value,
+}
+
+/// The server itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServerView {
+    /// Its version.
+    pub version: String,
+    /// The installation.
+    pub installation: crate::InstallationId,
+    /// The epoch: how often a deciding server was started on this store.
+    pub epoch: u32,
+    /// The newest commit, as the feed names it.
+    pub head: String,
+    /// When it was started.
+    pub started: Timestamp,
+    /// Its resident memory in MiB.
+    pub memory_mib: u64,
+    /// The settings in force.
+    pub settings: Settings,
+}
+
+/// Where what a host shows differs from what was asked for, in words.
+pub fn differences(vm: &Vm) -> Vec<String> {
+    let Some(seen) = vm.seen() else { return Vec::new() };
+    let asked: &Hardware = &vm.spec.hardware;
+    let mut found = Vec::new();
+    if seen.cpus != asked.cpus {
+        found.push(format!("processors: {} asked for, {} on its host", asked.cpus, seen.cpus));
+    }
+    if seen.memory_mib != asked.memory_mib {
+        found.push(format!("memory: {} MiB asked for, {} MiB on its host", asked.memory_mib, seen.memory_mib));
+    }
+    for disk in &asked.disks {
+        if !seen.disks.iter().any(|s| s.file.as_deref() == Some(disk.file.as_str())) {
+            found.push(format!("disk {}: {} is not attached on its host", disk.no, disk.file));
+        }
+    }
+    for disk in seen.disks.iter().filter(|disk| !disk.dvd) {
+        if let Some(file) = &disk.file
+            && !asked.disks.iter().any(|a| a.file == *file)
+        {
+            found.push(format!("disk {}: {file} is attached on its host and was not asked for", disk.target));
+        }
+    }
+    found
+}

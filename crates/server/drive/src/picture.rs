@@ -1,0 +1,231 @@
+//! The readers' picture: every committed object, in order, shared and never changed in place. Who holds one sees one
+//! moment for as long as they like and blocks nobody. It is fed by committed changes only, by the same code on the
+//! deciding server and on one that follows the feed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hostler_engine::{Engine, Progress};
+use hostler_model::host::Host;
+use hostler_model::job::{Job, LockOn};
+use hostler_model::vm::Vm;
+use hostler_model::{AgentId, Change, HostId, JobId, Key, Kind, Object, StepNo, VmId, status};
+use hostler_placement::Usage;
+use hostler_store::{Cursor, Revision, Stored};
+use imbl::{OrdMap, OrdSet};
+
+/// A moment of the committed inventory.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The commit that it shows.
+    pub head: Cursor,
+    /// What is beside the record: who answers, how far steps are.
+    pub volatile: Arc<Volatile>,
+    objects: OrdMap<Key, Stored>,
+    names: OrdMap<(Kind, String, Key), ()>,
+    /// The job at work on each machine.
+    under: OrdMap<VmId, JobId>,
+}
+
+/// What is never in the record.
+#[derive(Clone, Debug, Default)]
+pub struct Volatile {
+    /// The agents that answer.
+    pub answering: OrdSet<AgentId>,
+    /// How far the steps that are out have come.
+    pub progress: BTreeMap<StepNo, Progress>,
+    /// What machines on each host have been given.
+    pub usage: OrdMap<HostId, Usage>,
+}
+
+impl Volatile {
+    pub(crate) fn of(engine: &Engine) -> Self {
+        Self {
+            answering: engine.sessions().answering().clone(),
+            progress: engine.progress().clone(),
+            usage: engine.inventory().usages().clone(),
+        }
+    }
+}
+
+impl Picture {
+    pub(crate) fn empty(head: Cursor) -> Self {
+        Self {
+            head,
+            volatile: Arc::default(),
+            objects: OrdMap::new(),
+            names: OrdMap::new(),
+            under: OrdMap::new(),
+        }
+    }
+
+    pub(crate) fn take(&mut self, objects: &[Stored]) {
+        for stored in objects {
+            self.put(stored.revision, &stored.object);
+        }
+    }
+
+    /// Follows a commit.
+    pub fn apply(&mut self, revision: Revision, changes: &[Change]) {
+        for change in changes {
+            match &change.object {
+                Some(object) => self.put(revision, object),
+                None => self.remove(change.key),
+            }
+        }
+        self.head.revision = revision;
+    }
+
+    fn put(&mut self, revision: Revision, object: &Object) {
+        let key = object.key();
+        self.remove(key);
+        if let Object::Job(job) = object {
+            // Ended jobs are read from the store: they would fill the memory.
+            if !job.is_open() {
+                return;
+            }
+            for vm in held(job) {
+                self.under.insert(vm, job.id);
+            }
+        }
+        if let Some(name) = name_of(object) {
+            self.names.insert((key.kind(), name, key), ());
+        }
+        self.objects.insert(key, Stored { revision, object: object.clone() });
+    }
+
+    fn remove(&mut self, key: Key) {
+        let Some(old) = self.objects.remove(&key) else { return };
+        if let Some(name) = name_of(&old.object) {
+            self.names.remove(&(key.kind(), name, key));
+        }
+        if let Object::Job(job) = &old.object {
+            for vm in held(job) {
+                if self.under.get(&vm) == Some(&job.id) {
+                    self.under.remove(&vm);
+                }
+            }
+        }
+    }
+
+    /// An object.
+    pub fn get(&self, key: Key) -> Option<&Stored> {
+        self.objects.get(&key)
+    }
+
+    /// Every object of a kind, in the order of names where it has one, else of keys.
+    pub fn by_name(&self, kind: Kind) -> impl Iterator<Item = &Stored> {
+        self.names
+            .range((kind, String::new(), first_key(kind))..)
+            .take_while(move |((k, _, _), ())| *k == kind)
+            .filter_map(|((_, _, key), ())| self.objects.get(key))
+    }
+
+    /// The objects of a kind that have exactly this name, compared as names are.
+    pub fn named(&self, kind: Kind, folded: &str) -> Vec<&Stored> {
+        self.names
+            .range((kind, folded.to_owned(), first_key(kind))..)
+            .take_while(|((k, name, _), ())| *k == kind && name == folded)
+            .filter_map(|((_, _, key), ())| self.objects.get(key))
+            .collect()
+    }
+
+    /// Every object of a kind, in the order of ids.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Stored> {
+        self.objects.range(first_key(kind)..).map(|(_, stored)| stored).take_while(move |stored| {
+            stored.object.key().kind() == kind
+        })
+    }
+
+    /// A machine.
+    pub fn vm(&self, id: VmId) -> Option<&Arc<Vm>> {
+        match self.get(Key::Vm(id)).map(|stored| &stored.object) {
+            Some(Object::Vm(vm)) => Some(vm),
+            _ => None,
+        }
+    }
+
+    /// A host.
+    pub fn host(&self, id: HostId) -> Option<&Arc<Host>> {
+        match self.get(Key::Host(id)).map(|stored| &stored.object) {
+            Some(Object::Host(host)) => Some(host),
+            _ => None,
+        }
+    }
+
+    /// The open jobs, by number.
+    pub fn open_jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.of_kind(Kind::Job).filter_map(|stored| match &stored.object {
+            Object::Job(job) => Some(job),
+            _ => None,
+        })
+    }
+
+    /// The job at work on a machine.
+    pub fn job_on(&self, vm: VmId) -> Option<&Arc<Job>> {
+        let id = self.under.get(&vm)?;
+        match self.get(Key::Job(*id)).map(|stored| &stored.object) {
+            Some(Object::Job(job)) => Some(job),
+            _ => None,
+        }
+    }
+
+    /// Whether an agent answers.
+    pub fn answers(&self, agent: AgentId) -> bool {
+        self.volatile.answering.contains(&agent)
+    }
+
+    /// A machine's status.
+    pub fn status(&self, vm: &Vm) -> status::VmStatus {
+        let answers = vm.host.is_some_and(|host| self.answers(host.into()));
+        status::of(vm, self.job_on(vm.id).map(|job| job.kind), answers)
+    }
+
+    /// What machines on a host have been given.
+    pub fn usage(&self, host: HostId) -> Usage {
+        self.volatile.usage.get(&host).copied().unwrap_or_default()
+    }
+}
+
+/// The machines that a job holds for itself.
+fn held(job: &Job) -> impl Iterator<Item = VmId> {
+    job.locks.iter().filter(|lock| !lock.shared).filter_map(|lock| match lock.on {
+        LockOn::Object { key: Key::Vm(vm) } => Some(vm),
+        _ => None,
+    })
+}
+
+/// What an object is ordered and found by.
+fn name_of(object: &Object) -> Option<String> {
+    match object {
+        Object::Vm(vm) => Some(vm.spec.name.folded()),
+        Object::Host(host) => Some(host.name.folded()),
+        Object::Agent(agent) => Some(agent.name.folded()),
+        Object::Share(share) => Some(share.name.folded()),
+        Object::Item(item) => Some(item.name.folded()),
+        Object::Template(template) => Some(template.spec.name.folded()),
+        Object::User(user) => Some(user.name.folded()),
+        Object::Token(token) => Some(token.name.folded()),
+        Object::Enrolment(_) | Object::Credential(_) | Object::Job(_) | Object::Settings(_) => None,
+    }
+}
+
+/// The lowest key of a kind.
+fn first_key(kind: Kind) -> Key {
+    use hostler_model::{InstallationId, ItemId, ShareId, TemplateId, TokenId, UserId};
+    let nil = uuid::Uuid::nil();
+    match kind {
+        Kind::Vm => Key::Vm(VmId(nil)),
+        Kind::Host => Key::Host(HostId(nil)),
+        Kind::Agent => Key::Agent(AgentId(nil)),
+        Kind::Enrolment => Key::Enrolment(TokenId(nil)),
+        Kind::Share => Key::Share(ShareId(nil)),
+        Kind::Item => Key::Item(ItemId(nil)),
+        Kind::Template => Key::Template(TemplateId(nil)),
+        Kind::User => Key::User(UserId(nil)),
+        Kind::Credential => Key::Credential(UserId(nil)),
+        Kind::Token => Key::Token(TokenId(nil)),
+        Kind::Job => Key::Job(JobId(0)),
+        Kind::Settings => Key::Settings(InstallationId(nil)),
+    }
+}
