@@ -40,8 +40,9 @@ impl Guest {
     fn boot(machine: &str, bus: Bus, adapter: Option<&str>) -> Self {
         let folder = crate::tree::target().join(format!("tiny-linux/guest-{}-{machine}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let seed = b"HOSTLER-SEED\nhostname=web-1\ntoken=2f6c0a\nheartbeat=on\n\0";
-        fs::write(folder.join("seed"), [seed.as_slice(), &[0; 4096]].concat()[..4096].to_vec()).unwrap();
+        let mut seed = b"HOSTLER-SEED\nhostname=web-1\ntoken=2f6c0a\nheartbeat=on\n\0".to_vec();
+        seed.resize(4096, 0);
+        fs::write(folder.join("seed"), seed).unwrap();
         let disk =
             std::env::var_os("HOSTLER_TINY_LINUX").map_or_else(|| super::build().unwrap(), PathBuf::from);
         let mut qemu = Command::new("qemu-system-x86_64");
