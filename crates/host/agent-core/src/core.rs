@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::journal::JournalEntry;
 use crate::picture::Picture;
 use crate::say::{Identity, Input, Output, Task};
-use crate::steps::{Is, MOST_STEPS, Step, Steps};
+use crate::steps::{Is, Listing, MOST_STEPS, Step, Steps};
 
 /// How long the server may be silent before the connection is given up: three of its heartbeats and a bit.
 pub const SILENCE_MS: Ms = 3 * HEARTBEAT_MS + 1_000;
@@ -459,12 +459,12 @@ impl Core {
         }
         let task = task.clone();
         let reads_host = matches!(*task.command, Command::ReadHost);
-        step.is = Is::AtWork { task: task.clone(), aborting: false, ended: None, listing: None };
+        step.is = Is::AtWork { task: task.clone(), aborting: false, ended: None, listing: Listing::Enough };
         out.push(Output::Begin(task));
         if reads_host {
             let number = self.want_list(out);
             if let Some(Step { is: Is::AtWork { listing, .. }, .. }) = self.steps.all.get_mut(&no) {
-                *listing = Some(number);
+                *listing = Listing::Awaited(number);
             }
         }
     }
@@ -473,10 +473,14 @@ impl Core {
         let Some(Step { is: Is::AtWork { ended, listing, .. }, .. }) = self.steps.all.get_mut(&no) else {
             return;
         };
-        if listing.is_some() {
-            *ended = Some(outcome);
-            return;
-        }
+        let outcome = match listing {
+            Listing::Awaited(_) => {
+                *ended = Some(outcome);
+                return;
+            }
+            Listing::Failed(refusal) => Outcome::Failed { refusal: refusal.clone() },
+            Listing::Enough => outcome,
+        };
         self.close_step(no, outcome, out);
     }
 
@@ -505,17 +509,17 @@ impl Core {
         self.list_at = now + if failed.is_some() { LIST_RETRY_MS } else { LIST_EVERY_MS };
         let mut over = Vec::new();
         for (no, step) in &mut self.steps.all {
-            if let Is::AtWork { listing: waits @ Some(_), ended, .. } = &mut step.is
-                && waits.is_some_and(|waits| waits <= number)
-            {
-                *waits = None;
-                match (&failed, ended.take()) {
-                    (Some(refusal), Some(Outcome::Done { .. })) => {
-                        over.push((*no, Outcome::Failed { refusal: refusal.clone() }));
-                    }
-                    (_, Some(outcome)) => over.push((*no, outcome)),
-                    (_, None) => {}
-                }
+            let Is::AtWork { listing: waits @ Listing::Awaited(_), ended, .. } = &mut step.is else {
+                continue;
+            };
+            if matches!(waits, Listing::Awaited(wanted) if *wanted > number) {
+                continue;
+            }
+            *waits = failed.clone().map_or(Listing::Enough, Listing::Failed);
+            match (&failed, ended.take()) {
+                (Some(refusal), Some(_)) => over.push((*no, Outcome::Failed { refusal: refusal.clone() })),
+                (None, Some(outcome)) => over.push((*no, outcome)),
+                (_, None) => {}
             }
         }
         for (no, outcome) in over {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_model::command::{Command, Outcome};
-use hostler_model::{ShareId, StepNo};
+use hostler_model::{Refusal, ShareId, StepNo};
 use uuid::Uuid;
 
 use crate::say::Task;
@@ -39,11 +39,22 @@ pub(crate) enum Is {
         aborting: bool,
         /// It ended, and waits for the listing with this number.
         ended: Option<Outcome>,
-        /// The listing without which it has no answer.
-        listing: Option<u64>,
+        /// What it waits for besides its own end.
+        listing: Listing,
     },
     /// It has ended; the entry that says so has this position.
     Ended { outcome: Outcome, position: u64 },
+}
+
+/// A listing without which a step has no answer.
+#[derive(Debug)]
+pub(crate) enum Listing {
+    /// None, or it is there.
+    Enough,
+    /// The one with this number, or a later one.
+    Awaited(u64),
+    /// It failed.
+    Failed(Refusal),
 }
 
 /// What two commands must not touch at the same time. Commands of one lane run one after another, in the order of
@@ -91,7 +102,7 @@ impl Steps {
     pub(crate) fn doubt(&mut self, task: Task) {
         self.occupy(&task);
         let about = task.command.domain();
-        let is = Is::AtWork { task: task.clone(), aborting: false, ended: None, listing: None };
+        let is = Is::AtWork { task: task.clone(), aborting: false, ended: None, listing: Listing::Enough };
         self.all.insert(task.no, Step { is, about, told_progress: None });
     }
 
