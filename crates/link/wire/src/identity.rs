@@ -13,6 +13,8 @@ use crate::files;
 use crate::key::AgentKey;
 
 const KEY: &str = "agent.key";
+/// The key before the last renewal: a renewal cut short leaves the old certificate, and this is its key.
+const KEY_BEFORE: &str = "agent.key.before";
 const CERTIFICATE: &str = "agent.crt";
 const AUTHORITY: &str = "authority.crt";
 const ABOUT: &str = "agent.json";
@@ -99,14 +101,17 @@ impl Identity {
         };
         let damaged = |name: &str, cause: String| IdentityError::Damaged { path: dir.join(name), cause };
         let about = serde_json::from_str(&read(ABOUT)?).map_err(|e| damaged(ABOUT, e.to_string()))?;
-        let (key, certificate_pem) = (read(KEY)?, read(CERTIFICATE)?);
-        let key = AgentKey::from_pem(&key).map_err(|e| damaged(KEY, e.to_string()))?;
-        let identity = Self { about, key, certificate_pem, authority_pem: read(AUTHORITY)? };
-        let (certificate, _) = identity.certificates().map_err(|e| damaged(CERTIFICATE, e))?;
-        if !certificate.windows(crate::POINT_BYTES).any(|w| w == identity.key.public_point()) {
-            return Err(damaged(KEY, format!("it is not the key of {CERTIFICATE}")));
+        let key = AgentKey::from_pem(&read(KEY)?).map_err(|e| damaged(KEY, e.to_string()))?;
+        let mut identity =
+            Self { about, key, certificate_pem: read(CERTIFICATE)?, authority_pem: read(AUTHORITY)? };
+        if !identity.belongs_together().map_err(|e| damaged(CERTIFICATE, e))? {
+            let before = read(KEY_BEFORE).ok().and_then(|pem| AgentKey::from_pem(&pem).ok());
+            identity.key = before.unwrap_or(identity.key);
         }
-        Ok(identity)
+        match identity.belongs_together() {
+            Ok(true) => Ok(identity),
+            _ => Err(damaged(KEY, format!("it is not the key of {CERTIFICATE}"))),
+        }
     }
 
     /// Writes the identity into `dir` (narrowed to 0700; the key's file to 0600).
@@ -116,10 +121,22 @@ impl Identity {
             files::write(dir, name, mode, content.as_bytes())
                 .map_err(|cause| IdentityError::File { path: dir.join(name), cause })
         };
-        file(KEY, 0o600, &self.key.to_pem())?;
+        let key = self.key.to_pem();
+        if let Ok(before) = fs::read_to_string(dir.join(KEY))
+            && before != key
+        {
+            file(KEY_BEFORE, 0o600, &before)?;
+        }
+        file(KEY, 0o600, &key)?;
         file(CERTIFICATE, 0o644, &self.certificate_pem)?;
         file(AUTHORITY, 0o644, &self.authority_pem)?;
         file(ABOUT, 0o644, &serde_json::json!(self.about).to_string())
+    }
+
+    /// Whether the certificate is for the key.
+    fn belongs_together(&self) -> Result<bool, String> {
+        let (certificate, _) = self.certificates()?;
+        Ok(certificate.windows(crate::POINT_BYTES).any(|w| w == self.key.public_point()))
     }
 
     /// The agent's certificate and the authority's.

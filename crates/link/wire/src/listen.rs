@@ -268,9 +268,10 @@ impl<H: Handler> Port<H> {
                 Some(entry) => Place::Known(entry),
                 None => return,
             },
-            None => match self.anonymous.try_acquire() {
-                Ok(permit) => Place::Anonymous(permit),
-                Err(_) => return tracing::warn!(%remote, "too many computers enrol at once"),
+            // A whole rack may enrol at once: who finds no place waits a little.
+            None => match timeout(self.limits.handshake_timeout, self.anonymous.acquire()).await {
+                Ok(Ok(permit)) => Place::Anonymous(permit),
+                _ => return tracing::warn!(%remote, "too many computers enrol at once"),
             },
         };
         let connection =

@@ -108,7 +108,8 @@ impl<M: Message> Incoming<M> {
             },
             Err(_) => End::Silent(self.silence),
         };
-        if !matches!(end, End::Bye(_)) {
+        // After a malformed message, as after a farewell, there is still somebody to whom the reason can be told.
+        if !matches!(end, End::Bye(_) | End::Malformed(_)) {
             self.kill.cut(&end.to_string());
         }
         self.ended = Some(end.clone());
@@ -159,6 +160,11 @@ impl<M: Message> Outgoing<M> {
             Ok(sent) => sent.map_err(|_| Cut),
             Err(_) => self.too_slow(),
         }
+    }
+
+    /// Waits until nothing sent would arrive any more: the connection is gone.
+    pub async fn closed(&self) {
+        self.queue.closed().await;
     }
 
     fn too_slow(&self) -> Result<(), Cut> {

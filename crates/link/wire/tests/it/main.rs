@@ -1,0 +1,8 @@
+//! The channel between server and agents, on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod enrolment;
+mod figures;
+mod recorded;
+mod sessions;
+mod world;

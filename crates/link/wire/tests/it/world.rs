@@ -1,0 +1,223 @@
+//! A server with its authority, agents for it, and a line between them that can be cut without either noticing.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use hostler_model::channel::{FromAgent, ToAgent};
+use hostler_model::host::HostFacts;
+use hostler_model::{AgentId, Code, InstallationId, Refusal};
+use hostler_wire::*;
+use tempfile::TempDir;
+use tokio::io::copy;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+pub const INSTALLATION: InstallationId = InstallationId(Uuid::from_u128(1));
+
+/// Far beyond what anything here should take, on a machine that is busy with other things.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: not in time"))
+}
+
+pub struct World {
+    pub authority: Arc<Authority>,
+    pub admission: Arc<Admission>,
+    pub server: Server,
+    pub listening: Listening,
+    pub dir: TempDir,
+    sessions: mpsc::UnboundedReceiver<Session>,
+}
+
+/// What the test's server does: hands sessions to the test, and enrols whoever has a token.
+#[derive(Clone)]
+pub struct Server {
+    authority: Arc<Authority>,
+    admission: Arc<Admission>,
+    sessions: mpsc::UnboundedSender<Session>,
+    pub tokens: Arc<Mutex<Vec<String>>>,
+    pub asked: Arc<AtomicUsize>,
+    pub echo: Arc<AtomicBool>,
+}
+
+impl Handler for Server {
+    async fn session(&self, mut session: Session) {
+        if self.echo.load(Ordering::Relaxed) {
+            while let Ok(message) = session.incoming.next().await {
+                let answer = match message {
+                    FromAgent::Heartbeat { .. } => ToAgent::Heartbeat,
+                    _ => ToAgent::Picture,
+                };
+                if session.outgoing.offer(answer).is_err() {
+                    return;
+                }
+            }
+            return;
+        }
+        let kill = session.kill.clone();
+        let gone = session.outgoing.clone();
+        self.sessions.send(session).unwrap();
+        // The test holds the session; this ends when the connection does.
+        gone.closed().await;
+        drop(kill);
+    }
+
+    async fn enrol(&self, ask: EnrolAsk) -> Result<Enrolled, Refusal> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut tokens = self.tokens.lock().unwrap();
+        let Some(at) = tokens.iter().position(|t| *t == ask.token_sha256) else {
+            return Err(Refusal::new(Code::EnrolmentRefused, "enrolment", "the token is wrong or used"));
+        };
+        tokens.remove(at);
+        let agent = AgentId(Uuid::from_u128(0x77));
+        let issued = self.authority.sign_agent(agent, &ask.public_point).unwrap();
+        self.admission.allow(agent, &issued.serial);
+        Ok(enrolled(&self.authority, agent, &issued))
+    }
+}
+
+fn enrolled(authority: &Authority, agent: AgentId, issued: &Issued) -> Enrolled {
+    Enrolled {
+        agent,
+        installation: INSTALLATION,
+        certificate_pem: issued.certificate_pem.clone(),
+        certificate_until: issued.until,
+        authority_pem: authority.certificate_pem().to_owned(),
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        let dir = TempDir::new().unwrap();
+        let authority = Arc::new(Authority::create(&dir.path().join("pki")).unwrap());
+        let admission = Admission::new();
+        let (tx, sessions) = mpsc::unbounded_channel();
+        let server = Server {
+            authority: authority.clone(),
+            admission: admission.clone(),
+            sessions: tx,
+            tokens: Arc::default(),
+            asked: Arc::default(),
+            echo: Arc::default(),
+        };
+        let listening = listen(
+            ListenConfig {
+                address: ([127, 0, 0, 1], 0).into(),
+                authority: &authority,
+                certificate: authority.server_certificate(&["127.0.0.1".into()]).unwrap(),
+                admission: admission.clone(),
+                limits,
+            },
+            Arc::new(server.clone()),
+        )
+        .unwrap();
+        Self { authority, admission, server, listening, dir, sessions }
+    }
+
+    pub fn address(&self) -> String {
+        self.listening.address().to_string()
+    }
+
+    /// An agent with a certificate that is let in, and its serial number.
+    pub fn agent(&self, number: u128) -> (Identity, String) {
+        let (identity, serial) = self.stranger(number);
+        self.admission.allow(identity.about.agent, &serial);
+        (identity, serial)
+    }
+
+    /// An agent with a certificate of the authority that the record does not name.
+    pub fn stranger(&self, number: u128) -> (Identity, String) {
+        let hour = Duration::from_secs(3600);
+        self.agent_until(number, SystemTime::now() + hour)
+    }
+
+    pub fn agent_until(&self, number: u128, until: SystemTime) -> (Identity, String) {
+        let agent = AgentId(Uuid::from_u128(number));
+        let key = AgentKey::generate().unwrap();
+        let from = SystemTime::now() - Duration::from_secs(86_400);
+        let issued = self.authority.sign_agent_for(agent, key.public_point(), from, until).unwrap();
+        let identity = Identity::new(&self.address(), key, enrolled(&self.authority, agent, &issued));
+        (identity, issued.serial)
+    }
+
+    pub fn token(&self) -> EnrolmentToken {
+        let token = EnrolmentToken::new(self.authority.fingerprint()).unwrap();
+        self.server.tokens.lock().unwrap().push(token.sha256());
+        token
+    }
+
+    pub async fn connect(&self, identity: &Identity) -> Result<AgentSession, ConnectError> {
+        soon("connecting", connect(&self.address(), identity, &AgentConfig::default())).await
+    }
+
+    /// The server's end of the session that opens next.
+    pub async fn session(&mut self) -> Session {
+        soon("a session", self.sessions.recv()).await.unwrap()
+    }
+
+    pub async fn both_ends(&mut self, number: u128) -> (AgentSession, Session) {
+        let (identity, _) = self.agent(number);
+        let agent = self.connect(&identity).await.unwrap();
+        (agent, self.session().await)
+    }
+}
+
+pub fn facts() -> HostFacts {
+    HostFacts { host_name: "host-a".into(), cpus: 2, ..HostFacts::default() }
+}
+
+/// A line that swallows what is sent once it is told to: nobody is told that anything is wrong.
+pub struct Line {
+    pub address: SocketAddr,
+    pub swallow: Arc<AtomicBool>,
+}
+
+impl Line {
+    pub async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let swallow = Arc::new(AtomicBool::new(false));
+        let swallowing = swallow.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(server).await.unwrap();
+                let (near_read, near_write) = near.into_split();
+                let (far_read, far_write) = far.into_split();
+                tokio::spawn(relay(near_read, far_write, swallowing.clone()));
+                tokio::spawn(relay(far_read, near_write, swallowing.clone()));
+            }
+        });
+        Self { address, swallow }
+    }
+}
+
+async fn relay(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    swallow: Arc<AtomicBool>,
+) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut buffer = vec![0; 65_536];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(n) if n > 0 => {
+                if swallow.load(Ordering::Relaxed) {
+                    let _ = copy(&mut from, &mut tokio::io::sink()).await;
+                    std::future::pending::<()>().await;
+                }
+                if to.write_all(&buffer[..n]).await.is_err() {
+                    return;
+                }
+            }
+            _ => return,
+        }
+    }
+}
