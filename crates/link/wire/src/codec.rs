@@ -143,3 +143,66 @@ impl<M: Message> Decoder for Json<M> {
         BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use hostler_model::channel::Query;
+    use hostler_model::command::{Command, Outcome};
+    use hostler_model::{StepNo, channel::ReportBody};
+
+    fn read_str<M: Message>(json: &str) -> Result<M, String> {
+        read(json.as_bytes()).map_err(|status| status.message().to_owned())
+    }
+
+    #[test]
+    fn a_step_of_which_a_newer_part_is_not_understood_keeps_its_number() {
+        let step = |command: &str| {
+            format!(
+                r#"{{"say":"do","no":7,"floor":5,"mark":{{"epoch":1,"job":2,"step":"s"}},"undo":false,"command":{command}}}"#
+            )
+        };
+        // A newer command; a command whose content is of a newer kind; a field that has become something else.
+        for command in [
+            r#"{"do":"levitate","height_m":3}"#,
+            r#"{"do":"make-disk","file":"/f","owner":"01930000-0000-7000-8000-0000000000d0","format":"raw","size_bytes":1,"content":{"is":"from-tape"}}"#,
+            r#"{"do":"start","domain":{"several":[]}}"#,
+        ] {
+            match read_str(&step(command)).unwrap() {
+                ToAgent::Do { no, floor, command, .. } => {
+                    assert_eq!((no, floor, *command), (StepNo(7), StepNo(5), Command::Unknown));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_question_or_outcome_becomes_unknown_and_the_rest_is_kept() {
+        let ask: ToAgent =
+            read_str(r#"{"say":"ask","question":3,"query":{"what":"screenshot","domain":7}}"#).unwrap();
+        assert_eq!(ask, ToAgent::Ask { question: 3, query: Query::Unknown });
+        let report = r#"{"say":"report","session":1,"journal":"01930000-0000-7000-8000-0000000000d0","run":1,"body":{"is":"ended","no":4,"outcome":{"is":"done","answer":5}}}"#;
+        match read_str(report).unwrap() {
+            FromAgent::Report(report) => {
+                assert_eq!(report.body, ReportBody::Ended { no: StepNo(4), outcome: Outcome::Unknown });
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_picture_is_never_taken_with_a_machine_left_out() {
+        let picture = r#"{"say":"report","session":1,"journal":"01930000-0000-7000-8000-0000000000d0","run":1,"facts":[{"strange":1}],"body":{"is":"picture","as_of":1}}"#;
+        assert_eq!(read_str(picture), Ok(FromAgent::Unknown));
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused_with_the_reason() {
+        for text in ["", "hello", "[1]", "{\"say\":", "\u{0}\u{1}"] {
+            let why = read_str::<FromAgent>(text).unwrap_err();
+            assert!(why.contains("not a JSON object"), "{why}");
+        }
+    }
+}

@@ -444,3 +444,38 @@ impl Tries {
         *count <= limit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::key::AgentKey;
+
+    #[test]
+    fn a_proof_made_for_another_connection_or_another_key_is_refused() {
+        let key = AgentKey::generate().unwrap();
+        let token = URL_SAFE_NO_PAD.encode(b"secret");
+        let proof = key.prove(&enrolment_binding(&hex(&sha256(b"secret")), &[1; 32])).unwrap();
+        let ask = |point: &[u8], exporter| {
+            let connection = Connection {
+                peer: None,
+                remote: ([127, 0, 0, 1], 1).into(),
+                exporter,
+                kill: Kill::default(),
+                in_session: Arc::default(),
+            };
+            let request = EnrolRequest {
+                token: token.clone(),
+                point: URL_SAFE_NO_PAD.encode(point),
+                signature: URL_SAFE_NO_PAD.encode(&proof),
+                version: String::new(),
+                host: Default::default(),
+            };
+            asked(request, &connection).map_err(|refusal| refusal.code)
+        };
+        assert!(ask(key.public_point(), [1; 32]).is_ok());
+        let refused = Err(Code::EnrolmentRefused);
+        assert_eq!(ask(key.public_point(), [2; 32]).map(|_| ()), refused, "overheard elsewhere");
+        assert_eq!(ask(AgentKey::generate().unwrap().public_point(), [1; 32]).map(|_| ()), refused);
+    }
+}

@@ -7,6 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use hostler_model::channel::{FromAgent, ToAgent};
 use hostler_model::host::Load;
 use hostler_wire::*;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::world::{Line, World, soon};
@@ -24,6 +32,47 @@ fn refused(result: Result<AgentSession, ConnectError>) -> Rejection {
         Err(e) => panic!("another error: {e}"),
         Ok(_) => panic!("it was let in"),
     }
+}
+
+/// Opens a session stream without this crate's client, and sends these bytes on it.
+async fn by_hand(
+    world: &World,
+    identity: Option<&Identity>,
+    body: String,
+) -> http::Response<hyper::body::Incoming> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(world.authority.certificate_pem().as_bytes()).unwrap()).unwrap();
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut tls = match identity {
+        Some(identity) => {
+            let certificate = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes()).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(identity.key.to_pem().as_bytes()).unwrap();
+            tls.with_client_auth_cert(vec![certificate], key).unwrap()
+        }
+        None => tls.with_no_client_auth(),
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let tcp = TcpStream::connect(world.listening.address()).await.unwrap();
+    let name = ServerName::try_from(SERVER_NAME).unwrap();
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.unwrap();
+    let io = TokioIo::new(stream);
+    let (mut send, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::post("https://server.hostler.internal/hostler.Wire/Session")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(body)
+        .unwrap();
+    let response = soon("the answer", send.send_request(request)).await.unwrap();
+    // The connection lives as long as somebody may still send on it.
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        drop(send);
+    });
+    response
 }
 
 #[tokio::test]
@@ -116,34 +165,27 @@ async fn after_a_renewal_only_the_new_certificate_is_good() {
 #[tokio::test]
 async fn without_a_certificate_there_is_no_session() {
     let mut world = World::new();
-    let mut roots = rustls::RootCertStore::empty();
-    let pem = world.authority.certificate_pem().as_bytes();
-    roots.add(rustls::pki_types::pem::PemObject::from_pem_slice(pem).unwrap()).unwrap();
-    let mut tls =
-        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec()];
-    let tcp = tokio::net::TcpStream::connect(world.listening.address()).await.unwrap();
-    let name = rustls::pki_types::ServerName::try_from(SERVER_NAME).unwrap();
-    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.unwrap();
-    let (mut send, connection) = hyper::client::conn::http2::handshake::<_, _, String>(
-        hyper_util::rt::TokioExecutor::new(),
-        hyper_util::rt::TokioIo::new(stream),
-    )
-    .await
-    .unwrap();
-    tokio::spawn(connection);
-    let request = http::Request::post("https://server.hostler.internal/hostler.Wire/Session")
-        .header("content-type", "application/grpc")
-        .body(String::new())
-        .unwrap();
-    let response = soon("the answer", send.send_request(request)).await.unwrap();
+    let response = by_hand(&world, None, String::new()).await;
     assert_eq!(response.headers()["grpc-status"], "16", "unauthenticated");
     let (_agent, server) = world.both_ends(1).await;
     assert_eq!(server.agent.0.as_u128(), 1, "only the one with a certificate has a session");
+}
+
+#[tokio::test]
+async fn a_message_of_a_newer_kind_does_not_end_the_session_and_one_that_is_no_json_does() {
+    let mut world = World::new();
+    let (identity, _) = world.agent(1);
+    let sent = [r#"{"say":"dance","how":{"fast":true}}"#, r#"{"say":"heartbeat"}"#, "hello?"];
+    // gRPC's frame: not compressed, length, message.
+    let frames = sent.map(|json| format!("\0\0\0\0{}{json}", char::from(json.len() as u8))).concat();
+    let _response = by_hand(&world, Some(&identity), frames).await;
+    let mut server = world.session().await;
+    assert_eq!(soon("a newer kind", server.incoming.next()).await, Ok(FromAgent::Unknown));
+    assert_eq!(soon("the next", server.incoming.next()).await, Ok(heartbeat()));
+    match soon("garbage", server.incoming.next()).await {
+        Err(End::Malformed(why)) => assert!(why.contains("not a JSON object"), "{why}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
