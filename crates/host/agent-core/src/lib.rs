@@ -24,6 +24,7 @@
 mod core;
 mod journal;
 mod picture;
+mod read;
 mod say;
 mod steps;
 
