@@ -7,8 +7,10 @@
 pub mod access;
 pub mod action;
 pub mod agent;
+pub mod body;
 pub mod channel;
 pub mod command;
+pub mod command_line;
 pub mod error;
 pub mod hardware;
 pub mod host;

@@ -184,10 +184,8 @@ pub struct PropertyChangeView {
     /// The property, as a path of names.
     pub property: String,
     /// The value before.
-    #[schema(value_type = Object)]
     pub before: serde_json::Value,
     /// The value after.
-    #[schema(value_type = Object)]
     pub after: serde_json::Value,
 }
 

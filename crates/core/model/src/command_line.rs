@@ -1,0 +1,312 @@
+//! The command line that asks for the same as a request: shown beside each job, so that what was done once by hand
+//! can be written into a script. Pure: names are looked up by a function that the caller brings.
+
+use crate::host::HostSpec;
+use crate::object::Key;
+use crate::request::{CreateVm, Request, VmSource};
+use crate::setting::Settings;
+use crate::template::{Deploy, TemplateSpec};
+use crate::{HostId, VmId};
+
+/// The words of one command line.
+struct Line<'a> {
+    words: Vec<String>,
+    name: &'a dyn Fn(Key) -> Option<String>,
+}
+
+/// The command line for a request; empty where there is none (what Hostler does by itself). `name` answers what a
+/// person calls a thing; where it does not know, the id stands. Secrets are never in it: they are read from standard
+/// input.
+pub fn command_line(request: &Request, name: &dyn Fn(Key) -> Option<String>) -> String {
+    let mut line = Line { words: vec!["hostler".to_owned()], name };
+    line.request(request);
+    if line.words.len() == 1 { String::new() } else { line.words.join(" ") }
+}
+
+impl Line<'_> {
+    fn request(&mut self, request: &Request) {
+        match request {
+            Request::CreateVm(ask) => self.create_vm(ask),
+            Request::StartVm { vm } => self.vm("start", *vm),
+            Request::ShutDownVm { vm, limit_s } => {
+                self.vm("shut-down", *vm);
+                self.option("--limit", limit_s.map(|s| s.to_string()));
+            }
+            Request::TurnOffVm { vm } => self.vm("turn-off", *vm),
+            Request::PauseVm { vm } => self.vm("pause", *vm),
+            Request::ResumeVm { vm } => self.vm("resume", *vm),
+            Request::ResetVm { vm } => self.vm("reset", *vm),
+            Request::SaveVm { vm } => self.vm("save", *vm),
+            Request::DiscardSavedVm { vm } => self.vm("discard-saved", *vm),
+            Request::EditVm { vm, edit } => {
+                self.vm("edit", *vm);
+                self.option("--name", edit.name.as_ref().map(ToString::to_string));
+                self.option("--notes", edit.notes.clone());
+                for tag in edit.tags.iter().flatten() {
+                    self.option("--tag", Some(tag.to_string()));
+                }
+                if edit.tags.as_ref().is_some_and(Vec::is_empty) {
+                    self.plain("--no-tags");
+                }
+            }
+            Request::SetVmHardware { vm, cpus, memory_mib } => {
+                self.vm("set", *vm);
+                self.option("--cpus", cpus.map(|n| n.to_string()));
+                self.option("--memory", memory_mib.map(|n| format!("{n}MiB")));
+            }
+            Request::AttachDisk { vm, size_bytes } => {
+                self.vm("attach-disk", *vm);
+                self.option("--size", Some(size_bytes.to_string()));
+            }
+            Request::DetachDisk { vm, disk, delete } => {
+                self.vm("detach-disk", *vm);
+                self.plain(&disk.to_string());
+                self.flag("--delete", *delete);
+            }
+            Request::SetVmMedia { vm, item } => {
+                self.vm("dvd", *vm);
+                match item {
+                    Some(item) => self.thing(Key::Item(*item)),
+                    None => self.plain("--eject"),
+                }
+            }
+            Request::DeleteVm { vm, disks } => {
+                self.vm(if *disks { "delete" } else { "forget" }, *vm);
+                self.plain("--yes");
+            }
+            Request::AdoptVm { vm } => self.vm("adopt", *vm),
+            Request::RefreshVm { vm } => self.vm("refresh", *vm),
+            Request::RefreshHost { host } => self.host("refresh", *host),
+            Request::EditHost { host, spec } => self.edit_host(*host, spec),
+            Request::DeclareHostDead { host, confirm } => {
+                self.host("declare-dead", *host);
+                self.option("--confirm", Some(confirm.clone()));
+            }
+            Request::RemoveAgent { agent, force } => {
+                self.noun("agent remove", Key::Agent(*agent));
+                self.flag("--force", *force);
+            }
+            Request::AddShare { name, agent, folder } => {
+                self.plain("library-share add");
+                self.word(name.as_str());
+                self.named("--agent", Key::Agent(*agent));
+                self.option("--folder", Some(folder.clone()));
+            }
+            Request::RefreshShare { share } => self.noun("library-share refresh", Key::Share(*share)),
+            Request::RemoveShare { share } => self.noun("library-share remove", Key::Share(*share)),
+            Request::CreateTemplate { spec } => {
+                self.plain("template create");
+                self.word(spec.name.as_str());
+                self.template(spec);
+            }
+            Request::EditTemplate { template, spec } => {
+                self.noun("template edit", Key::Template(*template));
+                self.option("--name", Some(spec.name.to_string()));
+                self.template(spec);
+            }
+            Request::DeleteTemplate { template } => self.noun("template delete", Key::Template(*template)),
+            Request::CreateUser { name, role, .. } => {
+                self.plain("user create");
+                self.word(name.as_str());
+                self.option("--role", word_of(role));
+            }
+            Request::EditUser { user, role, disabled, hash } => {
+                self.noun("user edit", Key::User(*user));
+                self.option("--role", role.as_ref().and_then(word_of));
+                match disabled {
+                    Some(true) => self.plain("--disable"),
+                    Some(false) => self.plain("--enable"),
+                    None => {}
+                }
+                self.flag("--password", hash.is_some());
+            }
+            Request::DeleteUser { user } => self.noun("user delete", Key::User(*user)),
+            Request::CreateToken { session: true, .. } => self.plain("login"),
+            Request::CreateToken { name, expires, .. } => {
+                self.plain("token create");
+                self.word(name.as_str());
+                self.option("--expires", expires.map(|at| at.to_string()));
+            }
+            Request::RevokeToken { token } => self.noun("token revoke", Key::Token(*token)),
+            Request::CreateEnrolment { roles, host_name, valid_ms, .. } => {
+                self.plain("agent token");
+                self.flag("--host", roles.host);
+                self.flag("--library", roles.library);
+                self.option("--host-name", host_name.clone());
+                self.option("--valid", Some((valid_ms / 1_000).to_string()));
+            }
+            Request::SetSettings { settings } => self.settings(settings),
+            Request::EnrolAgent(_) | Request::Refresher { .. } | Request::Unknown => {}
+        }
+    }
+
+    fn create_vm(&mut self, ask: &CreateVm) {
+        self.plain("vm create");
+        self.word(ask.name.as_str());
+        match &ask.from {
+            VmSource::Template { template } => self.named("--template", Key::Template(*template)),
+            VmSource::Disk { item, deploy } => {
+                self.named("--disk", Key::Item(*item));
+                self.flag("--copy", *deploy == Deploy::Copy);
+            }
+            VmSource::Empty => self.plain("--empty"),
+        }
+        self.option("--cpus", ask.cpus.map(|n| n.to_string()));
+        self.option("--memory", ask.memory_mib.map(|n| format!("{n}MiB")));
+        self.option("--firmware", ask.firmware.as_ref().and_then(word_of));
+        self.option("--disk-size", ask.disk_bytes.map(|n| n.to_string()));
+        if let Some(host) = ask.host {
+            self.named("--host", Key::Host(host));
+        }
+        self.option("--network", ask.network.clone());
+        for (key, value) in &ask.seed {
+            self.option("--seed", Some(format!("{key}={value}")));
+        }
+        self.option("--notes", Some(ask.notes.clone()).filter(|notes| !notes.is_empty()));
+        for tag in &ask.tags {
+            self.option("--tag", Some(tag.to_string()));
+        }
+        self.flag("--start", ask.start);
+    }
+
+    fn edit_host(&mut self, host: HostId, spec: &HostSpec) {
+        self.host("edit", host);
+        self.option("--available", Some(spec.available.to_string()));
+        self.option("--reserve-cpu", Some(spec.reserve.cpu_percent.to_string()));
+        self.option("--reserve-memory", Some(format!("{}MiB", spec.reserve.memory_mib)));
+        self.option("--reserve-disk", Some(format!("{}MiB", spec.reserve.disk_mib)));
+        self.option("--notes", Some(spec.notes.clone()));
+    }
+
+    fn template(&mut self, spec: &TemplateSpec) {
+        self.named("--disk", Key::Item(spec.disk));
+        self.option("--cpus", Some(spec.cpus.to_string()));
+        self.option("--memory", Some(format!("{}MiB", spec.memory_mib)));
+        self.option("--firmware", word_of(&spec.firmware));
+        self.flag("--copy", spec.deploy == Deploy::Copy);
+        self.option("--notes", Some(spec.notes.clone()).filter(|notes| !notes.is_empty()));
+    }
+
+    /// Only what differs from the defaults: the rest would be noise.
+    fn settings(&mut self, settings: &Settings) {
+        self.plain("server set");
+        let values = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
+        let (now, usual) = (values(settings), values(&Settings::default()));
+        for (name, value) in now.as_object().into_iter().flatten() {
+            if usual.get(name) != Some(value) {
+                self.word(&format!("{name}={value}"));
+            }
+        }
+    }
+
+    fn vm(&mut self, verb: &str, vm: VmId) {
+        self.plain("vm");
+        self.noun(verb, Key::Vm(vm));
+    }
+
+    fn host(&mut self, verb: &str, host: HostId) {
+        self.plain("host");
+        self.noun(verb, Key::Host(host));
+    }
+
+    fn noun(&mut self, verb: &str, key: Key) {
+        self.plain(verb);
+        self.thing(key);
+    }
+
+    fn thing(&mut self, key: Key) {
+        let called = (self.name)(key).unwrap_or_else(|| key.id());
+        self.word(&called);
+    }
+
+    fn named(&mut self, option: &str, key: Key) {
+        self.plain(option);
+        self.thing(key);
+    }
+
+    fn plain(&mut self, words: &str) {
+        self.words.push(words.to_owned());
+    }
+
+    fn word(&mut self, word: &str) {
+        self.words.push(quoted(word));
+    }
+
+    fn flag(&mut self, flag: &str, on: bool) {
+        if on {
+            self.plain(flag);
+        }
+    }
+
+    fn option(&mut self, option: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.plain(option);
+            self.word(&value);
+        }
+    }
+}
+
+/// The word that JSON has for a value of an enum.
+fn word_of(value: &impl serde::Serialize) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
+/// A word as a shell takes it for one word, and nothing else.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+    // A leading dash would be read as an option; quoting does not help, but it shows where the word begins.
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('-') {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Name;
+
+    fn line(request: &Request) -> String {
+        command_line(request, &|key| match key {
+            Key::Vm(_) => Some("web 1".to_owned()),
+            Key::Template(_) => Some("tiny-linux".to_owned()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_creation_is_written_with_names_and_only_what_was_asked() {
+        let ask = serde_json::from_str(
+            r#"{"ask":"create-vm","name":"it's","from":{"is":"template","template":"00000000-0000-0000-0000-000000000001"},
+                "start":true,"memory_mib":256}"#,
+        );
+        assert_eq!(
+            line(&ask.unwrap()),
+            r"hostler vm create 'it'\''s' --template tiny-linux --memory 256MiB --start"
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_by_name_stands_by_its_id_and_names_are_quoted() {
+        let vm = VmId(uuid::Uuid::nil());
+        assert_eq!(line(&Request::StartVm { vm }), "hostler vm start 'web 1'");
+        let host = HostId(uuid::Uuid::nil());
+        assert_eq!(
+            line(&Request::RefreshHost { host }),
+            "hostler host refresh 00000000-0000-0000-0000-000000000000"
+        );
+    }
+
+    #[test]
+    fn no_secret_and_nothing_that_hostler_does_by_itself_is_written() {
+        let hash = crate::request::Secret("$argon2id$secret".into());
+        let ask = Request::CreateUser {
+            name: Name::new("bob").unwrap(),
+            role: crate::access::Role::ReadOnly,
+            hash,
+        };
+        assert_eq!(line(&ask), "hostler user create bob --role read-only");
+        assert_eq!(line(&Request::Unknown), "");
+        assert_eq!(line(&Request::Refresher { what: "x".into() }), "");
+    }
+}
