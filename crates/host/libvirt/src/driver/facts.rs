@@ -1,0 +1,91 @@
+//! What the driver knows of the host, pictures of screens, and the figures from which load is computed.
+
+use std::os::fd::OwnedFd;
+use std::sync::PoisonError;
+
+use hostler_hypervisor::Trouble;
+use uuid::Uuid;
+
+use super::Driver;
+use super::trouble::Subject;
+use crate::raw::Error;
+use crate::statistics::{self, Figures};
+
+/// The largest picture taken: a screen of 8K, uncompressed.
+const MOST_PICTURE_BYTES: usize = 128 << 20;
+
+/// What libvirt says of its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LibvirtFacts {
+    /// libvirt's version.
+    pub libvirt: String,
+    /// QEMU's version; empty when it is not installed.
+    pub qemu: String,
+    /// Networks that are active, by name.
+    pub networks: Vec<String>,
+}
+
+impl Driver {
+    /// What libvirt says of its host.
+    ///
+    /// # Errors
+    /// `Interrupted` when it does not answer.
+    pub fn host_facts(&self) -> Result<LibvirtFacts, Trouble> {
+        self.on_host(|connection| {
+            let (libvirt, qemu) = connection.versions()?;
+            let networks = connection.active_networks()?;
+            Ok(LibvirtFacts { libvirt: version(libvirt), qemu: version(qemu), networks })
+        })
+    }
+
+    /// The counters of every machine that runs. They go over a connection of their own, one call at a time.
+    ///
+    /// # Errors
+    /// `Interrupted` when libvirt does not answer.
+    pub fn statistics(&self) -> Result<Vec<Figures>, Trouble> {
+        let mut own = self.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = (|| {
+            let connection = match own.take() {
+                Some(connection) if connection.is_alive() => connection,
+                _ => self.pool.open()?,
+            };
+            let records = connection.statistics()?;
+            *own = Some(connection);
+            Ok(records)
+        })();
+        let records = asked.map_err(|why: Error| Subject::host().trouble(why))?;
+        Ok(records.into_iter().map(|(domain, params)| statistics::figures(domain, &params)).collect())
+    }
+
+    /// A picture of a running machine's screen, PNG.
+    ///
+    /// # Errors
+    /// `hypervisor.failed` where QEMU is too old to write PNG, or the machine does not run.
+    pub fn screenshot(&self, domain: Uuid) -> Result<Vec<u8>, Trouble> {
+        self.on_domain(domain, |connection, domain| {
+            let (kind, picture) = domain.screenshot(connection, MOST_PICTURE_BYTES)?;
+            if kind == "image/png" {
+                return Ok(picture);
+            }
+            Err(Error::refused(format!(
+                "QEMU on this host takes pictures as {kind} only: PNG needs QEMU 7.1"
+            )))
+        })
+    }
+
+    /// A connected socket to a running machine's screen: RFB without a password. Each call is a viewer of its own.
+    ///
+    /// # Errors
+    /// What libvirt says where the machine does not run or has no VNC screen.
+    pub fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Trouble> {
+        self.on_domain(domain, |_, domain| domain.open_graphics())
+    }
+}
+
+/// A version as libvirt counts it; empty for none.
+fn version(number: u64) -> String {
+    if number == 0 {
+        return String::new();
+    }
+    format!("{}.{}.{}", number / 1_000_000, number / 1_000 % 1_000, number % 1_000)
+}

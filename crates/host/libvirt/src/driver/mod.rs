@@ -1,0 +1,124 @@
+//! The driver: what an agent is given to manage this computer's machines.
+
+mod changes;
+mod disks;
+mod facts;
+mod guest;
+mod looks;
+mod machines;
+mod save;
+mod trouble;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use hostler_hypervisor::Trouble;
+use uuid::Uuid;
+
+use crate::events::{Changed, Hub};
+use crate::pool::Pool;
+use crate::raw::{self, Connection, Domain, Error};
+use trouble::Subject;
+
+pub use facts::LibvirtFacts;
+
+/// Where libvirt is, and where this computer keeps what belongs to machines.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How libvirt is reached. Only a local socket will do: graphics are handed over as descriptors.
+    pub uri: String,
+    /// Where libvirt keeps definitions: watched, because many changes raise no event.
+    pub definition_folder: PathBuf,
+    /// Where libvirt keeps what it knows of running machines: watched likewise.
+    pub run_folder: PathBuf,
+    /// The folder below which each machine has a folder of its own, named by its id.
+    pub machine_folder: PathBuf,
+    /// The program that runs machines.
+    pub qemu: PathBuf,
+    /// How long opening a connection may take before libvirt counts as not answering.
+    pub open_limit: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            uri: "qemu:///system".into(),
+            definition_folder: "/etc/libvirt/qemu".into(),
+            run_folder: "/run/libvirt/qemu".into(),
+            machine_folder: "/var/lib/hostler-agent/vms".into(),
+            qemu: "/usr/bin/qemu-system-x86_64".into(),
+            open_limit: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The machines of this computer, through libvirt. Cheap to share behind an `Arc`; calls block, each on a connection
+/// of its own. Dropping it ends its threads.
+pub struct Driver {
+    settings: Settings,
+    pool: Arc<Pool>,
+    /// Statistics have a connection of their own, so that they never wait behind a long call.
+    statistics: Mutex<Option<Connection>>,
+    agents: Arc<guest::Gate>,
+    hub: Arc<Hub>,
+    kvm: AtomicBool,
+}
+
+impl Driver {
+    /// Makes the driver and begins to listen. libvirt need not be running: it is looked for from then on.
+    ///
+    /// # Errors
+    /// The library or a thread cannot be started; not that libvirtd does not answer.
+    pub fn new(settings: Settings) -> Result<Self, Trouble> {
+        let host = Subject::host();
+        raw::ready().map_err(|why| host.trouble(why))?;
+        let pool = Arc::new(Pool::new(settings.uri.clone(), settings.open_limit));
+        let agents = Arc::new(guest::Gate::default());
+        let hub = Arc::new(Hub::default());
+        let silenced = Arc::clone(&agents);
+        hub.listen(&pool, move |domain| silenced.forgive(domain))
+            .and_then(|()| hub.watch(vec![settings.definition_folder.clone(), settings.run_folder.clone()]))
+            .map_err(|why| host.trouble(Error::own(format!("no thread to listen with: {why}"))))?;
+        Ok(Self { settings, pool, statistics: Mutex::default(), agents, hub, kvm: AtomicBool::new(false) })
+    }
+
+    /// Whether machines that are defined or started from now on use hardware virtualization. It is off until
+    /// [`crate::probe::kvm_works`] has said so.
+    pub fn set_kvm(&self, works: bool) {
+        self.kvm.store(works, Ordering::Relaxed);
+    }
+
+    /// What changes from now on. Every reader gets everything; a dropped one is forgotten.
+    pub fn subscribe(&self) -> mpsc::Receiver<Changed> {
+        self.hub.subscribe()
+    }
+
+    /// Turns all notices off or on again, those of files included: for tests of what is found without them.
+    pub fn set_events(&self, on: bool) {
+        self.hub.set_on(on);
+    }
+
+    /// Calls with a connection.
+    fn on_host<T>(&self, call: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Trouble> {
+        self.pool.with(call).map_err(|why| Subject::host().trouble(why))
+    }
+
+    /// Calls with a connection and a domain of it.
+    fn on_domain<T>(
+        &self,
+        domain: Uuid,
+        call: impl FnOnce(&Connection, &Domain<'_>) -> Result<T, Error>,
+    ) -> Result<T, Trouble> {
+        self.pool
+            .with(|connection| call(connection, &connection.domain(domain)?))
+            .map_err(|why| Subject::vm(domain).trouble(why))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.hub.stop();
+    }
+}

@@ -1,0 +1,8 @@
+//! Domain XML: read into types, written by patching the tree, so that what another tool put there stays.
+
+pub(crate) mod definition;
+pub(crate) mod identity;
+pub(crate) mod patch;
+pub(crate) mod read;
+#[cfg(test)]
+mod tests;
