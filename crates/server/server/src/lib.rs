@@ -1,1 +1,31 @@
-//! Agents' sessions, timers, the decision thread; offers one handle.
+//! The deciding server: the decision thread, agents' sessions, enrolment, refreshers; it offers one [`Handle`].
+//!
+//! Everything that happens (a request, an agent's word, the hour) becomes an input in one bounded queue; one thread
+//! lets `hostler-drive` decide and commit, and only then are the effects carried out: replies, messages to agents.
+//! Whoever asks reads the committed picture and blocks nobody. Called by `hostler-api` (through the handle) and by the
+//! binary, which starts it. It must not decide anything itself, change the record other than by asking, or write a
+//! secret to a log.
+
+mod ask;
+mod clock;
+mod decide;
+mod enrol;
+mod handle;
+mod hub;
+mod news;
+mod password;
+mod readers;
+mod refresh;
+mod session;
+mod start;
+
+pub use handle::{Ask, Handle};
+pub use news::{Committed, News, Watch};
+pub use password::{MOST_PASSWORD_CHARS, PasswordError, hash_password, verify_password};
+pub use start::{Config, Server, StartError};
+
+// What the handle speaks of, so that its callers need not name the crates below.
+pub use hostler_drive::{Picture, Volatile};
+pub use hostler_placement as placement;
+pub use hostler_store as store;
+pub use hostler_wire::{Authority, Fingerprint, ServerCertificate};

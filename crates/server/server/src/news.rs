@@ -1,0 +1,51 @@
+//! What was committed, told to whoever watches.
+
+use std::sync::Arc;
+
+use hostler_model::{Change, Timestamp};
+use hostler_store::Cursor;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How many commits a watcher may be behind before it is sent to the store's feed: some seconds of a busy server.
+pub(crate) const KEPT_NEWS: usize = 1024;
+
+/// One commit.
+#[derive(Debug)]
+pub struct Committed {
+    /// Where the feed stands after it.
+    pub cursor: Cursor,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What it changed, in order. Credentials are among it: a watcher shows no object of a secret kind.
+    pub changes: Vec<Change>,
+}
+
+/// What a watcher is told.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// A commit, the one after the last that was told.
+    Committed(Arc<Committed>),
+    /// This watcher was too slow, or the store was loaded anew: what it missed is in the store's feed after its own
+    /// cursor, or, if that is gone, everything is to be read anew.
+    Missed,
+}
+
+/// A watcher's place.
+#[derive(Debug)]
+pub struct Watch(broadcast::Receiver<News>);
+
+impl Watch {
+    pub(crate) fn new(news: &broadcast::Sender<News>) -> Self {
+        Self(news.subscribe())
+    }
+
+    /// The next news; none once the server has stopped. Safe to drop while it waits.
+    pub async fn next(&mut self) -> Option<News> {
+        match self.0.recv().await {
+            Ok(news) => Some(news),
+            Err(RecvError::Lagged(_)) => Some(News::Missed),
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
