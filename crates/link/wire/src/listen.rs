@@ -13,7 +13,6 @@ use hostler_model::channel::{FromAgent, ToAgent};
 use hostler_model::{AgentId, Code, Refusal};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -247,15 +246,11 @@ impl<H: Handler> Port<H> {
 
     async fn connection(&self, tcp: TcpStream, remote: SocketAddr, handshake: OwnedSemaphorePermit) {
         let _ = tcp.set_nodelay(true);
-        let accepted =
-            timeout(self.limits.handshake_timeout, self.acceptor.accept(tcp).into_fallible()).await;
+        let accepted = timeout(self.limits.handshake_timeout, self.acceptor.accept(tcp)).await;
         drop(handshake);
         let tls = match accepted {
             Ok(Ok(tls)) => tls,
-            Ok(Err((e, tcp))) => {
-                tracing::info!(%remote, why = %e, "a connection was refused");
-                return linger(tcp).await;
-            }
+            Ok(Err(e)) => return tracing::info!(%remote, why = %e, "a connection was refused"),
             Err(_) => return tracing::info!(%remote, "a handshake took too long"),
         };
         let (_, state) = tls.get_ref();
@@ -314,22 +309,6 @@ impl<H: Handler> Port<H> {
 enum Place<'a> {
     Known(crate::admission::Entry),
     Anonymous(tokio::sync::SemaphorePermit<'a>),
-}
-
-/// Lets the alert arrive that says why: closing a socket with unread data would throw it away on the way.
-async fn linger(mut tcp: TcpStream) {
-    use tokio::io::AsyncWriteExt;
-    let _ = tcp.shutdown().await;
-    let mut unread = [0; 1024];
-    let drain = async {
-        for _ in 0..64 {
-            match tcp.read(&mut unread).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
-    };
-    let _ = timeout(Duration::from_secs(1), drain).await;
 }
 
 /// The generated service's methods.
