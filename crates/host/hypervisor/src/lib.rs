@@ -13,6 +13,7 @@ use hostler_model::seen::{Identity, Seen};
 use hostler_model::{Refusal, VmId};
 use uuid::Uuid;
 
+pub mod conformance;
 mod guard;
 pub mod perform;
 pub mod probe;
