@@ -55,16 +55,18 @@ pub fn install(missing: &[&str], wanted: &[&str], allow_downgrades: bool) -> Res
             format!("Run this command as root, or first: sudo apt-get install {}", missing.join(" ")),
         ));
     }
-    if !all_on_offer(missing)? {
-        update()?;
-    }
+    // Lists that could not all be fetched may still have what we need: some mirror of the administrator's is down.
+    let mut unreached = if all_on_offer(missing)? { None } else { update().err() };
     let mut attempt = run_install(missing, &[], false)?;
-    if !attempt.success && lists_are_stale(&attempt.said) {
-        update()?;
+    if !attempt.success && unreached.is_none() && lists_are_stale(&attempt.said) {
+        unreached = update().err();
         attempt = run_install(missing, &[], false)?;
     }
     if attempt.success {
         return Ok(());
+    }
+    if let Some(trouble) = unreached.filter(|_| lists_are_stale(&attempt.said)) {
+        return Err(trouble);
     }
     let culprits = culprits(too_new(wanted)?, &attempt.said);
     if culprits.is_empty() || !does_not_fit(&attempt.said) {
@@ -105,9 +107,10 @@ fn culprits(too_new: Vec<TooNew>, said: &str) -> Vec<TooNew> {
 }
 
 fn does_not_fit(said: &str) -> bool {
-    said.contains("unmet dependencies")
-        || said.contains("held broken packages")
-        || said.contains("--allow-downgrades")
+    // The last is what --no-remove comes to.
+    ["unmet dependencies", "held broken packages", "remove is disabled"]
+        .iter()
+        .any(|sign| said.contains(sign))
 }
 
 fn lists_are_stale(said: &str) -> bool {
@@ -116,7 +119,14 @@ fn lists_are_stale(said: &str) -> bool {
         .any(|sign| said.contains(sign))
 }
 
-fn update() -> Result<(), Trouble> {
+/// Fetches the lists of what is on offer.
+pub fn update() -> Result<(), Trouble> {
+    if !is_root() {
+        return Err(Trouble::new(
+            "The lists of packages are missing or old, and only root may fetch them.",
+            "Run `sudo apt-get update`, then run the command again.",
+        ));
+    }
     println!("Fetching the lists of packages.");
     let mut update = commands::command(&["apt-get", "update", "-q"]);
     let finished = commands::watched(update.arg("-o").arg(lock_wait()), &mut std::io::sink())?;
@@ -294,6 +304,13 @@ E: Unable to correct problems, you have held broken packages.
         found.push(other);
         let culprits = culprits(found, HELD);
         assert_eq!(culprits.iter().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["qemu-utils"]);
+    }
+
+    #[test]
+    fn room_that_apt_may_not_make_by_removing_is_a_misfit_too() {
+        let said = "The following packages will be REMOVED:\n  qemu-utils\nE: Packages need to be removed but remove is disabled.\n";
+        assert!(does_not_fit(said) && does_not_fit(HELD));
+        assert_eq!(culprits(too_new_ones(), said).len(), 1);
     }
 
     #[test]

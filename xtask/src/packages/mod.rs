@@ -94,6 +94,15 @@ pub fn ensure(groups: &[Group], manners: Manners) -> Result<Vec<&'static str>, T
     ))
 }
 
+/// Fetches the lists of what is on offer, for those who download packages without installing them.
+///
+/// # Errors
+/// When the caller is not root, or a mirror does not answer.
+pub fn fetch_lists() -> Result<(), Trouble> {
+    apt::available()?;
+    apt::update()
+}
+
 fn names_of(groups: &[Group]) -> Vec<&'static str> {
     groups.iter().flat_map(|group| group.packages()).copied().collect()
 }

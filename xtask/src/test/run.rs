@@ -131,10 +131,8 @@ fn test_line<'a>(nextest: bool, which: &[&'a str], set_aside: bool) -> Vec<&'a s
         (true, true) => {
             (&["cargo", "nextest", "run"], &["--run-ignored", "only", "--no-fail-fast", "--no-tests", "pass"])
         }
-        (false, false) => (&["cargo", "test", "--lib", "--bins", "--tests"], &["--no-fail-fast"]),
-        (false, true) => {
-            (&["cargo", "test", "--lib", "--bins", "--tests"], &["--no-fail-fast", "--", "--ignored"])
-        }
+        (false, false) => (&["cargo", "test", "--tests"], &["--no-fail-fast"]),
+        (false, true) => (&["cargo", "test", "--tests"], &["--no-fail-fast", "--", "--ignored"]),
     };
     [start, which, end].concat()
 }

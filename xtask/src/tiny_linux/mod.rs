@@ -14,12 +14,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::packages;
 use crate::trouble::Trouble;
 
 /// Returns the disk's path; builds it when none was built of the same parts.
 pub fn build() -> Result<PathBuf, Trouble> {
     let home = crate::tree::target().join("tiny-linux");
-    let parts = parts::Parts::on_offer()?;
+    // A computer that has every package but no lists is a usual thing in CI.
+    let parts = parts::Parts::on_offer().or_else(|_| {
+        packages::fetch_lists()?;
+        parts::Parts::on_offer()
+    })?;
     let image = home.join(format!("tiny-linux-{}.qcow2", fingerprint(&parts)));
     if image.is_file() {
         return Ok(image);
