@@ -73,6 +73,9 @@ impl SqliteStore {
 
     /// Ends a doubt: reads the file anew, as after a crash, and makes durable what is found.
     fn find_out(&mut self) -> Result<(), StoreError> {
+        // The old connection is closed first: as long as it lives, the new one would believe what it believes.
+        let nothing = Connection::open_in_memory().map_err(failure)?;
+        drop(std::mem::replace(&mut self.db, nothing));
         self.db = open::writer(&self.path, self.vfs.as_deref())?;
         self.in_doubt = false;
         Ok(())

@@ -82,6 +82,9 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
 pub(super) fn writer(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = connect(path, vfs, flags)?;
+    // FULL, and where the log is first switched on also the removal of the rollback journal: if power is lost and
+    // that journal comes back, it empties the file, and the log with all its commits is thrown away.
+    db.pragma_update(None, "synchronous", "EXTRA").map_err(|error| not_a_store(path, error))?;
     let mode: String = db
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
         .map_err(|error| not_a_store(path, error))?;
@@ -93,7 +96,6 @@ pub(super) fn writer(path: &Path, vfs: Option<&str>) -> Result<Connection, Store
             ),
         });
     }
-    db.pragma_update(None, "synchronous", "FULL").map_err(failure)?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failure)?;
     db.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failure)?;
     make_log_durable(&db)?;
@@ -115,7 +117,7 @@ fn make_log_durable(db: &Connection) -> Result<(), StoreError> {
 pub(super) fn reader(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = connect(path, vfs, flags)?;
-    db.pragma_update(None, "query_only", true).map_err(failure)?;
+    db.pragma_update(None, "query_only", true).map_err(|error| not_a_store(path, error))?;
     schema::check_existing(&db, path)?;
     Ok(db)
 }
@@ -131,7 +133,8 @@ fn connect(path: &Path, vfs: Option<&str>, flags: OpenFlags) -> Result<Connectio
     Ok(db)
 }
 
-fn not_a_store(path: &Path, error: rusqlite::Error) -> StoreError {
+/// What an error means when a file is read for the first time.
+pub(super) fn not_a_store(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
             StoreError::NotAStore { path: path.to_owned(), cause: error.to_string() }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
 use super::failure;
+use super::open::not_a_store;
 use crate::types::{HistoryId, StoreError};
 
 /// "Hstl": what `file` and SQLite's header call ours.
@@ -46,7 +47,10 @@ fn migrate(db: &mut Connection, path: &Path, scripts: &[&str]) -> Result<(), Sto
 
 /// The version of a file that this program can use; 0 for an empty one.
 fn check(db: &Connection, path: &Path, known: i64) -> Result<i64, StoreError> {
-    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failure);
+    let number = |name: &str| {
+        let value = db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        value.map_err(|error| not_a_store(path, error))
+    };
     let found = number("user_version")?;
     let other = |cause: &str| StoreError::NotAStore { path: path.to_owned(), cause: cause.to_owned() };
     match number("application_id")? {

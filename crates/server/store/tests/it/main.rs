@@ -4,5 +4,7 @@
 
 mod file;
 mod past;
+mod platter;
+mod power;
 mod promises;
 mod things;
