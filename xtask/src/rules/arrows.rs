@@ -63,7 +63,7 @@ const NAMED_BY: [(&str, &[&str]); 6] = [
     ("virt", &[]),
     ("tonic", &["wire"]),
     ("tonic-build", &["wire"]),
-    ("rusqlite", &["store"]),
+    ("rusqlite", &["store", "agent"]),
 ];
 
 /// What never comes in: other TLS libraries than rustls with ring.

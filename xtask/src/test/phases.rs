@@ -13,7 +13,7 @@ pub enum Step {
     /// Runs the tests that these arguments of cargo choose (`-p …`, `--workspace …`), by nextest where it is
     /// installed and else by `cargo test`. Tests marked `#[ignore]` are set aside: [`Step::SetAside`] owes them.
     Tests(&'static [&'static str]),
-    /// Runs those marked `#[ignore]`, which are the ones that need libvirt, root or a guest. They find the path
+    /// Runs those marked `#[ignore]`, which are long stories, mostly with guests that boot. They find the path
     /// of the tiny Linux disk in `HOSTLER_TINY_LINUX`.
     SetAside(&'static [&'static str]),
     /// Runs documentation's examples as tests.
@@ -86,9 +86,9 @@ pub const PHASES: &[Phase] = &[
     },
     Phase {
         name: "unit",
-        what: "unit, property and conformance tests that need nothing but cargo",
+        what: "unit, property and conformance tests, libvirt's too",
         beside: false,
-        after: &["packages"],
+        after: &["packages", "tiny-linux"],
         steps: &[Step::Tests(&["--workspace", "--exclude", "xtask"])],
     },
     Phase {
@@ -100,7 +100,7 @@ pub const PHASES: &[Phase] = &[
     },
     Phase {
         name: "e2e",
-        what: "tests that need libvirt, root or a guest that boots",
+        what: "what was set aside: long stories, guests that boot, figures",
         beside: false,
         after: &["packages", "tiny-linux"],
         steps: &[Step::SetAside(&["--workspace"])],
