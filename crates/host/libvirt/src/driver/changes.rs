@@ -23,7 +23,7 @@ use crate::xml::{identity, patch};
 impl Driver {
     pub(super) fn define_new(&self, wanted: &Definition) -> Result<(), Trouble> {
         let domain = wanted.identity.domain;
-        let subject = Subject::vm(domain);
+        let subject = Subject::Domain(domain);
         let folder = self.folder_of(domain);
         // QEMU's account passes through it to the disks, and nobody else lists it.
         let made = DirBuilder::new().recursive(true).mode(0o711).create(&folder);

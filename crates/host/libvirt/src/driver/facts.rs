@@ -4,10 +4,12 @@ use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 
 use hostler_hypervisor::Trouble;
+use hostler_model::host::Kvm;
 use uuid::Uuid;
 
 use super::Driver;
 use super::trouble::Subject;
+use crate::probe;
 use crate::raw::Error;
 use crate::statistics::{self, Figures};
 
@@ -26,6 +28,11 @@ pub struct LibvirtFacts {
 }
 
 impl Driver {
+    /// Boots a probe with this host's QEMU; see [`crate::probe::kvm_works`].
+    pub fn kvm_works(&self) -> Kvm {
+        probe::kvm_works(&self.settings.qemu)
+    }
+
     /// What libvirt says of its host.
     ///
     /// # Errors
@@ -53,7 +60,7 @@ impl Driver {
             *own = Some(connection);
             Ok(records)
         })();
-        let records = asked.map_err(|why: Error| Subject::host().trouble(why))?;
+        let records = asked.map_err(|why: Error| Subject::Host.trouble(why))?;
         Ok(records.into_iter().map(|(domain, params)| statistics::figures(domain, &params)).collect())
     }
 

@@ -145,7 +145,7 @@ impl Driver {
             match asked {
                 Ok(()) => return Ok(()),
                 Err(why) if matches!(why.kind(), Kind::Lost | Kind::NoDomain | Kind::NotValid) => {
-                    return Err(Subject::vm(domain).trouble(why));
+                    return Err(Subject::Domain(domain).trouble(why));
                 }
                 Err(why) => tracing::info!(%domain, %why, "the guest agent does not shut down: ACPI instead"),
             }
@@ -178,7 +178,7 @@ impl Driver {
                 content
             })
         });
-        read.map_err(|why| Subject::vm(domain).trouble(why))
+        read.map_err(|why| Subject::Domain(domain).trouble(why))
     }
 }
 

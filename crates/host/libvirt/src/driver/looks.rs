@@ -36,10 +36,10 @@ impl Driver {
         self.on_domain(domain, |_, domain| defined(domain))
     }
 
-    /// The disk or drive at a target, in what runs or else in the definition.
+    /// The file of the disk or drive at a target, in what runs or else in the definition; an empty drive has none.
     pub(super) fn holds(&self, domain: Uuid, target: &str) -> Result<Option<String>, Trouble> {
         let tree = self.on_domain(domain, |_, domain| Ok(Element::parse(&domain.xml()?)?))?;
-        Ok(patch::disk_at(&tree, target).map(|disk| patch::file_of(disk).unwrap_or_default().to_owned()))
+        Ok(patch::disk_at(&tree, target).and_then(patch::file_of).map(str::to_owned))
     }
 
     /// The machines whose definition or running XML names this file, by whatever path.

@@ -72,7 +72,7 @@ impl Driver {
     /// # Errors
     /// The library or a thread cannot be started; not that libvirtd does not answer.
     pub fn new(settings: Settings) -> Result<Self, Trouble> {
-        let host = Subject::host();
+        let host = Subject::Host;
         raw::ready().map_err(|why| host.trouble(why))?;
         let pool = Arc::new(Pool::new(settings.uri.clone(), settings.open_limit));
         let agents = Arc::new(guest::Gate::default());
@@ -85,7 +85,7 @@ impl Driver {
     }
 
     /// Whether machines that are defined or started from now on use hardware virtualization. It is off until
-    /// [`crate::probe::kvm_works`] has said so.
+    /// [`Driver::kvm_works`] was asked and said so.
     pub fn set_kvm(&self, works: bool) {
         self.kvm.store(works, Ordering::Relaxed);
     }
@@ -102,7 +102,7 @@ impl Driver {
 
     /// Calls with a connection.
     fn on_host<T>(&self, call: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Trouble> {
-        self.pool.with(call).map_err(|why| Subject::host().trouble(why))
+        self.pool.with(call).map_err(|why| Subject::Host.trouble(why))
     }
 
     /// Calls with a connection and a domain of it.
@@ -113,7 +113,7 @@ impl Driver {
     ) -> Result<T, Trouble> {
         self.pool
             .with(|connection| call(connection, &connection.domain(domain)?))
-            .map_err(|why| Subject::vm(domain).trouble(why))
+            .map_err(|why| Subject::Domain(domain).trouble(why))
     }
 }
 

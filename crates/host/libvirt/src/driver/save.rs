@@ -53,7 +53,7 @@ impl Driver {
                 }
             }
             Ok(None) => {}
-            Err(why) => tracing::debug!(subject = ?Subject::vm(domain), %why, "no look at the save"),
+            Err(why) => tracing::debug!(subject = ?Subject::Domain(domain), %why, "no look at the save"),
         }
     }
 }

@@ -1,31 +1,42 @@
 //! libvirt's errors towards people: code, cause in libvirt's words, and what to do.
 
-use hostler_hypervisor::Trouble;
+use std::fmt;
+
+use hostler_hypervisor::{Trouble, no_vm};
 use hostler_model::{Code, Refusal};
 use uuid::Uuid;
 
 use crate::raw::{Error, Kind};
 
-/// What a call is about, as a person would name it.
-#[derive(Clone, Debug)]
-pub(super) struct Subject(String);
+/// What a call is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Subject {
+    /// A domain.
+    Domain(Uuid),
+    /// libvirt as a whole.
+    Host,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Domain(domain) => write!(f, "domain {domain}"),
+            Subject::Host => f.write_str("libvirt"),
+        }
+    }
+}
 
 impl Subject {
-    pub(super) fn vm(domain: Uuid) -> Self {
-        Self(format!("vm {domain}"))
-    }
-
-    pub(super) fn host() -> Self {
-        Self("libvirt".into())
-    }
-
     /// What an error of libvirt means for the call that met it.
-    pub(super) fn trouble(&self, why: Error) -> Trouble {
-        let refusal = |code, remedy: &str| Refusal::new(code, &*self.0, &*why.message).remedy(remedy);
+    pub(super) fn trouble(self, why: Error) -> Trouble {
+        let refusal = |code, remedy: &str| Refusal::new(code, self.to_string(), &*why.message).remedy(remedy);
         match why.kind() {
             Kind::Lost => Trouble::Interrupted(why.message),
             Kind::Aborted => Trouble::Aborted,
-            Kind::NoDomain => Trouble::Refused(self.no_vm()),
+            Kind::NoDomain => match self {
+                Subject::Domain(domain) => no_vm(domain),
+                Subject::Host => Trouble::Refused(refusal(Code::HypervisorNoVm, "")),
+            },
             Kind::Refused => Trouble::Refused(refusal(Code::HypervisorFailed, "")),
             Kind::AgentSilent => Trouble::Failed(refusal(
                 Code::GuestNotAnswering,
@@ -44,7 +55,7 @@ impl Subject {
     }
 
     /// What only libvirt's words tell: its numbers put these together with everything else.
-    fn by_text(&self, text: &str) -> Trouble {
+    fn by_text(self, text: &str) -> Trouble {
         let has = |part: &str| text.contains(part);
         let (code, remedy) = if has("No space left on device") || has("Disk quota exceeded") {
             (Code::DiskFull, "free space on the host, then try again")
@@ -55,6 +66,8 @@ impl Subject {
                 Code::DiskFailed,
                 "see whether the file exists and whether QEMU's account may read it and its folders",
             )
+        } else if has("guest agent is not configured") {
+            (Code::GuestNotAnswering, "the machine has no channel for a guest agent: add one while it is off")
         } else if has("Cannot get interface MTU") || has("Network not found") || has("network '") {
             (
                 Code::HypervisorFailed,
@@ -73,12 +86,7 @@ impl Subject {
         } else {
             (Code::HypervisorFailed, "see the machine's log on its host (/var/log/libvirt/qemu) for more")
         };
-        Trouble::Failed(Refusal::new(code, &*self.0, text).remedy(remedy))
-    }
-
-    pub(super) fn no_vm(&self) -> Refusal {
-        Refusal::new(Code::HypervisorNoVm, &*self.0, "the host does not have this machine")
-            .remedy("see whether it was removed or moved by other means: hostler host refresh")
+        Trouble::Failed(Refusal::new(code, self.to_string(), text).remedy(remedy))
     }
 }
 
@@ -87,7 +95,7 @@ mod tests {
     use super::*;
 
     fn of(code: i32, domain: i32, message: &str) -> Trouble {
-        Subject::host().trouble(Error { code, domain, message: message.into() })
+        Subject::Host.trouble(Error { code, domain, message: message.into() })
     }
 
     fn code_of(trouble: Trouble) -> Code {

@@ -90,18 +90,18 @@ fn a_medium_is_changed_and_taken_out_live_and_in_the_definition() {
     std::fs::write(&one, vec![0; 65536]).unwrap();
     std::fs::write(&two, vec![0; 65536]).unwrap();
     let defined = || host.seen(vm).disks.into_iter().find(|disk| disk.dvd).unwrap().file;
-    let runs = || driver.holds_disk(vm, "sdz").unwrap().unwrap();
+    let runs = || driver.holds_disk(vm, "sdz").unwrap();
 
     driver.set_media(vm, Some(&one)).unwrap();
-    assert_eq!((defined(), runs()), (Some(one.clone()), one.clone()));
+    assert_eq!((defined(), runs()), (Some(one.clone()), Some(one.clone())));
     driver.start(vm).unwrap();
     driver.set_media(vm, Some(&two)).unwrap();
-    assert_eq!((defined(), runs()), (Some(two.clone()), two.clone()));
+    assert_eq!((defined(), runs()), (Some(two.clone()), Some(two.clone())));
     assert_eq!(driver.users_of(&two).unwrap(), [vm]);
     driver.set_media(vm, None).unwrap();
-    assert_eq!((defined(), runs()), (None, String::new()));
+    assert_eq!((defined(), runs()), (None, None));
     assert_eq!(code(driver.set_media(vm, Some(&host.path("no.iso")))), Code::DiskFailed);
-    assert_eq!((defined(), runs()), (None, String::new()));
+    assert_eq!((defined(), runs()), (None, None));
     let xml = driver.definition_xml(vm).unwrap();
     assert!(xml.contains("<alias name='ua-dvd'/>"), "its alias stays: {xml}");
 }

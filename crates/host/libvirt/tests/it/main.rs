@@ -6,6 +6,7 @@
 mod definition;
 mod devices;
 mod foreign;
+mod guest;
 mod host;
 mod kills;
 mod lifecycle;
