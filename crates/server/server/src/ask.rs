@@ -1,8 +1,8 @@
 //! What the handle does when it is asked: queue, wait for the answer, look at the picture or the store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use hostler_drive::Picture;
@@ -54,6 +54,14 @@ async fn submit(shared: &Arc<Shared>, input: impl FnOnce(AskId) -> Input) -> Res
         answer = answer => answer.unwrap_or_else(|_| Err(stopping())),
         () = until_stuck(shared) => Err(stuck()),
     }
+}
+
+/// Why the store takes no changes at this moment.
+pub(crate) fn trouble(shared: &Shared) -> Option<Refusal> {
+    if shared.turning.is_stuck() {
+        return Some(stuck());
+    }
+    shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 async fn until_stuck(shared: &Shared) {
@@ -201,7 +209,7 @@ pub(crate) async fn wait_for_job(
 ) -> Result<Arc<Job>, Refusal> {
     let deadline = tokio::time::Instant::now() + timeout;
     // Watch first, then look: an end in between is seen.
-    let mut watch = Watch::new(&shared.news);
+    let mut watch = Watch::new(shared);
     let mut latest = job(shared, id).await?;
     while !latest.state.is_ended() {
         match tokio::time::timeout_at(deadline, watch.next()).await {
@@ -246,12 +254,18 @@ pub(crate) async fn backup(shared: &Arc<Shared>, to: PathBuf) -> Result<(), Refu
     }
 }
 
+/// Refuses what is asked from now on, says goodbye to the agents, and lets the decision thread end.
+pub(crate) fn begin_to_stop(shared: &Shared) {
+    if !shared.stopping.swap(true, Ordering::Relaxed) {
+        shared.hub.say_goodbye("the server is stopping");
+        shared.queue.push(Message::Stop);
+        shared.stop.send_replace(true);
+    }
+}
+
 pub(crate) async fn shutdown(shared: &Arc<Shared>) {
-    shared.stopping.store(true, Ordering::Relaxed);
-    shared.hub.say_goodbye("the server is stopping");
-    let _ = shared.stop.send(true);
-    shared.queue.push(Message::Stop);
-    let thread = shared.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    begin_to_stop(shared);
+    let thread = shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(thread) = thread {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use hostler_drive::{Drive, LARGEST_BATCH, Picture, Turned};
 use hostler_engine::{AskId, Effect, Engine, Input};
-use hostler_model::{Code, InstallationId, JobId, Key, Kind, Object, Refusal, Timestamp};
+use hostler_model::{AgentId, Code, InstallationId, JobId, Key, Kind, Object, Refusal, Timestamp};
 use hostler_store::{Cursor, Pruned, Retention, Store, StoreError};
 use hostler_wire::{Admission, Authority};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
@@ -37,6 +37,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// The answer to somebody who asked.
 pub(crate) type Reply = oneshot::Sender<Result<JobId, Refusal>>;
 
+/// A question to the engine that changes nothing.
+pub(crate) type Look = Box<dyn FnOnce(&Engine, Timestamp) + Send>;
+
 /// What the decision thread is told.
 pub(crate) enum Message {
     /// Somebody asks; the input carries the same number.
@@ -44,7 +47,7 @@ pub(crate) enum Message {
     /// Something happened.
     Input(Input),
     /// Somebody wants to know what the engine would say.
-    Look(Box<dyn FnOnce(&Engine, Timestamp) + Send>),
+    Look(Look),
     /// A bite of what is too old is dropped.
     Prune(Retention, oneshot::Sender<Result<Pruned, StoreError>>),
     /// The end.
@@ -119,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) started: Timestamp,
     pub(crate) asks: AtomicU64,
     pub(crate) turning: Turning,
+    /// Why the store takes no changes, while it does not.
+    pub(crate) trouble: Mutex<Option<Refusal>>,
     pub(crate) stopping: AtomicBool,
     /// Told when the server stops.
     pub(crate) stop: watch::Sender<bool>,
@@ -157,6 +162,7 @@ pub(crate) fn spawn<S: Store + 'static>(
         trouble: None,
         pause: FIRST_PAUSE,
         told,
+        admitted: HashMap::new(),
     };
     decider.admit_all();
     std::thread::Builder::new().name("decide".into()).spawn(move || decider.run())
@@ -173,6 +179,8 @@ struct Decider<S: Store> {
     pause: Duration,
     /// The newest commit that watchers were told of.
     told: Cursor,
+    /// The agents that are let in, and with which certificate.
+    admitted: HashMap<AgentId, String>,
 }
 
 /// The store does not work.
@@ -185,7 +193,7 @@ struct Trouble {
 #[derive(Default)]
 struct Batch {
     inputs: Vec<Input>,
-    looks: Vec<Box<dyn FnOnce(&Engine, Timestamp) + Send>>,
+    looks: Vec<Look>,
     prunes: Vec<(Retention, oneshot::Sender<Result<Pruned, StoreError>>)>,
     stop: bool,
 }
@@ -287,15 +295,9 @@ impl<S: Store> Decider<S> {
         let picture = self.shared.picture.load_full();
         if turned.revision.is_some() {
             for change in &turned.changes {
-                match (&change.key, &change.object) {
-                    (_, Some(Object::Agent(agent))) => {
-                        self.shared.hub.know(agent.id);
-                        self.shared.admission.allow_only(agent.id, &agent.certificate);
-                    }
-                    (Key::Agent(agent), None) => {
-                        self.shared.admission.deny_agent(*agent);
-                        self.shared.hub.cut(*agent, "the agent was removed");
-                    }
+                match (change.key, &change.object) {
+                    (_, Some(Object::Agent(agent))) => self.let_in(agent.id, &agent.certificate),
+                    (Key::Agent(agent), None) => self.shut_out(agent),
                     _ => {}
                 }
             }
@@ -323,16 +325,33 @@ impl<S: Store> Decider<S> {
         self.shared.volatile.send_modify(|version| *version += 1);
     }
 
-    fn admit_all(&self) {
-        let picture = self.shared.picture.load();
-        let mut allowed = Vec::new();
+    /// Lets in exactly the agents of the record.
+    fn admit_all(&mut self) {
+        let picture = self.shared.picture.load_full();
+        let mut before = self.admitted.clone();
         for stored in picture.of_kind(Kind::Agent) {
             if let Object::Agent(agent) = &stored.object {
-                allowed.push(agent.id);
-                self.shared.admission.allow_only(agent.id, &agent.certificate);
+                before.remove(&agent.id);
+                self.let_in(agent.id, &agent.certificate);
             }
         }
-        self.shared.hub.deny_others(&allowed, &self.shared.admission);
+        for agent in before.into_keys() {
+            self.shut_out(agent);
+        }
+    }
+
+    fn let_in(&mut self, agent: AgentId, serial: &str) {
+        match self.admitted.insert(agent, serial.to_owned()) {
+            Some(before) if before == serial => {}
+            Some(_) => self.shared.admission.allow_only(agent, serial),
+            None => self.shared.admission.allow(agent, serial),
+        }
+    }
+
+    fn shut_out(&mut self, agent: AgentId) {
+        self.admitted.remove(&agent);
+        self.shared.admission.deny_agent(agent);
+        self.shared.hub.cut(agent, "the agent was removed");
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -358,8 +377,13 @@ impl<S: Store> Decider<S> {
         tracing::error!(why = %trouble, pause_ms = self.pause.as_millis(), "the store does not take changes");
         let why = Refusal::new(Code::StoreUnavailable, "store", trouble.to_string())
             .remedy("Ask again with the same idempotency key once the store works");
+        self.show_trouble(Some(why.clone()));
         self.trouble = Some(Trouble { why, again: Instant::now() + self.pause });
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    fn show_trouble(&self, trouble: Option<Refusal>) {
+        *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     fn recover(&mut self) {
@@ -370,6 +394,7 @@ impl<S: Store> Decider<S> {
             Ok(()) => {
                 tracing::info!("the store was loaded again");
                 self.trouble = None;
+                self.show_trouble(None);
                 self.reloaded("the store was loaded anew");
             }
             Err(trouble) => self.begin_trouble(&trouble),

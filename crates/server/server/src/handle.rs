@@ -141,7 +141,7 @@ impl Handle {
 
     /// Every commit from now on. Subscribe first, then look at the picture, and nothing is missed.
     pub fn watch(&self) -> Watch {
-        Watch::new(&self.shared.news)
+        Watch::new(&self.shared)
     }
 
     /// Changes whenever something changed that is in no commit: which agents answer, how far steps are.
@@ -194,6 +194,11 @@ impl Handle {
     /// `value.invalid` when the file exists or cannot be written.
     pub async fn backup(&self, to: PathBuf) -> Result<(), Refusal> {
         ask::backup(&self.shared, to).await
+    }
+
+    /// Why the store takes no changes at this moment; none while all is well.
+    pub fn trouble(&self) -> Option<Refusal> {
+        ask::trouble(&self.shared)
     }
 
     /// The installation.

@@ -1,14 +1,14 @@
 //! Which agents are connected, what they were last heard to say, and the way to say something to them. Called by the
 //! decision thread and by the sessions' tasks; every function returns at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostler_model::channel::{FromAgent, Query, ToAgent};
 use hostler_model::host::Load;
 use hostler_model::{AgentId, Code, Refusal, SessionId, Timestamp};
-use hostler_wire::{Admission, Kill, Outgoing};
+use hostler_wire::{Kill, Outgoing};
 use tokio::sync::oneshot;
 
 use crate::clock::now;
@@ -27,7 +27,6 @@ struct State {
     current: HashMap<AgentId, (SessionId, u64)>,
     contacts: HashMap<AgentId, Contact>,
     questions: HashMap<u64, Question>,
-    known: HashSet<AgentId>,
 }
 
 struct Connection {
@@ -153,20 +152,6 @@ impl Hub {
         for connection in self.state().connections.values() {
             let _ = connection.outgoing.offer(ToAgent::Bye { why: why.to_owned() });
         }
-    }
-
-    /// Strikes out every agent that was let in before and is not among these.
-    pub(crate) fn deny_others(&self, allowed: &[AgentId], admission: &Admission) {
-        let allowed: HashSet<AgentId> = allowed.iter().copied().collect();
-        let before = std::mem::replace(&mut self.state().known, allowed.clone());
-        for agent in before.difference(&allowed) {
-            admission.deny_agent(*agent);
-        }
-    }
-
-    /// An agent was let in: it is struck out again when a store that is loaded anew does not know it.
-    pub(crate) fn know(&self, agent: AgentId) {
-        self.state().known.insert(agent);
     }
 
     /// Something was heard of an agent.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use hostler_model::{Change, Timestamp};
 use hostler_store::Cursor;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+
+use crate::decide::Shared;
 
 /// How many commits a watcher may be behind before it is sent to the store's feed: some seconds of a busy server.
 pub(crate) const KEPT_NEWS: usize = 1024;
@@ -33,19 +35,26 @@ pub enum News {
 
 /// A watcher's place.
 #[derive(Debug)]
-pub struct Watch(broadcast::Receiver<News>);
+pub struct Watch {
+    news: broadcast::Receiver<News>,
+    stop: watch::Receiver<bool>,
+}
 
 impl Watch {
-    pub(crate) fn new(news: &broadcast::Sender<News>) -> Self {
-        Self(news.subscribe())
+    pub(crate) fn new(shared: &Shared) -> Self {
+        Self { news: shared.news.subscribe(), stop: shared.stop.subscribe() }
     }
 
-    /// The next news; none once the server has stopped. Safe to drop while it waits.
+    /// The next news; none once the server stops. Safe to drop while it waits.
     pub async fn next(&mut self) -> Option<News> {
-        match self.0.recv().await {
-            Ok(news) => Some(news),
-            Err(RecvError::Lagged(_)) => Some(News::Missed),
-            Err(RecvError::Closed) => None,
+        tokio::select! {
+            biased;
+            news = self.news.recv() => match news {
+                Ok(news) => Some(news),
+                Err(RecvError::Lagged(_)) => Some(News::Missed),
+                Err(RecvError::Closed) => None,
+            },
+            _ = self.stop.wait_for(|stop| *stop) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Hello, ToAgent};
 use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Key, Object, Refusal, SessionId};
 use hostler_wire::{End, EnrolAsk, Enrolled, Handler, Session};
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 
 use crate::ask;
@@ -91,6 +92,7 @@ impl Agents {
         let (number, opened) = hub.enter(agent, session.outgoing.clone(), session.kill.clone());
         // Whatever happens to this task, the connection is forgotten.
         let _left = Left { shared: &self.shared, number };
+        let mut opened = Opening { shared: &self.shared, agent, opened };
         // A removal between the look above and now cut only what was known then.
         if !self.may_enter(agent, &session.serial) {
             return "the agent was removed".into();
@@ -99,21 +101,16 @@ impl Agents {
             return "the server has stopped".into();
         }
         let id = tokio::select! {
-            opened = timeout(HELLO_LIMIT, opened) => match opened {
+            opened = timeout(HELLO_LIMIT, &mut opened.opened) => match opened {
                 Ok(Ok(id)) => id,
                 Ok(Err(_)) => return "it was refused".into(),
                 Err(_) => return "it was not decided on in time".into(),
             },
             () = session.outgoing.closed() => return "the connection was lost".into(),
         };
+        let _lost = Lost { shared: &self.shared, agent, session: id };
         tracing::info!(%agent, session = %id, remote = %session.remote, "an agent has connected");
-        let why = self.converse(&mut session, number).await;
-        self.lost(agent, id);
-        why
-    }
-
-    fn lost(&self, agent: AgentId, session: SessionId) {
-        self.shared.queue.push(Message::Input(Input::Lost { agent, session }));
+        self.converse(&mut session, number).await
     }
 
     /// Passes on what the agent says until the session ends.
@@ -195,6 +192,36 @@ struct Left<'a> {
 impl Drop for Left<'_> {
     fn drop(&mut self) {
         self.shared.hub.leave(self.number);
+    }
+}
+
+/// Waits for the session to be opened. If nobody waits any more and it was opened nevertheless, it is lost at once.
+struct Opening<'a> {
+    shared: &'a Shared,
+    agent: AgentId,
+    opened: oneshot::Receiver<SessionId>,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.opened.close();
+        if let Ok(session) = self.opened.try_recv() {
+            drop(Lost { shared: self.shared, agent: self.agent, session });
+        }
+    }
+}
+
+/// An open session: the engine hears of its end, however it comes.
+struct Lost<'a> {
+    shared: &'a Shared,
+    agent: AgentId,
+    session: SessionId,
+}
+
+impl Drop for Lost<'_> {
+    fn drop(&mut self) {
+        let lost = Input::Lost { agent: self.agent, session: self.session };
+        self.shared.queue.push(Message::Input(lost));
     }
 }
 

@@ -19,6 +19,7 @@ use hostler_wire::{
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
+use crate::ask;
 use crate::clock::now;
 use crate::decide::{self, MOST_QUEUED, Queue, Shared};
 use crate::handle::{Ask, Handle};
@@ -80,7 +81,8 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// A running server. Dropping it closes the agents' port; [`Server::stop`] ends everything in order.
+/// A running server. [`Server::stop`] ends everything in order and waits for it; dropping it ends everything too, but
+/// waits for nothing.
 pub struct Server {
     /// The handle that the REST interface works with.
     pub handle: Handle,
@@ -92,7 +94,7 @@ pub struct Server {
     pub agent_address: SocketAddr,
     /// Where the first administrator's password is, while that is unchanged.
     pub initial_password: Option<PathBuf>,
-    listening: Listening,
+    listening: Option<Listening>,
 }
 
 impl Server {
@@ -147,13 +149,28 @@ impl Server {
         }
         tokio::spawn(renew(shared, authority.clone(), certificate.clone(), config.server_names));
         tracing::info!(%agent_address, epoch = handle.epoch(), installation = %handle.installation(), "the server has started");
-        Ok(Self { handle, authority, certificate, agent_address, initial_password, listening })
+        Ok(Self {
+            handle,
+            authority,
+            certificate,
+            agent_address,
+            initial_password,
+            listening: Some(listening),
+        })
     }
 
     /// Says goodbye to the agents, decides on what is queued, closes everything.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.handle.shutdown().await;
-        self.listening.stop().await;
+        if let Some(listening) = self.listening.take() {
+            listening.stop().await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        ask::begin_to_stop(&self.handle.shared);
     }
 }
 
@@ -182,6 +199,7 @@ pub(crate) fn begin<S: Store + 'static>(
         started,
         asks: AtomicU64::new(1),
         turning: decide::Turning::default(),
+        trouble: Mutex::new(None),
         stopping: AtomicBool::new(false),
         stop: watch::Sender::new(false),
         thread: Mutex::new(None),
@@ -245,7 +263,7 @@ fn credential(handle: &Handle, id: UserId) -> Option<String> {
 
 /// Removes the file with the initial password as soon as the password is another one.
 async fn remove_when_changed(handle: Handle, file: PathBuf) {
-    let mut watch = Watch::new(&handle.shared.news);
+    let mut watch = Watch::new(&handle.shared);
     let Some(id) = administrator(&handle) else { return };
     let at_first = credential(&handle, id);
     while let Some(news) = watch.next().await {
@@ -272,7 +290,8 @@ fn remove(file: &Path) {
     }
 }
 
-/// 122 random bits in five groups: 24 digits are typed once.
+/// 24 hexadecimal digits in four groups, 94 random bits: the digits of the id that are always the same are left out or
+/// count for less.
 fn random_password() -> String {
     let digits = Uuid::new_v4().simple().to_string();
     let groups: Vec<&str> = [0, 6, 14, 20].iter().filter_map(|at| digits.get(*at..at + 6)).collect();
