@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hostler_model::{Change, Key, Object};
-use hostler_store::{MemoryStore, Revision, SqliteStore, Store, StoreError};
+use hostler_store::{Cursor, MemoryStore, Revision, SqliteStore, Store, StoreError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -157,6 +157,10 @@ proptest! {
             let found = store.load().unwrap().head.revision.0 as usize;
             prop_assert_eq!(found, expected.certain + keep.min(unsynced));
             expected.check(&mut store);
+            let start = Cursor { revision: Revision(0), ..store.load().unwrap().head };
+            let page = store.reader().unwrap().feed(start, usize::MAX).unwrap();
+            let told = page.events.last().map_or(0, |event| event.revision.0);
+            prop_assert_eq!(told as usize, found, "the feed tells nothing that was lost");
             prop_assert!(dead.commit(&commit(1, vec![])).is_err(), "what has crashed writes no more");
         }
     }
