@@ -56,6 +56,8 @@ pub enum Input {
         /// As seen; none when the host does not have it.
         seen: Option<Box<Seen>>,
     },
+    /// Something changed, and nobody knows on which machine: all are to be read.
+    Everything,
     /// Every machine was read: the answer to [`Output::List`], or what a [`Command::ReadHost`] read before it ended.
     Listed(Vec<Seen>),
     /// They could not be read; it is tried again later.

@@ -11,9 +11,10 @@ use crate::say::Task;
 /// How many steps an agent keeps in mind, waiting, at work and ended. A server sends a host some dozens at a time;
 /// beyond this bound what it says is not taken, and it will say it again.
 pub const MOST_STEPS: usize = 65_536;
-/// How many commands are at work together: each holds a thread and a connection to libvirt, which serves about this
-/// many calls before quick ones begin to wait *(tried)*.
-pub const MOST_AT_WORK: usize = 16;
+/// How many commands are at work together. Most of them wait for a guest and hold nothing; the agent bounds the
+/// threads on which they call libvirt by itself. A bound near that number would let a dozen guests that ignore their
+/// shut down keep everything else on the host waiting.
+pub const MOST_AT_WORK: usize = 256;
 
 /// A step.
 #[derive(Debug)]

@@ -164,6 +164,8 @@ impl Core {
         match input {
             Input::Connected => {
                 self.link = Link::Open;
+                self.late.clear();
+                self.asked.clear();
                 self.last_heard = now;
             }
             Input::FromServer(message) => self.hear(now, message, out),
@@ -176,6 +178,9 @@ impl Core {
             Input::Ended { no, outcome } => self.ended(no, outcome, out),
             Input::Progress { no, done, of } => self.progress(now, no, done, of, out),
             Input::Observed { domain, seen } => self.picture.observed(domain, seen),
+            Input::Everything => {
+                self.want_list(out);
+            }
             Input::Listed(all) => {
                 let Some((number, since)) = self.listing.take() else { return };
                 for domain in self.picture.listed(all, since) {

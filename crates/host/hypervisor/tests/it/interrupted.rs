@@ -11,7 +11,9 @@ use hostler_model::{Code, Timestamp, VmId};
 use crate::bench::{Bench, FOLDER, definition, delete_disk, disk, domain, make_disk, mark};
 
 /// The state a command is given, the command, and the effect that is counted for it.
-fn table() -> Vec<(fn() -> Bench, Command, What)> {
+type Row = (fn() -> Bench, Command, What);
+
+fn table() -> Vec<Row> {
     let domain = domain(5);
     let mut adopted = definition(5).identity;
     adopted.vm = VmId(domain_of(9));
