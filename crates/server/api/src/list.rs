@@ -1,0 +1,372 @@
+//! Lists: filtered, sorted, a page at a time. A cursor remembers what the last line was sorted by, not how many lines
+//! came before it: what is made or removed between two pages moves nothing else to another page.
+//!
+//! Filter: terms joined by `,` (all must hold); a term is `field op value`, op one of `=`, `!=`, `~` (pattern with `*`
+//! and `?`), `!~`, `<`, `<=`, `>`, `>=`; several values are joined by `|`; a value with `,` or `|` is put in `"…"`.
+//! Texts are compared without regard to capitals.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hostler_model::Refusal;
+use hostler_model::view::Page;
+use hostler_server::Picture;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use crate::json::shown;
+use crate::listed::{Cell, Field, Is, Listed};
+use crate::names::noun;
+use crate::problem::Problem;
+
+/// How many lines a page has where nothing is said.
+const USUAL_LIMIT: u32 = 100;
+/// How many lines a page has at most: more is another request.
+const LARGEST_LIMIT: u32 = 1_000;
+/// How many terms a filter has at most.
+const MOST_TERMS: usize = 32;
+
+/// Which part of a list.
+#[derive(Clone, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// How many at most, 1 to 1,000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<u32>,
+    /// Where to go on: `next` of the page before.
+    pub(crate) cursor: Option<String>,
+    /// Only what all of these terms hold for, as in `status=running|paused,name~web*`.
+    pub(crate) filter: Option<String>,
+    /// By which fields, as in `host,-memory_mib`; by name when absent.
+    pub(crate) sort: Option<String>,
+}
+
+/// The limit that was asked for.
+pub(crate) fn limit(asked: Option<u32>) -> Result<usize, Refusal> {
+    let limit = asked.unwrap_or(USUAL_LIMIT);
+    if (1..=LARGEST_LIMIT).contains(&limit) {
+        return Ok(limit as usize);
+    }
+    Err(Refusal::invalid("limit", format!("{limit} is not between 1 and {LARGEST_LIMIT}")))
+}
+
+/// A page of a kind of thing, each line shown by `view`.
+pub(crate) fn page<T: Listed, V>(
+    picture: &Picture,
+    query: &ListQuery,
+    lets_through: impl Fn(&T) -> bool,
+    view: impl Fn(u64, &T) -> V,
+) -> Result<Page<V>, Problem> {
+    let limit = limit(query.limit)?;
+    let filter = Filter::<T>::read(query.filter.as_deref().unwrap_or_default())?;
+    let sort = Sort::<T>::read(query.sort.as_deref().unwrap_or_default())?;
+    let after = query.cursor.as_deref().map(|cursor| Place::read(cursor, &sort.text)).transpose()?;
+    let mut lines: Vec<(Place, u64, &T)> = Vec::new();
+    let mut total = 0;
+    for (revision, thing) in T::all(picture) {
+        if !lets_through(thing) || !filter.holds(picture, thing) {
+            continue;
+        }
+        total += 1;
+        let place = sort.place(picture, thing);
+        if after.as_ref().is_none_or(|after| sort.compare(&place, after).is_gt()) {
+            lines.push((place, revision, thing));
+        }
+    }
+    lines.sort_by(|(a, _, _), (b, _, _)| sort.compare(a, b));
+    let next = match lines.get(limit.saturating_sub(1)) {
+        Some((last, _, _)) if lines.len() > limit => Some(last.write()?),
+        _ => None,
+    };
+    let items = lines.into_iter().take(limit).map(|(_, revision, thing)| view(revision, thing)).collect();
+    Ok(Page { items, next, total: Some(total) })
+}
+
+/// Where a line stands in a sorted list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Place {
+    sort: String,
+    by: Vec<Cell>,
+    id: String,
+}
+
+impl Place {
+    fn write(&self) -> Result<String, Problem> {
+        let text = serde_json::to_vec(self).map_err(|cause| Problem::internal("cursor", cause))?;
+        Ok(URL_SAFE_NO_PAD.encode(text))
+    }
+
+    fn read(written: &str, sort: &str) -> Result<Self, Refusal> {
+        let refused = |cause: &str| Refusal::invalid("cursor", cause).remedy("Begin again without a cursor");
+        let bytes =
+            URL_SAFE_NO_PAD.decode(written).map_err(|_| refused("it is not one that this server gave"))?;
+        let place: Self =
+            serde_json::from_slice(&bytes).map_err(|_| refused("it is not one that this server gave"))?;
+        if place.sort != sort {
+            return Err(refused("it belongs to a list that is sorted otherwise"));
+        }
+        Ok(place)
+    }
+}
+
+/// By what a list is sorted.
+struct Sort<T: 'static> {
+    by: Vec<(&'static Field<T>, bool)>,
+    text: String,
+}
+
+impl<T: Listed> Sort<T> {
+    fn read(written: &str) -> Result<Self, Refusal> {
+        let mut by = Vec::new();
+        for word in written.split(',').map(str::trim).filter(|word| !word.is_empty()).take(MOST_TERMS) {
+            let (name, down) = word.strip_prefix('-').map_or((word, false), |name| (name, true));
+            by.push((field::<T>("sort", name)?, down));
+        }
+        if by.is_empty()
+            && let Some(first) = T::FIELDS.first()
+        {
+            by.push((first, false));
+        }
+        let words = by.iter().map(|(field, down)| format!("{}{}", if *down { "-" } else { "" }, field.name));
+        let text = words.collect::<Vec<_>>().join(",");
+        Ok(Self { by, text })
+    }
+
+    fn place(&self, picture: &Picture, thing: &T) -> Place {
+        let by = self.by.iter().map(|(field, _)| (field.get)(picture, thing)).collect();
+        Place { sort: String::new(), by, id: thing.id_text() }.sorted(&self.text)
+    }
+
+    fn compare(&self, a: &Place, b: &Place) -> std::cmp::Ordering {
+        for (at, (_, down)) in self.by.iter().enumerate() {
+            let order = a.by.get(at).cmp(&b.by.get(at));
+            if order.is_ne() {
+                return if *down { order.reverse() } else { order };
+            }
+        }
+        a.id.cmp(&b.id)
+    }
+}
+
+impl Place {
+    fn sorted(mut self, by: &str) -> Self {
+        by.clone_into(&mut self.sort);
+        self
+    }
+}
+
+/// The field with this name.
+fn field<T: Listed>(object: &str, name: &str) -> Result<&'static Field<T>, Refusal> {
+    T::FIELDS.iter().find(|field| field.name == name).ok_or_else(|| {
+        let known: Vec<&str> = T::FIELDS.iter().map(|field| field.name).collect();
+        let cause = format!("a {} has no field \"{}\" to {object} by", noun(T::KIND), shown(name));
+        Refusal::invalid(object, cause).remedy(format!("Use one of: {}", known.join(", ")))
+    })
+}
+
+/// What a list is filtered by.
+struct Filter<T: 'static>(Vec<Term<T>>);
+
+struct Term<T: 'static> {
+    field: &'static Field<T>,
+    op: Op,
+    values: Vec<Cell>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Is,
+    IsNot,
+    Like,
+    NotLike,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+/// Longer ones first: `<=` begins with `<`.
+const OPS: [(&str, Op); 8] = [
+    ("!=", Op::IsNot),
+    ("!~", Op::NotLike),
+    ("<=", Op::AtMost),
+    (">=", Op::AtLeast),
+    ("=", Op::Is),
+    ("~", Op::Like),
+    ("<", Op::Less),
+    (">", Op::More),
+];
+
+impl<T: Listed> Filter<T> {
+    fn read(written: &str) -> Result<Self, Refusal> {
+        let mut terms = Vec::new();
+        for term in split(written, ',')? {
+            if term.trim().is_empty() {
+                continue;
+            }
+            if terms.len() == MOST_TERMS {
+                return Err(Refusal::invalid("filter", format!("it has more than {MOST_TERMS} terms")));
+            }
+            terms.push(Self::term(term.trim())?);
+        }
+        Ok(Self(terms))
+    }
+
+    fn term(term: &str) -> Result<Term<T>, Refusal> {
+        let at = term.find(['=', '!', '~', '<', '>']);
+        let found = at.and_then(|at| {
+            let (name, rest) = term.split_at(at);
+            OPS.iter().find_map(|(sign, op)| Some((name, *op, rest.strip_prefix(sign)?)))
+        });
+        let Some((name, op, value)) = found else {
+            let cause = format!("\"{}\" is not a field, a comparison and a value", shown(term));
+            return Err(Refusal::invalid("filter", cause).remedy("Write it as in status=running,name~web*"));
+        };
+        let field = field::<T>("filter", name.trim())?;
+        let values: Result<Vec<Cell>, Refusal> = split(value, '|')?
+            .into_iter()
+            .map(|value| cell(field, op, value.trim().trim_matches('"')))
+            .collect();
+        Ok(Term { field, op, values: values? })
+    }
+
+    fn holds(&self, picture: &Picture, thing: &T) -> bool {
+        self.0.iter().all(|term| {
+            let cell = (term.field.get)(picture, thing);
+            let any = |holds: fn(&Cell, &Cell) -> bool| {
+                let one = |cell: &Cell| term.values.iter().any(|value| holds(cell, value));
+                match &cell {
+                    Cell::Many(all) => all.iter().any(one),
+                    cell => one(cell),
+                }
+            };
+            match term.op {
+                Op::Is => any(|cell, value| cell == value),
+                Op::IsNot => !any(|cell, value| cell == value),
+                Op::Like => any(like),
+                Op::NotLike => !any(like),
+                Op::Less => any(|cell, value| known(cell) && cell < value),
+                Op::AtMost => any(|cell, value| known(cell) && cell <= value),
+                Op::More => any(|cell, value| known(cell) && cell > value),
+                Op::AtLeast => any(|cell, value| known(cell) && cell >= value),
+            }
+        })
+    }
+}
+
+fn known(cell: &Cell) -> bool {
+    *cell != Cell::None
+}
+
+/// A value as what its field holds.
+fn cell<T>(field: &Field<T>, op: Op, value: &str) -> Result<Cell, Refusal> {
+    let refused = |what: &str| {
+        Refusal::invalid("filter", format!("{} is {what}, not \"{}\"", field.name, shown(value)))
+    };
+    if value.is_empty() {
+        return Ok(if matches!(field.is, Is::Text | Is::Texts) { Cell::text("") } else { Cell::None });
+    }
+    let pattern = matches!(op, Op::Like | Op::NotLike);
+    match field.is {
+        Is::Text | Is::Texts => Ok(Cell::text(value)),
+        _ if pattern => Err(Refusal::invalid("filter", format!("{} is no text to compare by ~", field.name))),
+        Is::Number => value.parse().map(Cell::Number).map_err(|_| refused("a number")),
+        Is::Flag => value.parse().map(Cell::Flag).map_err(|_| refused("true or false")),
+        Is::Time => Ok(Cell::text(value)),
+        Is::Word(words) => {
+            if words().contains(&value) {
+                return Ok(Cell::text(value));
+            }
+            Err(refused("one of its words").remedy(format!("Use one of: {}", words().join(", "))))
+        }
+    }
+}
+
+/// Splits at a sign that stands outside of `"…"`.
+fn split(text: &str, sign: char) -> Result<Vec<&str>, Refusal> {
+    let mut parts = Vec::new();
+    let (mut begin, mut quoted) = (0, false);
+    for (at, c) in text.char_indices() {
+        if c == '"' {
+            quoted = !quoted;
+        } else if c == sign && !quoted {
+            parts.push(&text[begin..at]);
+            begin = at + c.len_utf8();
+        }
+    }
+    if quoted {
+        return Err(Refusal::invalid("filter", "a \" is not closed"));
+    }
+    parts.push(&text[begin..]);
+    Ok(parts)
+}
+
+/// Whether a text fits a pattern. Never more work than one length times the other.
+fn like(cell: &Cell, pattern: &Cell) -> bool {
+    let (Cell::Text(text), Cell::Text(pattern)) = (cell, pattern) else { return false };
+    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (mut t, mut p) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&'*') {
+            star = Some((p, t));
+            p += 1;
+        } else if pattern.get(p).is_some_and(|c| *c == '?' || *c == text[t]) {
+            (t, p) = (t + 1, p + 1);
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            (t, p) = (from + 1, at + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostler_model::vm::Vm;
+
+    #[test]
+    fn a_pattern_fits_what_it_means() {
+        let fits = |text: &str, pattern: &str| like(&Cell::text(text), &Cell::text(pattern));
+        assert!(fits("web-1", "web*"));
+        assert!(fits("Web-1", "wEb-?"));
+        assert!(fits("a", "*"));
+        assert!(fits("", "*"));
+        assert!(fits("xaybz", "*a*b*"));
+        assert!(!fits("web-1", "web"));
+        assert!(!fits("db", "web*"));
+        assert!(!fits(&"a".repeat(5_000), &("*a".repeat(500) + "b")));
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_with_the_known_ones() {
+        let refusal = Filter::<Vm>::read("stauts=running").err().unwrap();
+        assert!(refusal.cause.contains("stauts"));
+        assert!(refusal.remedy.contains("status"), "{}", refusal.remedy);
+        assert_eq!(refusal.code.http_status(), 422);
+        assert!(Sort::<Vm>::read("-nmae").is_err());
+    }
+
+    #[test]
+    fn a_value_that_its_field_cannot_have_is_refused() {
+        for filter in ["status=runing", "cpus=many", "cpus~1*", "name", "=x", "name=\"open", "cpus"] {
+            assert!(Filter::<Vm>::read(filter).is_err(), "{filter}");
+        }
+        for filter in ["", "status=running|paused,name~web*", "tags=prod,memory_mib>=512", "name=\"a,b|c\""] {
+            assert!(Filter::<Vm>::read(filter).is_ok(), "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_order_or_of_nobody_is_refused() {
+        let place = Place { sort: "name".into(), by: vec![Cell::text("a")], id: "1".into() };
+        let written = place.write().unwrap();
+        assert_eq!(Place::read(&written, "name").unwrap(), place);
+        assert!(Place::read(&written, "-name").is_err());
+        assert!(Place::read("nonsense", "name").is_err());
+        assert!(Place::read("", "name").is_err());
+    }
+}

@@ -1,0 +1,205 @@
+//! The kinds of things that lists show, and the fields by which each is filtered and sorted: one table per kind, from
+//! which the OpenAPI document takes its words.
+
+use std::sync::Arc;
+
+use hostler_model::access::{Token, User};
+use hostler_model::agent::{Agent, Enrolment};
+use hostler_model::host::Host;
+use hostler_model::library::{Item, Share};
+use hostler_model::status::VmStatus;
+use hostler_model::template::Template;
+use hostler_model::vm::Vm;
+use hostler_model::{Key, Kind, Object, Timestamp};
+use hostler_server::Picture;
+use serde::{Deserialize, Serialize};
+
+use crate::names::called;
+
+/// What a field of a line holds. In the order of sorting.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cell {
+    /// Nothing.
+    None,
+    /// Yes or no.
+    Flag(bool),
+    /// A number.
+    Number(i64),
+    /// A text, in small letters.
+    Text(String),
+    /// Several.
+    Many(Vec<Cell>),
+}
+
+impl Cell {
+    pub(crate) fn text(text: &str) -> Self {
+        Cell::Text(text.to_lowercase())
+    }
+
+    fn some(text: Option<String>) -> Self {
+        text.map_or(Cell::None, |text| Cell::text(&text))
+    }
+
+    fn number(number: impl TryInto<i64>) -> Self {
+        Cell::Number(number.try_into().unwrap_or(i64::MAX))
+    }
+
+    fn time(at: Timestamp) -> Self {
+        Cell::text(&at.to_string())
+    }
+
+    fn word(value: &impl Serialize) -> Self {
+        Cell::some(serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)))
+    }
+}
+
+/// What kind of value a field has.
+#[derive(Clone, Copy)]
+pub(crate) enum Is {
+    /// A text.
+    Text,
+    /// Several texts.
+    Texts,
+    /// A number.
+    Number,
+    /// True or false.
+    Flag,
+    /// An instant, RFC 3339 in UTC; `created>=2026-11-21` is good.
+    Time,
+    /// One of these words.
+    Word(fn() -> Vec<&'static str>),
+}
+
+/// A field to filter and sort by.
+pub(crate) struct Field<T> {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What kind of value it has.
+    pub(crate) is: Is,
+    /// Its value.
+    pub(crate) get: fn(&Picture, &T) -> Cell,
+}
+
+/// A kind of thing that lists show.
+pub(crate) trait Listed: Sized + 'static {
+    /// Its kind.
+    const KIND: Kind;
+    /// Its fields; by the first one a list is sorted where nothing is said.
+    const FIELDS: &'static [Field<Self>];
+    /// The thing in an object of its kind.
+    fn of(object: &Object) -> Option<&Arc<Self>>;
+    /// Its id.
+    fn id_text(&self) -> String;
+
+    /// All of them with their revisions, in the order of names where they have one.
+    fn all(picture: &Picture) -> Box<dyn Iterator<Item = (u64, &Self)> + '_> {
+        if Self::KIND == Kind::Enrolment {
+            Box::new(
+                picture.of_kind(Self::KIND).filter_map(|s| Some((s.revision.0, &**Self::of(&s.object)?))),
+            )
+        } else {
+            Box::new(
+                picture.by_name(Self::KIND).filter_map(|s| Some((s.revision.0, &**Self::of(&s.object)?))),
+            )
+        }
+    }
+}
+
+macro_rules! listed {
+    ($($body:ident, $kind:ident { $($name:literal: $is:expr, $get:expr;)* })*) => { $(
+        impl Listed for $body {
+            const KIND: Kind = Kind::$kind;
+            const FIELDS: &'static [Field<Self>] = &[$(Field { name: $name, is: $is, get: $get }),*];
+            fn of(object: &Object) -> Option<&Arc<Self>> {
+                match object {
+                    Object::$kind(body) => Some(body),
+                    _ => None,
+                }
+            }
+            fn id_text(&self) -> String {
+                self.id.to_string()
+            }
+        }
+    )* };
+}
+
+listed! {
+    Vm, Vm {
+        "name": Is::Text, |_, vm| Cell::text(vm.spec.name.as_str());
+        "status": Is::Word(|| VmStatus::ALL.iter().map(|s| s.word()).collect()), |p, vm| Cell::text(p.status(vm).word());
+        "host": Is::Text, |p, vm| Cell::some(vm.host.and_then(|host| called(p, Key::Host(host))));
+        "owner": Is::Text, |p, vm| Cell::some(vm.spec.owner.and_then(|owner| called(p, Key::User(owner))));
+        "template": Is::Text, |p, vm| Cell::some(vm.spec.template.and_then(|t| called(p, Key::Template(t))));
+        "tags": Is::Texts, |_, vm| Cell::Many(vm.spec.tags.iter().map(|tag| Cell::text(tag.as_str())).collect());
+        "notes": Is::Text, |_, vm| Cell::text(&vm.spec.notes);
+        "cpus": Is::Number, |_, vm| Cell::number(vm.spec.hardware.cpus);
+        "memory_mib": Is::Number, |_, vm| Cell::number(vm.spec.hardware.memory_mib);
+        "origin": Is::Word(|| vec!["created", "found", "adopted"]), |_, vm| Cell::word(&vm.origin);
+        "created": Is::Time, |_, vm| Cell::time(vm.created);
+    }
+    Host, Host {
+        "name": Is::Text, |_, host| Cell::text(host.name.as_str());
+        "answers": Is::Flag, |p, host| Cell::Flag(p.answers(host.id.into()));
+        "available": Is::Flag, |_, host| Cell::Flag(host.spec.available);
+        "machines": Is::Number, |p, host| Cell::number(p.usage(host.id).machines);
+        "cpus": Is::Number, |_, host| Cell::number(host.facts.cpus);
+        "memory_mib": Is::Number, |_, host| Cell::number(host.facts.memory_mib);
+        "created": Is::Time, |_, host| Cell::time(host.created);
+    }
+    Agent, Agent {
+        "name": Is::Text, |_, agent| Cell::text(agent.name.as_str());
+        "answers": Is::Flag, |p, agent| Cell::Flag(p.answers(agent.id));
+        "version": Is::Text, |_, agent| Cell::text(&agent.version);
+        "host": Is::Flag, |_, agent| Cell::Flag(agent.roles.host);
+        "library": Is::Flag, |_, agent| Cell::Flag(agent.roles.library);
+        "enrolled": Is::Time, |_, agent| Cell::time(agent.enrolled);
+    }
+    Enrolment, Enrolment {
+        "created": Is::Time, |_, enrolment| Cell::time(enrolment.created);
+        "expires": Is::Time, |_, enrolment| Cell::time(enrolment.expires);
+        "host_name": Is::Text, |_, enrolment| Cell::some(enrolment.host_name.clone());
+        "used": Is::Flag, |_, enrolment| Cell::Flag(enrolment.used_by.is_some());
+    }
+    Share, Share {
+        "name": Is::Text, |_, share| Cell::text(share.name.as_str());
+        "agent": Is::Text, |p, share| Cell::some(called(p, Key::Agent(share.agent)));
+        "folder": Is::Text, |_, share| Cell::text(&share.folder);
+        "created": Is::Time, |_, share| Cell::time(share.created);
+    }
+    Item, Item {
+        "name": Is::Text, |_, item| Cell::text(item.name.as_str());
+        "share": Is::Text, |p, item| Cell::some(called(p, Key::Share(item.share)));
+        "kind": Is::Word(|| vec!["disk", "iso", "floppy", "script", "answer-file", "other"]), |_, item| Cell::word(&item.seen.kind);
+        "path": Is::Text, |_, item| Cell::text(&item.seen.path);
+        "size_bytes": Is::Number, |_, item| Cell::number(item.seen.size_bytes);
+        "missing": Is::Flag, |_, item| Cell::Flag(item.missing_since.is_some());
+        "usable": Is::Flag, |_, item| Cell::Flag(item.missing_since.is_none() && item.seen.problem.is_none());
+        "created": Is::Time, |_, item| Cell::time(item.created);
+    }
+    Template, Template {
+        "name": Is::Text, |_, template| Cell::text(template.spec.name.as_str());
+        "disk": Is::Text, |p, template| Cell::some(called(p, Key::Item(template.spec.disk)));
+        "cpus": Is::Number, |_, template| Cell::number(template.spec.cpus);
+        "memory_mib": Is::Number, |_, template| Cell::number(template.spec.memory_mib);
+        "created": Is::Time, |_, template| Cell::time(template.created);
+    }
+    User, User {
+        "name": Is::Text, |_, user| Cell::text(user.name.as_str());
+        "role": Is::Word(|| vec!["administrator", "read-only"]), |_, user| Cell::word(&user.role);
+        "disabled": Is::Flag, |_, user| Cell::Flag(user.disabled);
+        "created": Is::Time, |_, user| Cell::time(user.created);
+    }
+    Token, Token {
+        "name": Is::Text, |_, token| Cell::text(token.name.as_str());
+        "user": Is::Text, |p, token| Cell::some(called(p, Key::User(token.user)));
+        "session": Is::Flag, |_, token| Cell::Flag(token.session);
+        "expires": Is::Time, |_, token| token.expires.map_or(Cell::None, Cell::time);
+        "created": Is::Time, |_, token| Cell::time(token.created);
+    }
+}
+
+/// The names of the fields of a kind.
+pub(crate) fn names_of<T: Listed>() -> Vec<&'static str> {
+    T::FIELDS.iter().map(|field| field.name).collect()
+}

@@ -1,0 +1,51 @@
+//! The tree of URLs: a path tells the file. Each file adds its routes, each with the right that it needs.
+
+mod agents;
+mod enrolments;
+mod feed;
+mod hosts;
+mod jobs;
+mod library_items;
+mod library_shares;
+mod ratings;
+mod server;
+mod session;
+mod templates;
+mod tokens;
+mod users;
+mod vms;
+
+use hostler_model::Refusal;
+use hostler_server::Picture;
+
+use crate::listed::Listed;
+use crate::names;
+use crate::rights::Routes;
+
+/// All routes.
+pub(crate) fn all() -> Routes {
+    Routes::new()
+        .with(server::outside)
+        .below("/api/v1")
+        .with(server::routes)
+        .with(session::routes)
+        .with(tokens::routes)
+        .with(users::routes)
+        .with(vms::routes)
+        .with(hosts::routes)
+        .with(library_shares::routes)
+        .with(library_items::routes)
+        .with(templates::routes)
+        .with(jobs::routes)
+        .with(ratings::routes)
+        .with(agents::routes)
+        .with(enrolments::routes)
+        .with(feed::routes)
+}
+
+/// The thing of a kind that is meant by what is written in a path, with its revision.
+fn one<'a, T: Listed>(picture: &'a Picture, written: &str) -> Result<(u64, &'a T), Refusal> {
+    let stored = names::find(picture, T::KIND, written)?;
+    let thing = T::of(&stored.object).ok_or_else(|| Refusal::not_found(names::noun(T::KIND)))?;
+    Ok((stored.revision.0, thing))
+}

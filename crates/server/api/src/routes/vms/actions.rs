@@ -1,0 +1,69 @@
+//! What one does to a virtual machine.
+
+use axum::extract::State;
+use hostler_model::access::Right;
+use hostler_model::body::ShutDown;
+use hostler_model::request::Request;
+use utoipa_axum::routes;
+
+use super::meant;
+use crate::app::App;
+use crate::change::{Changed, change};
+use crate::extract::{Asking, At, ChangeQuery};
+use crate::json::Body;
+use crate::problem::Problem;
+use crate::rights::Routes;
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident, $path:literal, $request:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[utoipa::path(post, path = $path, params(ChangeQuery), responses(Changed))]
+            async fn $name(State(app): State<App>, At(vm): At<String>, asking: Asking) -> Result<Changed, Problem> {
+                let vm = meant(&app, &vm)?;
+                change(&app, asking, Request::$request { vm }).await
+            }
+        )*
+
+        pub(super) fn routes(routes: Routes) -> Routes {
+            routes.add(Right::Change, routes!(shut_down_vm))$(.add(Right::Change, routes!($name)))*
+        }
+    };
+}
+
+actions! {
+    /// Start it, or continue from its saved state.
+    start_vm, "/vms/{vm}/start", StartVm;
+    /// Cut its power.
+    turn_off_vm, "/vms/{vm}/turn-off", TurnOffVm;
+    /// Pause it.
+    pause_vm, "/vms/{vm}/pause", PauseVm;
+    /// Resume it.
+    resume_vm, "/vms/{vm}/resume", ResumeVm;
+    /// Press its reset button.
+    reset_vm, "/vms/{vm}/reset", ResetVm;
+    /// Save its state and power it off.
+    save_vm, "/vms/{vm}/save", SaveVm;
+    /// Discard its saved state.
+    discard_saved_vm, "/vms/{vm}/discard-saved", DiscardSavedVm;
+    /// Take a found machine over.
+    adopt_vm, "/vms/{vm}/adopt", AdoptVm;
+    /// Read it anew from its host.
+    refresh_vm, "/vms/{vm}/refresh", RefreshVm;
+}
+
+/// Ask its guest to shut down.
+#[utoipa::path(
+    post, path = "/vms/{vm}/shut-down", params(ChangeQuery), request_body(content = Option<ShutDown>),
+    responses(Changed)
+)]
+async fn shut_down_vm(
+    State(app): State<App>,
+    At(vm): At<String>,
+    asking: Asking,
+    body: Body,
+) -> Result<Changed, Problem> {
+    let ShutDown { limit_s } = body.typed_or_empty()?;
+    let vm = meant(&app, &vm)?;
+    change(&app, asking, Request::ShutDownVm { vm, limit_s }).await
+}

@@ -1,0 +1,54 @@
+//! A machine's hard disks.
+
+use axum::extract::State;
+use hostler_model::access::Right;
+use hostler_model::body::NewDisk;
+use hostler_model::request::Request;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::meant;
+use crate::app::App;
+use crate::change::{Changed, change};
+use crate::extract::{Asking, At, ChangeQuery};
+use crate::json::Body;
+use crate::problem::Problem;
+use crate::rights::Routes;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes.add(Right::Change, routes!(attach_disk)).add(Right::Change, routes!(detach_disk))
+}
+
+/// Attach a new disk.
+#[utoipa::path(post, path = "/vms/{vm}/disks", params(ChangeQuery), request_body = NewDisk, responses(Changed))]
+async fn attach_disk(
+    State(app): State<App>,
+    At(vm): At<String>,
+    asking: Asking,
+    body: Body,
+) -> Result<Changed, Problem> {
+    let NewDisk { size_bytes } = body.typed()?;
+    let vm = meant(&app, &vm)?;
+    change(&app, asking, Request::AttachDisk { vm, size_bytes }).await
+}
+
+/// How a disk is detached.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DetachQuery {
+    /// Whether its file is deleted.
+    delete: bool,
+}
+
+/// Detach a disk, and delete its file if so asked.
+#[utoipa::path(delete, path = "/vms/{vm}/disks/{no}", params(ChangeQuery, DetachQuery), responses(Changed))]
+async fn detach_disk(
+    State(app): State<App>,
+    At((vm, disk)): At<(String, u32)>,
+    asking: Asking<DetachQuery>,
+) -> Result<Changed, Problem> {
+    let (vm, delete) = (meant(&app, &vm)?, asking.more.delete);
+    change(&app, asking, Request::DetachDisk { vm, disk, delete }).await
+}
