@@ -156,18 +156,18 @@ mod tests {
 
     #[test]
     fn a_fleet_that_connects_at_once_is_refreshed_spread_over_time_and_each_once_an_interval() {
-        let agents: Vec<Uuid> = (0..1000u128).map(|n| Uuid::from_u128(n * 0x9e37_79b9_7f4a_7c15)).collect();
+        let agents: Vec<Uuid> = (0..200u128).map(|n| Uuid::from_u128(n * 0x9e37_79b9_7f4a_7c15)).collect();
         let mut due = Due::default();
         let mut counts: HashMap<Uuid, u32> = HashMap::new();
         let mut most = 0;
-        for second in 0..3600 {
+        for second in 0..1200 {
             let now = due.of(Which::Agents, agents.iter().copied(), 120_000, Timestamp(second * 1000));
             most = most.max(now.len());
             now.into_iter().for_each(|id| *counts.entry(id).or_default() += 1);
             due.of(Which::Shares, agents.iter().copied(), 0, Timestamp(second * 1000));
         }
-        assert!(most < 60, "{most} in one second");
-        assert!(agents.iter().all(|id| (29..=30).contains(&counts[id])), "{counts:?}");
+        assert!(most < 15, "{most} in one second");
+        assert!(agents.iter().all(|id| (9..=10).contains(&counts[id])), "{counts:?}");
     }
 
     #[test]
