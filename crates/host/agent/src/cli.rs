@@ -1,0 +1,336 @@
+//! The command line of `hostler-agent`.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use hostler_model::host::{HostFacts, Kvm};
+use hostler_wire::{AgentConfig, EnrolmentToken, Identity};
+use serde_json::json;
+
+use crate::computer::Computer;
+use crate::config::{Config, STATE, State};
+use crate::hands::Host;
+use crate::journal::Keep;
+use crate::libvirt::LibvirtHost;
+use crate::line::Dial;
+use crate::qemu_account::QemuAccount;
+use crate::run::{Setup, run};
+use crate::status::{Connection, Status};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Version of this agent.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Blocking calls at the same time: commands, readings, questions, and some room.
+const BLOCKING: usize = 64;
+
+/// The Hostler agent: carries out what the server asks on this computer, and reports what is seen.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hostler-agent",
+    version,
+    after_help = "Examples:
+  hostler-agent enrol --server manager:8471 --token-file token
+  hostler enrolment create --host | hostler-agent enrol --server manager:8471 --token-file -
+  hostler-agent run
+  hostler-agent check"
+)]
+struct Cli {
+    /// The folder in which the agent keeps its identity, its journal and machines' disks.
+    #[arg(long, global = true, value_name = "DIR", default_value = STATE, env = "HOSTLER_AGENT_STATE")]
+    state: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make this computer known to a server, with a token that the server issued.
+    #[command(after_help = "Examples:
+  hostler-agent enrol --server manager:8471 --token-file /root/token
+  hostler-agent enrol --server manager:8471 --token-file - --name host-a < /root/token
+
+The token is used up by it. It is never an argument: whoever may list processes would see it.")]
+    Enrol {
+        /// Where the server is.
+        #[arg(long, value_name = "HOST:PORT")]
+        server: String,
+        /// The file with the token; - for standard input.
+        #[arg(long, value_name = "FILE")]
+        token_file: PathBuf,
+        /// What to call this computer. Default: its host name.
+        #[arg(long)]
+        name: Option<String>,
+        /// Give up an earlier enrolment for this one.
+        #[arg(long)]
+        again: bool,
+    },
+    /// Run the agent until it is told to stop (SIGTERM, Ctrl-C). Machines run on.
+    #[command(after_help = "Examples:
+  hostler-agent run
+  HOSTLER_LOG=debug hostler-agent run --state /srv/hostler-agent")]
+    Run,
+    /// Say who this agent is, whether it runs, and whether it is connected.
+    Status {
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Print,
+    },
+    /// Look at this computer and print what the agent would report: also before it is enrolled. Changes nothing.
+    Check {
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Print,
+    },
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Print {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match carry_out(&cli) {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("hostler-agent: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(cli: &Cli) -> Result<ExitCode, Failure> {
+    let state = State::at(&cli.state)?;
+    let config = state.read_config()?;
+    match &cli.command {
+        Command::Enrol { server, token_file, name, again } => {
+            let token = read_token(token_file)?;
+            enrol(&state, config, server, &token, name.clone(), *again)
+        }
+        Command::Run => serve(&state, &config),
+        Command::Status { output } => status(&state, *output),
+        Command::Check { output } => check(&state, &config, *output),
+    }
+}
+
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HOSTLER_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+/// The secret token, without the line's end.
+fn read_token(file: &std::path::Path) -> Result<EnrolmentToken, Failure> {
+    let mut text = String::new();
+    let read = if file == std::path::Path::new("-") {
+        std::io::stdin().lock().take(4_096).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(4_096).read_to_string(&mut text))
+    };
+    read.map_err(|why| format!("{}: {why}", file.display()))?;
+    Ok(EnrolmentToken::parse(text.trim()).map_err(|why| format!("the token: {why}"))?)
+}
+
+/// Folders in which QEMU could not open a disk are refused before anything is made.
+fn check_folders(state: &State, config: &Config) -> Result<(), Failure> {
+    if let Some(account) = QemuAccount::read(&config.qemu_conf)? {
+        account.can_reach(&state.vms())?;
+        account.can_reach(&state.bases())?;
+    }
+    Ok(())
+}
+
+fn enrol(
+    state: &State,
+    config: Config,
+    server: &str,
+    token: &EnrolmentToken,
+    name: Option<String>,
+    again: bool,
+) -> Result<ExitCode, Failure> {
+    if Identity::exists(&state.identity()) && !again {
+        let about = Identity::load(&state.identity())?.about;
+        return Err(format!(
+            "this computer is enrolled as {} with {}; --again gives that up for a new enrolment",
+            about.agent, about.server
+        )
+        .into());
+    }
+    check_folders(state, &config)?;
+    state.make()?;
+    let _lock = state.lock()?;
+    if let Some(name) = &name
+        && config.name.as_ref() != Some(name)
+    {
+        keep_name(state, name)?;
+    }
+    let name = name.or(config.name);
+    let facts = Computer::new(name, state.vms(), state.bases(), config.host_boot).facts();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let limits = AgentConfig::default();
+    let enrolling = hostler_wire::enrol(server, token, VERSION, facts, &limits);
+    let identity = match runtime.block_on(enrolling) {
+        Ok(identity) => identity,
+        Err(hostler_wire::ConnectError::Refused(refusal)) => {
+            let remedy =
+                if refusal.remedy.is_empty() { String::new() } else { format!(". {}", refusal.remedy) };
+            return Err(format!("{refusal}{remedy}").into());
+        }
+        Err(why) => return Err(why.into()),
+    };
+    identity.save(&state.identity())?;
+    println!("Enrolled as {} with {}. Next: hostler-agent run", identity.about.agent, identity.about.server);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the name into the settings, so that the running agent says the same.
+fn keep_name(state: &State, name: &str) -> Result<(), Failure> {
+    let path = state.config();
+    let line = format!("name = {}\n", toml::Value::String(name.into()));
+    if path.exists() {
+        return Err(
+            format!("{}: write {} into it, then enrol without --name", path.display(), line.trim()).into()
+        );
+    }
+    std::fs::write(&path, line).map_err(|why| format!("{}: {why}", path.display()).into())
+}
+
+fn serve(state: &State, config: &Config) -> Result<ExitCode, Failure> {
+    log();
+    let identity = Identity::load(&state.identity())
+        .map_err(|why| format!("{why}. Enrol it first: hostler-agent enrol --help"))?;
+    check_folders(state, config)?;
+    state.make()?;
+    let _lock = state.lock()?;
+    let host = LibvirtHost::new(config, state)?;
+    let server = config.server.clone().unwrap_or_else(|| identity.about.server.clone());
+    let setup = Setup {
+        me: hostler_agent_core::Identity {
+            agent: identity.about.agent,
+            installation: identity.about.installation,
+            version: VERSION.into(),
+            host_boot: host.boot_id(),
+        },
+        journal: Keep::File(state.journal()),
+        dial: Dial { identity, server, config: AgentConfig::default(), status: Some(state.status()) },
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build()?;
+    let ran = runtime.block_on(async {
+        let hands = host.hands(state)?;
+        let stop = told_to_stop()?;
+        run(setup, hands, stop).await.map_err(Failure::from)
+    });
+    // What is still blocked in a call dies with the process; the next run looks it up.
+    runtime.shutdown_background();
+    drop(host);
+    ran.map(|()| ExitCode::SUCCESS)
+}
+
+/// Ready when the process is told to end. Listens from now on.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn status(state: &State, output: Print) -> Result<ExitCode, Failure> {
+    let identity = match Identity::load(&state.identity()) {
+        Ok(identity) => Some(identity.about),
+        Err(hostler_wire::IdentityError::None(_)) => None,
+        Err(why) => return Err(why.into()),
+    };
+    // Only to look: where there is no state folder nothing runs with it.
+    let runs = state.lock_file().exists() && matches!(state.lock(), Err(crate::ConfigError::Running { .. }));
+    let status = Status::read(&state.status()).filter(|_| runs);
+    if matches!(output, Print::Json) {
+        println!("{}", json!({ "enrolled": identity, "running": runs, "status": status }));
+    } else {
+        match &identity {
+            Some(about) => {
+                println!("Enrolled   as {} with {}", about.agent, about.server);
+                println!("           in installation {}", about.installation);
+                println!("           certificate until {}", about.certificate_until);
+            }
+            None => println!("Enrolled   no"),
+        }
+        println!("Running    {}", if runs { "yes" } else { "no" });
+        match status {
+            Some(Status { connection: Connection::Open, server, since, pid }) => {
+                println!("Connected  to {server} since {since} (process {pid})");
+            }
+            Some(Status { connection: Connection::Closed { why }, since, .. }) => {
+                println!("Connected  no, since {since}: {why}");
+            }
+            None => {}
+        }
+    }
+    let well = identity.is_some() && runs;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check(state: &State, config: &Config, output: Print) -> Result<ExitCode, Failure> {
+    let folders = check_folders(state, config).map_err(|why| why.to_string());
+    let host: Arc<LibvirtHost> = LibvirtHost::new(config, state)?;
+    let facts = host.facts();
+    let well = folders.is_ok() && facts.libvirt_answers && !facts.qemu.is_empty();
+    if matches!(output, Print::Json) {
+        println!("{}", json!({ "host": facts, "folders": folders.as_ref().err(), "well": well }));
+    } else {
+        print_facts(&facts);
+        match &folders {
+            Ok(()) => println!("Folders    {} can be used by QEMU", facts.vm_folder),
+            Err(why) => println!("Folders    {why}"),
+        }
+    }
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_facts(facts: &HostFacts) {
+    println!("Host       {}, {}, kernel {}", facts.host_name, facts.os, facts.kernel);
+    println!("Processor  {} × {}", facts.cpus, facts.cpu_model);
+    println!("Memory     {} MiB", facts.memory_mib);
+    match &facts.kvm {
+        Kvm::Works => println!("KVM        works"),
+        Kvm::Fails { why } => println!("KVM        no: {why}; machines run under emulation, slowly"),
+        Kvm::Untried => println!("KVM        not tried"),
+    }
+    match (facts.libvirt_answers, facts.libvirt.as_str()) {
+        (true, version) => println!("libvirt    {version}"),
+        (false, _) => {
+            println!("libvirt    does not answer: install libvirt-daemon-system, or start libvirtd")
+        }
+    }
+    match facts.qemu.as_str() {
+        "" => println!("QEMU       not known: install qemu-system-x86"),
+        version => println!("QEMU       {version}"),
+    }
+    println!(
+        "Networks   {}",
+        if facts.networks.is_empty() { "none".into() } else { facts.networks.join(", ") }
+    );
+}

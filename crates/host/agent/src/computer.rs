@@ -1,0 +1,146 @@
+//! This computer as the kernel shows it: its properties, and how loaded it is.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use hostler_model::host::{HostFacts, Load};
+
+/// Reads the computer.
+#[derive(Debug)]
+pub struct Computer {
+    name: Option<String>,
+    vms: PathBuf,
+    bases: PathBuf,
+    boot: Option<String>,
+    /// Processor time at the last look: busy, and altogether.
+    before: Mutex<Option<(u64, u64)>>,
+}
+
+impl Computer {
+    /// With the folders of machines and bases, and what the configuration puts in place of host name and boot id.
+    pub fn new(name: Option<String>, vms: PathBuf, bases: PathBuf, boot: Option<String>) -> Self {
+        Self { name, vms, bases, boot, before: Mutex::default() }
+    }
+
+    /// What needs no hypervisor to be known.
+    pub fn facts(&self) -> HostFacts {
+        let uname = rustix::system::uname();
+        let (cpu_model, cpus) = processors(&read("/proc/cpuinfo"));
+        HostFacts {
+            host_name: self.name.clone().unwrap_or_else(|| uname.nodename().to_string_lossy().into_owned()),
+            os: os(&read("/etc/os-release")),
+            kernel: uname.release().to_string_lossy().into_owned(),
+            cpu_model,
+            cpus,
+            memory_mib: kib(&read("/proc/meminfo"), "MemTotal:") / 1024,
+            vm_folder: self.vms.to_string_lossy().into_owned(),
+            base_folder: self.bases.to_string_lossy().into_owned(),
+            boot_id: self.boot_id(),
+            ..HostFacts::default()
+        }
+    }
+
+    /// The boot id that the server is told.
+    pub fn boot_id(&self) -> String {
+        self.boot.clone().unwrap_or_else(kernel_boot_id)
+    }
+
+    /// How loaded it is; processor use is that since the last call, 0 at the first.
+    pub fn load(&self) -> Load {
+        let now = processor_time(&read("/proc/stat"));
+        let before = std::mem::replace(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let cpu_percent = match (before, now) {
+            (Some((busy, all)), Some((busy_now, all_now))) if all_now > all => {
+                100.0 * busy_now.saturating_sub(busy) as f32 / (all_now - all) as f32
+            }
+            _ => 0.0,
+        };
+        let (disk_total_mib, disk_free_mib) = match rustix::fs::statvfs(&self.vms) {
+            Ok(at) => (mib(at.f_blocks, at.f_frsize), mib(at.f_bavail, at.f_frsize)),
+            Err(_) => (0, 0),
+        };
+        let uptime = read("/proc/uptime");
+        Load {
+            cpu_percent: cpu_percent.clamp(0.0, 100.0),
+            memory_available_mib: kib(&read("/proc/meminfo"), "MemAvailable:") / 1024,
+            disk_total_mib,
+            disk_free_mib,
+            uptime_s: uptime.split(['.', ' ']).next().and_then(|s| s.parse().ok()).unwrap_or(0),
+        }
+    }
+}
+
+/// The boot id of the kernel itself.
+pub(crate) fn kernel_boot_id() -> String {
+    read("/proc/sys/kernel/random/boot_id").trim().to_owned()
+}
+
+/// What cannot be read says nothing; the rest is told all the same.
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn mib(blocks: u64, block_bytes: u64) -> u64 {
+    blocks.saturating_mul(block_bytes) >> 20
+}
+
+/// A line of `/proc/meminfo`, KiB.
+fn kib(text: &str, key: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// The first processor's model, and how many there are.
+fn processors(text: &str) -> (String, u32) {
+    let value = |line: &str| line.split_once(':').map(|(_, value)| value.trim().to_owned());
+    let model = text.lines().find(|line| line.starts_with("model name")).and_then(value).unwrap_or_default();
+    let count = text.lines().filter(|line| line.starts_with("processor")).count();
+    (model, u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn os(text: &str) -> String {
+    let line = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    line.unwrap_or("Linux").trim_matches('"').to_owned()
+}
+
+/// Busy and all processor time of all processors, in ticks.
+fn processor_time(text: &str) -> Option<(u64, u64)> {
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line.split_whitespace().filter_map(|t| t.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guest time is in user's already.
+    let all: u64 = ticks.iter().take(8).sum();
+    let idle = ticks.get(3)? + ticks.get(4)?;
+    Some((all.saturating_sub(idle), all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_own_words_are_understood() {
+        let cpuinfo = "processor\t: 0\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel name\t: AMD EPYC\n";
+        assert_eq!(processors(cpuinfo), ("AMD EPYC".into(), 2));
+        assert_eq!(kib("MemTotal:       2048 kB\nMemAvailable:    1024 kB\n", "MemAvailable:"), 1024);
+        assert_eq!(
+            os("NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"),
+            "Debian GNU/Linux 12 (bookworm)"
+        );
+        assert_eq!(processor_time("cpu  10 0 5 80 5 0 0 0 7 0\n"), Some((15, 100)));
+    }
+
+    #[test]
+    fn this_computer_says_what_it_is_and_how_loaded() {
+        let computer = Computer::new(Some("alias".into()), "/".into(), "/".into(), None);
+        let facts = computer.facts();
+        assert_eq!(facts.host_name, "alias");
+        assert!(facts.cpus > 0 && facts.memory_mib > 0 && !facts.boot_id.is_empty(), "{facts:?}");
+        computer.load();
+        let load = computer.load();
+        assert!(
+            load.memory_available_mib > 0 && load.disk_total_mib >= load.disk_free_mib && load.uptime_s > 0
+        );
+        assert!((0.0..=100.0).contains(&load.cpu_percent), "{load:?}");
+    }
+}

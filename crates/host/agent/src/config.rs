@@ -1,0 +1,217 @@
+//! What an administrator may set in `agent.toml`, and where the agent keeps what it keeps.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where the state lies unless `--state` says otherwise.
+pub const STATE: &str = "/var/lib/hostler-agent";
+
+/// The agent's settings, `agent.toml` in the state folder. All of it may be absent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the server is, `host:port`. Default: where the agent enrolled.
+    pub server: Option<String>,
+    /// What the computer is called. Default: its host name.
+    pub name: Option<String>,
+    /// How libvirt is reached; a local socket.
+    pub libvirt_uri: String,
+    /// The folder in which libvirt keeps definitions.
+    pub definition_folder: PathBuf,
+    /// The folder in which libvirt keeps what it knows of running machines.
+    pub run_folder: PathBuf,
+    /// The program that runs machines.
+    pub qemu: PathBuf,
+    /// libvirt's settings for QEMU, of which the account is read.
+    pub qemu_conf: PathBuf,
+    /// Stands in for the kernel's boot id: for test hosts, which share one kernel.
+    pub host_boot: Option<String>,
+    /// Whether events and file changes are listened to. Off only in tests: changes are then found by listing.
+    pub events: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: None,
+            name: None,
+            libvirt_uri: "qemu:///system".into(),
+            definition_folder: "/etc/libvirt/qemu".into(),
+            run_folder: "/run/libvirt/qemu".into(),
+            qemu: "/usr/bin/qemu-system-x86_64".into(),
+            qemu_conf: "/etc/libvirt/qemu.conf".into(),
+            host_boot: None,
+            events: true,
+        }
+    }
+}
+
+/// Why the settings or the state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {cause}")]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// Another agent runs with the state folder.
+    #[error("{path}: another agent runs with this state folder; stop it first, or name another with --state")]
+    Running {
+        /// The lock.
+        path: PathBuf,
+    },
+}
+
+/// The folder in which the agent keeps its identity, its journal, and the disks of machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State(PathBuf);
+
+impl State {
+    /// At this folder, which must be an absolute path.
+    ///
+    /// # Errors
+    /// It is not absolute and the current folder is not known.
+    pub fn at(folder: &Path) -> Result<Self, ConfigError> {
+        match std::path::absolute(folder) {
+            Ok(folder) => Ok(Self(folder)),
+            Err(cause) => Err(ConfigError::File { path: folder.into(), cause }),
+        }
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// The settings.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("agent.toml")
+    }
+
+    /// Key and certificates.
+    pub fn identity(&self) -> PathBuf {
+        self.0.join("identity")
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal.db")
+    }
+
+    /// Machines' folders.
+    pub fn vms(&self) -> PathBuf {
+        self.0.join("vms")
+    }
+
+    /// Bases.
+    pub fn bases(&self) -> PathBuf {
+        self.0.join("bases")
+    }
+
+    /// What the probe of hardware virtualization said since the computer's last start.
+    pub fn kvm(&self) -> PathBuf {
+        self.0.join("kvm.json")
+    }
+
+    /// How the running agent stands, for `hostler-agent status`.
+    pub fn status(&self) -> PathBuf {
+        self.0.join("status.json")
+    }
+
+    /// The file that a running agent holds locked.
+    pub fn lock_file(&self) -> PathBuf {
+        self.0.join("agent.lock")
+    }
+
+    /// Reads the settings; the defaults where there is no file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has something in it that is no setting.
+    pub fn read_config(&self) -> Result<Config, ConfigError> {
+        let path = self.config();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Config::default()),
+            Err(cause) => return Err(ConfigError::File { path, cause }),
+        };
+        toml::from_str(&text).map_err(|why| ConfigError::Malformed { path, cause: why.to_string() })
+    }
+
+    /// Makes the folders that are not there. QEMU's account must be able to pass through them, not to list them.
+    ///
+    /// # Errors
+    /// One cannot be made.
+    pub fn make(&self) -> Result<(), ConfigError> {
+        make_folder(&self.0, 0o711)?;
+        make_folder(&self.vms(), 0o711)?;
+        make_folder(&self.bases(), 0o711)
+    }
+
+    /// Takes the state folder for this process; it is given back when the file is dropped, or by death.
+    ///
+    /// # Errors
+    /// Another agent has it.
+    pub fn lock(&self) -> Result<fs::File, ConfigError> {
+        let path = self.lock_file();
+        let opened = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = opened.map_err(|cause| ConfigError::File { path: path.clone(), cause })?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(ConfigError::Running { path }),
+            Err(fs::TryLockError::Error(cause)) => Err(ConfigError::File { path, cause }),
+        }
+    }
+}
+
+/// Makes a folder with exactly these rights; one that exists is left as it is.
+fn make_folder(path: &Path, mode: u32) -> Result<(), ConfigError> {
+    let failed = |cause| ConfigError::File { path: path.into(), cause };
+    if path.is_dir() {
+        return Ok(());
+    }
+    // Folders above are made with ordinary rights, which anybody may pass through.
+    DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_does_not_exist_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(folder.path()).unwrap();
+        assert_eq!(state.read_config().unwrap(), Config::default());
+        fs::write(state.config(), "libvirt_uri = \"test:///default\"\nevents = false\n").unwrap();
+        let config = state.read_config().unwrap();
+        assert_eq!((config.libvirt_uri.as_str(), config.events), ("test:///default", false));
+        fs::write(state.config(), "evnts = false\n").unwrap();
+        assert!(state.read_config().unwrap_err().to_string().contains("evnts"));
+    }
+
+    #[test]
+    fn two_agents_do_not_share_a_state_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(folder.path()).unwrap();
+        let held = state.lock().unwrap();
+        assert!(matches!(state.lock(), Err(ConfigError::Running { .. })));
+        drop(held);
+        state.lock().unwrap();
+    }
+}

@@ -1,0 +1,464 @@
+//! The disk files of this computer, over crate `disk`: confined to the folders that the agent was given.
+//!
+//! A machine's file is `<vms>/<machine's id>/<name>` and nothing else; a library file lies inside the folder of the
+//! share that the command names. What is made bears mark and owner, what is deleted is looked at as it is deleted.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hostler_disk::{
+    Deletion, Format, Kind, Rejected, Stamp, WalkLimits, confine, create_blank, create_copy, create_overlay,
+    create_seed, delete_marked, find_base, inspect_as, read_stamp, walk_share,
+};
+use hostler_hypervisor::{DiskFile, Disks, NewDisk, Trouble, Watch};
+use hostler_model::command::{Base, DiskContent};
+use hostler_model::hardware::DiskFormat;
+use hostler_model::library::{ImageFacts, ItemKind, Problem, SeenItem};
+use hostler_model::{Code, Refusal, Timestamp};
+
+/// The first line of a seed; a guest looks for it.
+const SEED: &str = "HOSTLER-SEED\n";
+/// How much of a seed the guest reads, in bytes, the NUL at its end included.
+const SEED_BYTES: usize = 4_096;
+/// The largest disk a seed may be: it is held in memory.
+const SEED_DISK_BYTES: u64 = 16 << 20;
+/// How many items a share may have to be told in one message.
+const MOST_ITEMS: usize = 10_000;
+/// How many library files' contents are remembered.
+const MOST_KNOWN: usize = 1_024;
+/// How long a file must have been left alone before its times say that it is still the same.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// The disk files of one computer.
+#[derive(Debug)]
+pub struct AgentDisks {
+    vms: PathBuf,
+    bases: PathBuf,
+    /// What library files hold, so that one that has not changed is not read again for each machine.
+    known: Mutex<HashMap<Source, String>>,
+    /// Library files that are being brought.
+    brought: Mutex<HashSet<(u64, u64)>>,
+    done: Condvar,
+}
+
+/// Which file, in which state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Source {
+    device: u64,
+    inode: u64,
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    format: Format,
+}
+
+impl AgentDisks {
+    /// With machines' folders below `vms`, and bases in `bases`. Both are absolute paths and must be there.
+    pub fn new(vms: PathBuf, bases: PathBuf) -> Self {
+        Self { vms, bases, known: Mutex::default(), brought: Mutex::default(), done: Condvar::new() }
+    }
+
+    /// A machine's file as folder and name below `vms`.
+    fn machine_file<'f>(&self, file: &'f str) -> Result<(&'f str, &'f str), Trouble> {
+        let forbidden = || {
+            let cause = format!("it is not a file in a machine's folder below {}", self.vms.display());
+            Trouble::Refused(Refusal::new(Code::PathForbidden, file, cause))
+        };
+        let below = Path::new(file).strip_prefix(&self.vms).map_err(|_| forbidden())?;
+        let mut parts = below.components();
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(Component::Normal(folder)), Some(Component::Normal(name)), None) => {
+                folder.to_str().zip(name.to_str()).ok_or_else(forbidden)
+            }
+            _ => Err(forbidden()),
+        }
+    }
+
+    /// The real path of a machine's file; none when its folder is not there.
+    fn real(&self, file: &str) -> Result<Option<PathBuf>, Trouble> {
+        let (folder, name) = self.machine_file(file)?;
+        match confine(&self.vms, &Path::new(folder).join(name)) {
+            Ok(path) => Ok(Some(path)),
+            Err(Rejected::Absent) => Ok(None),
+            Err(why) => Err(rejected(file, &why)),
+        }
+    }
+
+    /// The real path of a machine's file to be made, in its folder, which is made.
+    fn to_be_made(&self, wanted: &NewDisk<'_>) -> Result<PathBuf, Trouble> {
+        let (folder, _) = self.machine_file(wanted.file)?;
+        if folder != wanted.owner.to_string() {
+            let cause = format!("it is not in the folder of machine {}", wanted.owner);
+            return Err(Trouble::Refused(Refusal::new(Code::PathForbidden, wanted.file, cause)));
+        }
+        let folder = self.vms.join(folder);
+        let failed = |why: io::Error| failed(wanted.file, format!("its folder cannot be made: {why}"));
+        match DirBuilder::new().mode(0o711).create(&folder) {
+            // Whatever the umask says: QEMU's account passes through it.
+            Ok(()) => fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).map_err(failed)?,
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(why) => return Err(failed(why)),
+        }
+        self.real(wanted.file)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Removes a machine's folder if nothing is in it.
+    fn remove_if_empty(&self, file: &str) {
+        if let Ok((folder, _)) = self.machine_file(file) {
+            // Whatever is in it stays, and then so does the folder.
+            let _ = fs::remove_dir(self.vms.join(folder));
+        }
+    }
+
+    fn fill(&self, path: &Path, wanted: &NewDisk<'_>, watch: &dyn Watch) -> Result<u64, Trouble> {
+        let stamp = Stamp::new(wanted.mark, Some(wanted.owner.to_string()));
+        let format = format_of(wanted.format, wanted.file)?;
+        let size_bytes = wanted.size_bytes;
+        let made = match wanted.content {
+            DiskContent::Blank => create_blank(path, format, size_bytes, &stamp),
+            DiskContent::Overlay { base } => {
+                if format != Format::Qcow2 {
+                    return Err(invalid(wanted.file, "a disk that stands on a base is qcow2"));
+                }
+                let found = find_base(&self.bases, base).map_err(|why| trouble(wanted.file, why))?;
+                let Some(base) = found else {
+                    let cause = format!("this host does not have the base {base}");
+                    let refusal = Refusal::new(Code::DiskFailed, wanted.file, cause);
+                    return Err(Trouble::Failed(
+                        refusal.remedy("Ask for the job again: it brings the base first"),
+                    ));
+                };
+                create_overlay(&base.path, Format::Qcow2, path, Some(size_bytes), &stamp)
+            }
+            DiskContent::Copy { folder, path: from, format: from_format } => {
+                let from_format = format_of(*from_format, from)?;
+                let from = library_file(folder, from)?;
+                create_copy(
+                    (&from, from_format),
+                    (path, format),
+                    Some(size_bytes),
+                    &stamp,
+                    &mut |done, of| step(watch, done, of),
+                )
+            }
+            DiskContent::Seed { text } => {
+                if format != Format::Raw {
+                    return Err(invalid(wanted.file, "a seed is raw"));
+                }
+                create_seed(path, &seed(wanted.file, text, size_bytes)?, &stamp)
+            }
+        };
+        made.map(|image| image.virtual_size_bytes).map_err(|why| trouble(wanted.file, why))
+    }
+
+    /// Waits until nobody else brings this library file.
+    fn turn(&self, file: (u64, u64), watch: &dyn Watch) -> Result<Turn<'_>, Trouble> {
+        let mut brought = lock(&self.brought);
+        while !brought.insert(file) {
+            if watch.aborted() {
+                return Err(Trouble::Aborted);
+            }
+            let waited = self.done.wait_timeout(brought, Duration::from_millis(100));
+            brought = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(Turn { disks: self, file })
+    }
+}
+
+/// The right to bring a library file; given back when dropped.
+struct Turn<'d> {
+    disks: &'d AgentDisks,
+    file: (u64, u64),
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(&self.disks.brought).remove(&self.file);
+        self.disks.done.notify_all();
+    }
+}
+
+impl Disks for AgentDisks {
+    fn make(&self, wanted: &NewDisk<'_>, watch: &dyn Watch) -> Result<u64, Trouble> {
+        let path = self.to_be_made(wanted)?;
+        let made = self.fill(&path, wanted, watch);
+        if made.is_err() {
+            self.remove_if_empty(wanted.file);
+        }
+        made
+    }
+
+    fn look(&self, file: &str) -> Result<Option<DiskFile>, Trouble> {
+        let Some(path) = self.real(file)? else { return Ok(None) };
+        let stamp = match read_stamp(&path) {
+            Ok(stamp) => stamp,
+            Err(hostler_disk::Error::Rejected { why: Rejected::Absent, .. }) => return Ok(None),
+            Err(why) => return Err(trouble(file, why)),
+        };
+        // By name, never by content: a guest can write any header it likes into a raw disk.
+        let format = match Format::from_extension(&path) {
+            Some(Format::Qcow2) => Format::Qcow2,
+            _ => Format::Raw,
+        };
+        // One that is damaged can still be told apart and deleted.
+        let size_bytes = inspect_as(&path, format).map_or(0, |image| image.virtual_size_bytes);
+        let (mark, owner) = match stamp {
+            Some(Stamp { mark, owner }) => (Some(mark), owner.and_then(|owner| owner.parse().ok())),
+            None => (None, None),
+        };
+        Ok(Some(DiskFile { mark, owner, size_bytes }))
+    }
+
+    fn delete(&self, file: &str) -> Result<(), Trouble> {
+        let Some(path) = self.real(file)? else { return Ok(()) };
+        let stamp = match read_stamp(&path) {
+            Ok(stamp) => stamp,
+            Err(hostler_disk::Error::Rejected { why: Rejected::Absent, .. }) => None,
+            Err(why) => return Err(trouble(file, why)),
+        };
+        let deletion = match stamp {
+            Some(stamp) => delete_marked(&path, &stamp.mark).map_err(|why| trouble(file, why))?,
+            None if path.symlink_metadata().is_err() => Deletion::Absent,
+            None => Deletion::NotOurs,
+        };
+        match deletion {
+            Deletion::Deleted | Deletion::Absent => {
+                self.remove_if_empty(file);
+                Ok(())
+            }
+            Deletion::NotOurs => {
+                let refusal =
+                    Refusal::new(Code::GuardRefused, file, "the file bears no mark, or another by now");
+                Err(Trouble::Refused(refusal.remedy("Delete the file by hand if nothing needs it")))
+            }
+            Deletion::InUse => {
+                let refusal =
+                    Refusal::new(Code::DiskInUse, file, "a process on this host has it open as a disk");
+                Err(Trouble::Refused(refusal.remedy("Shut down what uses it, then ask again")))
+            }
+        }
+    }
+
+    fn sweep(&self, file: &str, mark: &str) -> Result<(), Trouble> {
+        let Some(path) = self.real(file)? else { return Ok(()) };
+        // What is whole stays: only what is unfinished is swept.
+        if matches!(read_stamp(&path), Ok(Some(stamp)) if stamp.mark == mark) {
+            return Ok(());
+        }
+        match delete_marked(&path, mark) {
+            Ok(Deletion::InUse) => {
+                Err(failed(file, "another attempt of the same step is at work on it".into()))
+            }
+            Ok(_) => {
+                self.remove_if_empty(file);
+                Ok(())
+            }
+            Err(why) => Err(trouble(file, why)),
+        }
+    }
+
+    fn bring_base(
+        &self,
+        folder: &str,
+        path: &str,
+        format: DiskFormat,
+        watch: &dyn Watch,
+    ) -> Result<Base, Trouble> {
+        let format = format_of(format, path)?;
+        let file = library_file(folder, path)?;
+        let source = source(&file, format)?;
+        let _turn = self.turn((source.device, source.inode), watch)?;
+        let known = lock(&self.known).get(&source).cloned();
+        if let Some(sha256) = known
+            && let Ok(Some(base)) = find_base(&self.bases, &sha256)
+        {
+            return Ok(Base { sha256: base.sha256, virtual_size_bytes: base.virtual_size_bytes });
+        }
+        let brought =
+            hostler_disk::bring_base(&file, format, &self.bases, &mut |done, of| step(watch, done, of));
+        let base = brought.map_err(|why| trouble(path, why))?;
+        if self::source(&file, format)? == source && source.is_settled() {
+            let mut known = lock(&self.known);
+            if known.len() >= MOST_KNOWN {
+                known.clear();
+            }
+            known.insert(source, base.sha256.clone());
+        }
+        Ok(Base { sha256: base.sha256, virtual_size_bytes: base.virtual_size_bytes })
+    }
+
+    fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble> {
+        let walked =
+            walk_share(share(folder)?, WalkLimits::default()).map_err(|why| rejected(folder, &why))?;
+        // A picture in part would report files as gone that are there.
+        if let Some(cut) = walked.cuts.first() {
+            let refusal =
+                Refusal::new(Code::DiskFailed, folder, format!("not all of it can be read: {cut:?}"));
+            return Err(Trouble::Failed(
+                refusal.remedy("Make it readable, or name a smaller folder as the share"),
+            ));
+        }
+        if walked.found.len() > MOST_ITEMS {
+            let cause = format!("it holds {} files; a share has {MOST_ITEMS} at most", walked.found.len());
+            let refusal = Refusal::new(Code::DiskFailed, folder, cause);
+            return Err(Trouble::Failed(refusal.remedy("Name a smaller folder as the share")));
+        }
+        Ok(walked.found.into_iter().map(item).collect())
+    }
+}
+
+impl Source {
+    /// Whether a later change would show in its times.
+    fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let changed = Duration::from_secs(u64::try_from(self.changed.0).unwrap_or(0));
+        now > changed + SETTLED
+    }
+}
+
+fn source(file: &Path, format: Format) -> Result<Source, Trouble> {
+    let meta = fs::metadata(file).map_err(|why| failed(&file.to_string_lossy(), why.to_string()))?;
+    Ok(Source {
+        device: meta.dev(),
+        inode: meta.ino(),
+        len: meta.len(),
+        modified: (meta.mtime(), meta.mtime_nsec()),
+        changed: (meta.ctime(), meta.ctime_nsec()),
+        format,
+    })
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn step(watch: &dyn Watch, done: u64, of: u64) -> ControlFlow<()> {
+    watch.progress(done, of);
+    if watch.aborted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// The folder of a share, which the server names.
+fn share(folder: &str) -> Result<&Path, Trouble> {
+    let path = Path::new(folder);
+    if path.is_absolute() && path != Path::new("/") {
+        return Ok(path);
+    }
+    Err(Trouble::Refused(Refusal::new(
+        Code::PathForbidden,
+        folder,
+        "a share's folder is an absolute path, not /",
+    )))
+}
+
+fn library_file(folder: &str, path: &str) -> Result<PathBuf, Trouble> {
+    confine(share(folder)?, Path::new(path)).map_err(|why| rejected(path, &why))
+}
+
+/// The content of a seed's disk.
+fn seed(file: &str, text: &str, size_bytes: u64) -> Result<Vec<u8>, Trouble> {
+    if text.contains('\0') || text.lines().any(|line| !line.contains('=')) {
+        return Err(invalid(file, "a seed is lines of key=value, none of them empty"));
+    }
+    let mut content = format!("{SEED}{text}");
+    if !content.ends_with('\n') {
+        content.push('\n');
+    }
+    let mut content = content.into_bytes();
+    content.push(0);
+    if content.len() > SEED_BYTES {
+        return Err(invalid(file, format!("a seed has {SEED_BYTES} bytes at most")));
+    }
+    let size = usize::try_from(size_bytes).unwrap_or(usize::MAX);
+    if size < content.len() || size_bytes > SEED_DISK_BYTES {
+        return Err(invalid(file, format!("{size_bytes} bytes are no size for the disk of a seed")));
+    }
+    content.resize(size, 0);
+    Ok(content)
+}
+
+fn item(found: hostler_disk::Found) -> SeenItem {
+    let (kind, image) = match found.kind {
+        Kind::Disk { image } => (ItemKind::Disk, image),
+        Kind::Iso => (ItemKind::Iso, None),
+        Kind::Floppy => (ItemKind::Floppy, None),
+        Kind::Script => (ItemKind::Script, None),
+        Kind::AnswerFile => (ItemKind::AnswerFile, None),
+        Kind::Other => (ItemKind::Other, None),
+    };
+    SeenItem {
+        path: found.relative_path,
+        kind,
+        size_bytes: found.size_bytes,
+        modified: Timestamp(found.modified_unix_ms),
+        image: image.map(|image| ImageFacts {
+            format: match image.format {
+                Format::Qcow2 => DiskFormat::Qcow2,
+                Format::Raw | Format::Iso => DiskFormat::Raw,
+                Format::Vmdk => DiskFormat::Vmdk,
+                Format::Vhd => DiskFormat::Vhd,
+                Format::Vhdx => DiskFormat::Vhdx,
+            },
+            virtual_size_bytes: image.virtual_size_bytes,
+        }),
+        problem: found.problem.map(|why| Problem { cause: why.cause(), remedy: why.remedy().to_owned() }),
+    }
+}
+
+fn format_of(format: DiskFormat, object: &str) -> Result<Format, Trouble> {
+    Ok(match format {
+        DiskFormat::Qcow2 => Format::Qcow2,
+        DiskFormat::Raw => Format::Raw,
+        DiskFormat::Vmdk => Format::Vmdk,
+        DiskFormat::Vhd => Format::Vhd,
+        DiskFormat::Vhdx => Format::Vhdx,
+        DiskFormat::Unknown => {
+            let refusal =
+                Refusal::new(Code::AgentUnsupported, object, "this agent does not know the disk's format");
+            return Err(Trouble::Refused(refusal.remedy("Upgrade the agent")));
+        }
+    })
+}
+
+fn invalid(object: &str, cause: impl Into<String>) -> Trouble {
+    Trouble::Refused(Refusal::invalid(object, cause))
+}
+
+fn failed(object: &str, cause: String) -> Trouble {
+    Trouble::Failed(Refusal::new(Code::DiskFailed, object, cause))
+}
+
+fn rejected(object: &str, why: &Rejected) -> Trouble {
+    let code = match why {
+        Rejected::LeavesShare => Code::PathForbidden,
+        _ => Code::DiskRejected,
+    };
+    Trouble::Refused(Refusal::new(code, object, why.cause()).remedy(why.remedy()))
+}
+
+/// What an error of crate `disk` means for the call that met it.
+fn trouble(object: &str, why: hostler_disk::Error) -> Trouble {
+    use hostler_disk::Error as E;
+    let refusal = |code| Refusal::new(code, object, why.to_string()).remedy(why.remedy());
+    match &why {
+        E::Stopped => Trouble::Aborted,
+        E::Full { .. } => Trouble::Failed(refusal(Code::DiskFull)),
+        E::Rejected { why, .. } => rejected(object, why),
+        E::Exists { .. } => Trouble::Refused(refusal(Code::DiskFailed)),
+        E::Size { .. } => Trouble::Refused(refusal(Code::ValueInvalid)),
+        E::Format { .. } => Trouble::Refused(refusal(Code::DiskRejected)),
+        E::Mark { .. } => Trouble::Refused(refusal(Code::Internal)),
+        E::Busy { .. }
+        | E::SourceChanged { .. }
+        | E::QemuImgAbsent { .. }
+        | E::QemuImgTimeout { .. }
+        | E::QemuImgKilled { .. }
+        | E::QemuImgFailed { .. }
+        | E::Io { .. } => Trouble::Failed(refusal(Code::DiskFailed)),
+    }
+}

@@ -1,0 +1,35 @@
+//! What an agent acts with: this computer's libvirt and folders, or simulated ones.
+
+use std::sync::Arc;
+
+use hostler_hypervisor::{Disks, Machines};
+use hostler_libvirt::Changed;
+use hostler_model::Refusal;
+use hostler_model::channel::Query;
+use hostler_model::host::{HostFacts, Load};
+use tokio::sync::mpsc;
+
+/// The computer itself. Calls block.
+pub trait Host: Send + Sync {
+    /// What it is like.
+    fn facts(&self) -> HostFacts;
+    /// How loaded it is, since the call before.
+    fn load(&self) -> Load;
+    /// The answer to a question of the server, as bytes.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    fn answer(&self, query: &Query) -> Result<Vec<u8>, Refusal>;
+}
+
+/// What an agent acts with.
+pub struct Hands {
+    /// The machines.
+    pub machines: Arc<dyn Machines>,
+    /// The disks.
+    pub disks: Arc<dyn Disks>,
+    /// The computer.
+    pub host: Arc<dyn Host>,
+    /// What changes behind the agent's back, from before its first listing on. One that is closed tells nothing more.
+    pub changes: mpsc::Receiver<Changed>,
+}

@@ -1,0 +1,167 @@
+//! The hands on this computer: libvirt's machines, our folders, and what the server may ask about them.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use hostler_hypervisor::Trouble;
+use hostler_libvirt::{Driver, Settings, probe};
+use hostler_model::channel::Query;
+use hostler_model::host::{HostFacts, Kvm, Load};
+use hostler_model::{Code, Refusal};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::computer::{Computer, kernel_boot_id};
+use crate::config::{Config, State};
+use crate::disks::AgentDisks;
+use crate::hands::{Hands, Host};
+
+/// The largest file read inside a guest: an answer is one message.
+const MOST_GUEST_FILE_BYTES: u64 = 64 * 1024;
+/// Changes that wait to be read: beyond it the thread that tells them waits.
+const CHANGES: usize = 1_024;
+
+/// This computer with its libvirt.
+pub struct LibvirtHost {
+    driver: Arc<Driver>,
+    computer: Computer,
+    kvm: Kvm,
+    /// What libvirt said last: its versions do not vanish because it does not answer.
+    last: Mutex<HostFacts>,
+}
+
+impl LibvirtHost {
+    /// Looks at the computer, tries hardware virtualization if that was not done since its start, and begins to
+    /// listen to libvirt, which need not answer yet. Blocks for some seconds at the first time.
+    ///
+    /// # Errors
+    /// The driver cannot be set up.
+    pub fn new(config: &Config, state: &State) -> Result<Arc<Self>, Trouble> {
+        let settings = Settings {
+            uri: config.libvirt_uri.clone(),
+            definition_folder: config.definition_folder.clone(),
+            run_folder: config.run_folder.clone(),
+            machine_folder: state.vms(),
+            qemu: config.qemu.clone(),
+            ..Settings::default()
+        };
+        let driver = Arc::new(Driver::new(settings)?);
+        driver.set_events(config.events);
+        let kvm = kvm(&state.kvm(), &config.qemu);
+        driver.set_kvm(kvm == Kvm::Works);
+        let computer =
+            Computer::new(config.name.clone(), state.vms(), state.bases(), config.host_boot.clone());
+        Ok(Arc::new(Self { driver, computer, kvm, last: Mutex::default() }))
+    }
+
+    /// The boot id that the server is told.
+    pub fn boot_id(&self) -> String {
+        self.computer.boot_id()
+    }
+
+    /// The driver itself.
+    pub fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
+
+    /// All that an agent acts with here. The folders must be there.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn hands(self: &Arc<Self>, state: &State) -> std::io::Result<Hands> {
+        let told = self.driver.subscribe();
+        let (tell, changes) = mpsc::channel(CHANGES);
+        // Ends with the driver, or when nobody reads any more.
+        std::thread::Builder::new().name("changes".into()).spawn(move || {
+            while let Ok(changed) = told.recv() {
+                if tell.blocking_send(changed).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Hands {
+            machines: Arc::clone(&self.driver) as _,
+            disks: Arc::new(AgentDisks::new(state.vms(), state.bases())),
+            host: Arc::clone(self) as _,
+            changes,
+        })
+    }
+}
+
+impl Host for LibvirtHost {
+    fn facts(&self) -> HostFacts {
+        let mut facts = HostFacts { kvm: self.kvm.clone(), ..self.computer.facts() };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.driver.host_facts() {
+            Ok(said) => {
+                facts.libvirt_answers = true;
+                (facts.libvirt, facts.qemu, facts.networks) = (said.libvirt, said.qemu, said.networks);
+                facts.networks.sort();
+            }
+            Err(why) => {
+                tracing::debug!(%why, "libvirt does not say what it is");
+                facts.qemu.clone_from(&last.qemu);
+                facts.networks.clone_from(&last.networks);
+            }
+        }
+        last.clone_from(&facts);
+        facts
+    }
+
+    fn load(&self) -> Load {
+        self.computer.load()
+    }
+
+    fn answer(&self, query: &Query) -> Result<Vec<u8>, Refusal> {
+        let answer = match query {
+            Query::Screenshot { domain } => self.driver.screenshot(*domain),
+            Query::GuestFile { domain, path } => {
+                self.driver.guest_read_file(*domain, path, MOST_GUEST_FILE_BYTES)
+            }
+            Query::DefinitionXml { domain } => self.driver.definition_xml(*domain).map(String::into_bytes),
+            Query::Unknown => {
+                return Err(Refusal::new(Code::AgentUnsupported, "question", "this agent does not know it")
+                    .remedy("Upgrade the agent"));
+            }
+        };
+        answer.map_err(|trouble| trouble.into_refusal("libvirt"))
+    }
+}
+
+/// What the probe said, and for which start of the computer and which QEMU.
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct Probed {
+    boot: String,
+    qemu: String,
+    kvm: Kvm,
+}
+
+/// Whether hardware virtualization works: tried once per start of the computer and per QEMU, then remembered.
+fn kvm(remembered: &Path, qemu: &Path) -> Kvm {
+    let (boot, qemu_is) = (kernel_boot_id(), which(qemu));
+    let read = fs::read(remembered).ok().and_then(|text| serde_json::from_slice::<Probed>(&text).ok());
+    if let Some(known) = read
+        && known.boot == boot
+        && known.qemu == qemu_is
+    {
+        return known.kvm;
+    }
+    let probed = Probed { boot, qemu: qemu_is, kvm: probe::kvm_works(qemu) };
+    if let Kvm::Fails { why } = &probed.kvm {
+        tracing::warn!(why, "hardware virtualization does not work: machines run under emulation, slowly");
+    }
+    // Not remembered, it is tried again at the next start.
+    if let Ok(text) = serde_json::to_vec(&probed) {
+        let _ = fs::write(remembered, text);
+    }
+    probed.kvm
+}
+
+/// The program and when it was installed.
+fn which(program: &Path) -> String {
+    let changed = fs::metadata(program).and_then(|m| m.modified()).ok();
+    let at = changed.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_millis());
+    format!("{} {at}", program.display())
+}

@@ -1,0 +1,370 @@
+//! The agent's loop: one task owns the core; what the core wants done is done by tasks and threads beside it, which
+//! say back what came of it through one bounded queue.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hostler_agent_core::{Core, Identity, Input, Output};
+use hostler_hypervisor::{Disks, Machines};
+use hostler_libvirt::Changed;
+use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query};
+use hostler_model::{Code, Refusal, SessionId, StepNo};
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::task::{JoinSet, spawn_blocking};
+use uuid::Uuid;
+
+use crate::hands::{Hands, Host};
+use crate::journal::{JournalError, Keep, Writer};
+use crate::line::{self, Dial};
+use crate::reading::Readings;
+use crate::work::{self, Abort};
+
+/// What waits to be told to the core. Full, it makes those wait who tell; none of them holds up the core.
+const QUEUE: usize = 8_192;
+/// How many commands call libvirt or touch disks at a time: libvirt serves about this many calls before quick ones
+/// begin to wait *(tried)*. What waits for a guest between two looks does not count.
+const CALLS: usize = 16;
+/// How often the computer's properties are read although nothing asked for it: nobody tells when a network starts.
+const FACTS_EVERY: Duration = Duration::from_secs(60);
+/// How long running commands may take to end and to reach the journal when the agent is stopped.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
+/// How long a question may take: a guest's agent that is silent takes half of it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// Who the agent is and where it keeps its journal.
+#[derive(Debug)]
+pub struct Setup {
+    /// Who it is, for the core.
+    pub me: Identity,
+    /// Where the journal is kept.
+    pub journal: Keep,
+    /// Whom to call; nobody in tests that speak for the server themselves.
+    pub dial: Dial,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// For the core.
+    Input(Input),
+    /// A connection is open; what is said goes here. Dropping it closes the connection.
+    Open(mpsc::Sender<FromAgent>),
+    /// The connection is gone.
+    Cut,
+}
+
+/// What tasks share.
+pub(crate) struct Shared {
+    pub(crate) machines: Arc<dyn Machines>,
+    pub(crate) disks: Arc<dyn Disks>,
+    host: Arc<dyn Host>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) readings: Readings,
+    /// Room for commands' calls.
+    pub(crate) calls: Semaphore,
+    /// One reading of the computer and its handing in at a time, so that they stay in order.
+    facts: Mutex<()>,
+    /// Whether libvirt answered when the computer was read last.
+    answers: AtomicBool,
+}
+
+impl Shared {
+    async fn tell(&self, input: Input) {
+        // Nobody listens when the agent is ending.
+        let _ = self.events.send(Event::Input(input)).await;
+    }
+
+    pub(crate) async fn read_facts(&self) {
+        let _one = self.facts.lock().await;
+        let host = Arc::clone(&self.host);
+        if let Ok(facts) = spawn_blocking(move || host.facts()).await {
+            self.answers.store(facts.libvirt_answers, Ordering::Relaxed);
+            self.tell(Input::HostFacts(Box::new(facts))).await;
+        }
+    }
+
+    async fn list(&self) {
+        let machines = Arc::clone(&self.machines);
+        let listed = spawn_blocking(move || machines.list()).await;
+        let (answers, input) = match listed {
+            Ok(Ok(all)) => (true, Input::Listed(all)),
+            Ok(Err(why)) => {
+                tracing::debug!(%why, "the machines cannot be listed");
+                (false, Input::ListFailed)
+            }
+            Err(why) => {
+                tracing::error!(%why, "the listing broke down");
+                (false, Input::ListFailed)
+            }
+        };
+        self.tell(input).await;
+        // Events may be off or lost: a listing tells as well whether libvirt is there.
+        if self.answers.load(Ordering::Relaxed) != answers {
+            self.read_facts().await;
+        }
+    }
+
+    async fn load(&self) {
+        let host = Arc::clone(&self.host);
+        if let Ok(load) = spawn_blocking(move || host.load()).await {
+            self.tell(Input::Load(load)).await;
+        }
+    }
+
+    async fn answer(&self, session: SessionId, question: u64, query: Query) {
+        let host = Arc::clone(&self.host);
+        let asked = tokio::time::timeout(ANSWER_LIMIT, spawn_blocking(move || host.answer(&query)));
+        let answer = match asked.await {
+            Ok(Ok(answer)) => answer.map(|bytes| STANDARD.encode(bytes)),
+            Ok(Err(why)) => Err(Refusal::new(Code::Internal, "question", why.to_string())),
+            Err(_) => {
+                let cause = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
+                Err(Refusal::new(Code::HypervisorFailed, "question", cause).remedy("Ask again in a moment"))
+            }
+        };
+        self.tell(Input::Answered { session, question, answer }).await;
+    }
+}
+
+/// Runs an agent until `stop` is ready: then it says good-bye, gives running commands a moment, and returns. Machines
+/// run on. Dropped instead, it is an agent that died: what it had begun is looked up by the next run.
+///
+/// # Errors
+/// The journal cannot be used.
+pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> Result<(), JournalError> {
+    let (events, mut happened) = mpsc::channel(QUEUE);
+    let syncing = events.clone();
+    let (journal, entries) = Writer::open(setup.journal, move |position| {
+        // Called on the journal's own thread. Nobody listens when the agent is ending.
+        let _ = syncing.blocking_send(Event::Input(Input::Synced(position)));
+    })?;
+    let Hands { machines, disks, host, mut changes } = hands;
+    let shared = Arc::new(Shared {
+        readings: Readings::new(Arc::clone(&machines), events.clone()),
+        machines,
+        disks,
+        host,
+        events: events.clone(),
+        calls: Semaphore::new(CALLS),
+        facts: Mutex::default(),
+        answers: AtomicBool::new(false),
+    });
+    // The first word to the server says what the computer is like.
+    shared.read_facts().await;
+    shared.load().await;
+
+    let begun = Instant::now();
+    let mut out = Vec::new();
+    let core = Core::load(entries, setup.me, Uuid::new_v4(), 0, &mut out);
+    tracing::info!(journal = %core.journal(), run = core.run(), epoch = core.epoch(), "the agent has started");
+    let mut agent = Agent {
+        core,
+        begun,
+        out,
+        journal,
+        written: 0,
+        told: 0,
+        shared: Arc::clone(&shared),
+        outgoing: None,
+        aborts: HashMap::new(),
+        tasks: JoinSet::new(),
+    };
+    agent.carry_out();
+    let mut line = JoinSet::new();
+    let ending = Arc::new(AtomicBool::new(false));
+    line.spawn(line::keep(setup.dial, events, Arc::clone(&ending)));
+    let mut facts_at = tokio::time::interval(FACTS_EVERY);
+    facts_at.reset();
+    let mut load_at = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
+    load_at.reset();
+    let mut stop = std::pin::pin!(stop);
+    let mut listening = true;
+    let mut until = None;
+    let mut connected = false;
+    loop {
+        let due = begun + Duration::from_millis(agent.core.next_time().min(86_400_000));
+        tokio::select! {
+            biased;
+            () = &mut stop, if until.is_none() => {
+                until = Some(Instant::now() + LAST_MOMENT);
+                ending.store(true, Ordering::Relaxed);
+                connected = agent.say_good_bye();
+            }
+            () = tokio::time::sleep_until(due.into()) => agent.take(Input::Time),
+            event = happened.recv() => match event {
+                // A good-bye is the last word: what is heard after it belongs to the next run.
+                Some(Event::Open(_) | Event::Input(Input::FromServer(_))) if until.is_some() => {}
+                Some(Event::Open(outgoing)) => {
+                    agent.outgoing = Some(outgoing);
+                    agent.take(Input::Connected);
+                }
+                Some(Event::Cut) => {
+                    agent.outgoing = None;
+                    agent.take(Input::Cut);
+                }
+                Some(Event::Input(input)) => agent.take(input),
+                None => break,
+            },
+            changed = changes.recv(), if listening => match changed {
+                Some(changed) => agent.notice(changed),
+                None => listening = false,
+            },
+            _ = facts_at.tick() => agent.spawn(|shared| async move { shared.read_facts().await }),
+            _ = load_at.tick() => agent.spawn(|shared| async move { shared.load().await }),
+            () = tokio::time::sleep(Duration::from_millis(20)), if until.is_some() => {}
+        }
+        while let Some(ended) = agent.tasks.try_join_next() {
+            if let Err(why) = ended {
+                tracing::error!(%why, "a task of the agent broke down");
+            }
+        }
+        if until.is_some_and(|until| agent.core.at_work() == 0 || Instant::now() >= until) {
+            break;
+        }
+    }
+    tracing::info!(at_work = agent.core.at_work(), "the agent ends; machines run on");
+    agent.tasks.abort_all();
+    if connected {
+        // The last words leave; a server that does not take them does not keep us.
+        let _ = tokio::time::timeout(LAST_MOMENT, line.join_next()).await;
+    }
+    // Whoever still tells something must not wait for us.
+    drop(happened);
+    let journal = agent.journal;
+    let _ = spawn_blocking(move || journal.close()).await;
+    Ok(())
+}
+
+/// The core, and what carries out what it wants.
+struct Agent {
+    core: Core,
+    begun: Instant,
+    out: Vec<Output>,
+    journal: Writer,
+    /// The newest position given to the journal.
+    written: u64,
+    /// The newest position that the core was told is durable, where that is known at once.
+    told: u64,
+    shared: Arc<Shared>,
+    outgoing: Option<mpsc::Sender<FromAgent>>,
+    aborts: HashMap<StepNo, Arc<Abort>>,
+    tasks: JoinSet<()>,
+}
+
+impl Agent {
+    fn take(&mut self, input: Input) {
+        if let Input::Ended { no, .. } = &input {
+            self.aborts.remove(no);
+        }
+        self.hand(input);
+        self.carry_out();
+    }
+
+    fn hand(&mut self, input: Input) {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.core.handle(now, input, &mut self.out);
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, task: impl FnOnce(Arc<Shared>) -> F) {
+        self.tasks.spawn(task(Arc::clone(&self.shared)));
+    }
+
+    fn notice(&mut self, changed: Changed) {
+        match changed {
+            Changed::Domain(domain) => self.read(domain),
+            Changed::Everything => self.take(Input::Everything),
+            Changed::Lost => {
+                tracing::warn!("libvirt does not answer; machines run on");
+                self.spawn(|shared| async move { shared.read_facts().await });
+            }
+            Changed::Back => {
+                tracing::info!("libvirt answers");
+                self.spawn(|shared| async move { shared.read_facts().await });
+            }
+        }
+    }
+
+    fn read(&mut self, domain: Uuid) {
+        if self.shared.readings.want(domain) {
+            self.spawn(move |shared| async move { shared.readings.wanted(domain).await });
+        }
+    }
+
+    /// Does, in order, what the core wants done.
+    fn carry_out(&mut self) {
+        loop {
+            for output in std::mem::take(&mut self.out) {
+                self.carry_out_one(output);
+            }
+            if self.core.wants_compacting() {
+                let entries = self.core.compact();
+                tracing::debug!(entries = entries.len(), "the journal is compacted");
+                self.journal.replace(self.written, entries);
+            }
+            match self.journal.synced() {
+                Some(position) if position > self.told => {
+                    self.told = position;
+                    self.hand(Input::Synced(position));
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, output: Output) {
+        match output {
+            Output::Write { position, entry } => {
+                self.written = position;
+                self.journal.append(position, entry);
+            }
+            Output::Begin(task) => self.begin(task, false),
+            Output::Probe(task) => self.begin(task, true),
+            Output::Abort { no } => {
+                if let Some(abort) = self.aborts.get(&no) {
+                    abort.want();
+                }
+            }
+            Output::Send(message) => self.say(message),
+            Output::List => self.spawn(|shared| async move { shared.list().await }),
+            Output::Read { domain } => self.read(domain),
+            Output::Ask { session, question, query } => {
+                self.spawn(move |shared| async move { shared.answer(session, question, query).await });
+            }
+            Output::Disconnect { why } => {
+                tracing::info!(why, "closing the connection");
+                self.outgoing = None;
+            }
+        }
+    }
+
+    fn begin(&mut self, task: hostler_agent_core::Task, looking: bool) {
+        let abort = Arc::new(Abort::default());
+        self.aborts.insert(task.no, Arc::clone(&abort));
+        self.spawn(move |shared| work::carry_out(shared, task, looking, abort));
+    }
+
+    fn say(&mut self, message: FromAgent) {
+        // What finds no connection is lost with it; the core says it again in the next session.
+        if let Some(outgoing) = &self.outgoing
+            && let Err(mpsc::error::TrySendError::Full(_)) = outgoing.try_send(message)
+        {
+            tracing::warn!("the server does not read; closing the connection");
+            self.outgoing = None;
+        }
+    }
+
+    /// Answers whether there was somebody to say it to.
+    fn say_good_bye(&mut self) -> bool {
+        tracing::info!("stopping");
+        let connected = self.outgoing.is_some();
+        self.say(FromAgent::Bye { why: "the agent was stopped".into() });
+        self.outgoing = None;
+        self.take(Input::Cut);
+        connected
+    }
+}
