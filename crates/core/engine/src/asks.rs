@@ -62,7 +62,9 @@ impl Engine {
         if let Err(refusal) = self.begin(&mut job, turn) {
             match refusal {
                 // A secret is not kept while its job waits.
-                Hindrance::Busy { on, .. } if asked.wait && !job.request.holds_secret() => job.waits_for = Some(on),
+                Hindrance::Busy { on, .. } if asked.wait && !job.request.holds_secret() => {
+                    job.waits_for = Some(on)
+                }
                 Hindrance::Busy { refusal, .. } | Hindrance::Refused(refusal) => return Err(refusal),
             }
         }
@@ -115,7 +117,11 @@ impl Engine {
 
     pub(crate) fn cancel(&mut self, ask: AskId, id: JobId, actor: Actor, turn: &mut Turn<'_>) {
         let answer = match self.table.get(id) {
-            None => Err(Refusal::new(Code::JobEnded, format!("job {id}"), "it has ended, or there is no such job")),
+            None => Err(Refusal::new(
+                Code::JobEnded,
+                format!("job {id}"),
+                "it has ended, or there is no such job",
+            )),
             Some(job) if job.past_point => Err(Refusal::new(
                 Code::JobPastNoReturn,
                 job.label(),
@@ -133,7 +139,11 @@ impl Engine {
 
     pub(crate) fn abandon(&mut self, ask: AskId, id: JobId, actor: Actor, turn: &mut Turn<'_>) {
         let answer = match self.table.get(id) {
-            None => Err(Refusal::new(Code::JobEnded, format!("job {id}"), "it has ended, or there is no such job")),
+            None => Err(Refusal::new(
+                Code::JobEnded,
+                format!("job {id}"),
+                "it has ended, or there is no such job",
+            )),
             Some(job) => {
                 let mut job = (**job).clone();
                 if job.abandoned.is_none() {

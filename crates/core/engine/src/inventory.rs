@@ -13,7 +13,8 @@ use hostler_model::setting::Settings;
 use hostler_model::template::Template;
 use hostler_model::vm::{Presence, Vm};
 use hostler_model::{
-    AgentId, HostId, InstallationId, ItemId, Key, Kind, Name, Object, ShareId, TemplateId, TokenId, UserId, VmId,
+    AgentId, HostId, InstallationId, ItemId, Key, Kind, Name, Object, ShareId, TemplateId, TokenId, UserId,
+    VmId,
 };
 use hostler_placement::Usage;
 use imbl::OrdMap;

@@ -5,7 +5,7 @@ use hostler_model::channel::ToAgent;
 use hostler_model::command::{Answer, Class, Mark, Outcome};
 use hostler_model::job::{Act, Job, JobKind, Phase, Record, Step, StepIs, Undo};
 use hostler_model::vm::{Presence, VmEdit};
-use hostler_model::{AgentId, Code, JobId, Key, Object, Refusal, StepNo, Timestamp, VmId};
+use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Timestamp, VmId};
 
 use crate::asks::Hindrance;
 use crate::plan::{PlannedAct, PlannedStep, Planner, Stop};
@@ -14,8 +14,12 @@ use crate::{Effect, Engine, RESEND_MS, Turn, kinds};
 /// How often a step is sent again by itself when its agent was interrupted before it took effect. More would hide a
 /// host that keeps dying under the step; fewer would fail jobs for one restart of libvirtd.
 const TRIES: u8 = 3;
-/// How often an undo is tried before what it should remove is given up and named.
+/// How often an undo is tried before its job ends for the caller; what it owes stands, and is tried for ever.
 const UNDO_TRIES: u8 = 5;
+/// How long after a failed undo it is tried again, and after which it is doubled: libvirt restarts within seconds.
+const UNDO_WAIT_MS: Ms = 2_000;
+/// The longest wait between two tries of an undo.
+const UNDO_LONGEST_WAIT_MS: Ms = 60_000;
 
 impl Engine {
     /// Moves a job as far as it goes, and records it.
@@ -115,7 +119,8 @@ impl Engine {
         }
         if !next.is_empty() {
             // What nothing can follow is never taken back.
-            let last = stop.is_none() && next.iter().all(|step| planned.last().is_some_and(|l| l.stage == step.stage));
+            let last = stop.is_none()
+                && next.iter().all(|step| planned.last().is_some_and(|l| l.stage == step.stage));
             for step in next {
                 self.issue(job, step, last, turn);
             }
@@ -216,7 +221,8 @@ impl Engine {
     fn out_with(&self, job: &Job, agent: AgentId, class: Class) -> u32 {
         let ours = |job: &Job| {
             let is = |step: &&Step| {
-                step.class_out() == Some(class) && matches!(&step.act, Act::Agent { agent: a, .. } if *a == agent)
+                step.class_out() == Some(class)
+                    && matches!(&step.act, Act::Agent { agent: a, .. } if *a == agent)
             };
             job.steps.iter().filter(is).count() as u32
         };
@@ -257,7 +263,9 @@ impl Engine {
             return;
         }
         let Some(session) = self.sessions.of(agent) else { return };
-        let floor = self.floor(agent).min(step.no);
+        // This job may not be back in the table: what it owes itself counts as it is now.
+        let own = job.steps.iter().filter(|s| s.owed_by() == Some(agent)).map(|s| s.no).min();
+        let floor = self.floor(agent).min(own.unwrap_or(step.no));
         let message = if step.is == StepIs::Revoking {
             ToAgent::Revoke { no: step.no, floor }
         } else {
@@ -286,7 +294,8 @@ impl Engine {
 
     /// Takes back the last stage that has something to take back.
     fn back(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
-        if job.steps.iter().any(|step| step.is == StepIs::Undoing) {
+        self.retry_undo(job, turn);
+        if job.steps.iter().any(|step| matches!(step.is, StepIs::Undoing | StepIs::UndoWaits { .. })) {
             return false;
         }
         if job.steps.iter().any(|step| matches!(step.is, StepIs::Kept { .. })) {
@@ -331,7 +340,7 @@ impl Engine {
         let no = self.draw_step();
         let step = &mut job.steps[at];
         step.no = no;
-        step.tries += 1;
+        step.tries = step.tries.saturating_add(1);
         step.sent = turn.now;
         step.is = StepIs::Undoing;
         self.send(job, at, turn);
@@ -342,7 +351,8 @@ impl Engine {
         let Some(id) = self.table.job_of(agent, no) else { return };
         let Some(job) = self.table.get(id) else { return };
         let mut job = (**job).clone();
-        let Some(at) = job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent)) else {
+        let Some(at) = job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent))
+        else {
             return;
         };
         self.progress.remove(&no);
@@ -366,7 +376,12 @@ impl Engine {
                 StepIs::Done { answer }
             }
             // Interrupted before it took effect: the agent never repeats by itself, so it gets a new number.
-            Outcome::Failed { refusal } if refusal.code == Code::AgentInterrupted && !asked_back && step.tries < TRIES => {
+            Outcome::Failed { refusal }
+                if refusal.code == Code::AgentInterrupted
+                    && !asked_back
+                    && step.tries < TRIES
+                    && matches!(&step.act, Act::Agent { command, .. } if command.may_be_repeated()) =>
+            {
                 StepIs::Held
             }
             Outcome::Failed { refusal } | Outcome::Refused { refusal } => StepIs::Failed { error: refusal },
@@ -383,24 +398,30 @@ impl Engine {
     }
 
     fn undo_ended(&mut self, job: &mut Job, at: usize, outcome: Outcome, turn: &mut Turn<'_>) {
-        job.steps[at].answered = Some(turn.now);
-        let again = job.steps[at].tries < UNDO_TRIES;
+        let step = &mut job.steps[at];
+        step.answered = Some(turn.now);
         match outcome {
-            Outcome::Done { .. } => job.steps[at].is = StepIs::Undone,
-            Outcome::Refused { refusal } => job.steps[at].is = StepIs::Kept { error: refusal },
-            Outcome::Failed { .. } | Outcome::InDoubt { .. } | Outcome::Revoked | Outcome::Unknown if again => {
+            Outcome::Done { .. } => step.is = StepIs::Undone,
+            Outcome::Refused { refusal } => step.is = StepIs::Kept { error: refusal },
+            Outcome::Failed { .. } | Outcome::InDoubt { .. } | Outcome::Revoked | Outcome::Unknown => {
+                let doublings = u32::from(step.tries.saturating_sub(1)).min(8);
+                let wait = (UNDO_WAIT_MS << doublings).min(UNDO_LONGEST_WAIT_MS);
+                step.is = StepIs::UndoWaits { until: turn.now.plus(wait) };
+                if step.tries >= UNDO_TRIES && job.abandoned.is_none() {
+                    job.abandoned = Some(turn.now);
+                    job.ended = Some(turn.now);
+                }
+            }
+        }
+    }
+
+    /// Tries again what was to be taken back and could not be.
+    fn retry_undo(&mut self, job: &mut Job, turn: &mut Turn<'_>) {
+        for at in 0..job.steps.len() {
+            if let StepIs::UndoWaits { until } = job.steps[at].is
+                && until <= turn.now
+            {
                 self.send_undo(job, at, turn);
-            }
-            Outcome::Failed { refusal } | Outcome::InDoubt { refusal } => {
-                job.steps[at].is = StepIs::Kept { error: refusal };
-            }
-            Outcome::Revoked | Outcome::Unknown => {
-                let error = Refusal::new(
-                    Code::AgentOutcomeUnknown,
-                    job.steps[at].key.clone(),
-                    "it could not be taken back",
-                );
-                job.steps[at].is = StepIs::Kept { error };
             }
         }
     }
@@ -415,9 +436,14 @@ impl Engine {
     /// Lets go of what dead or removed agents owe.
     fn settle_dead(&mut self, job: &mut Job, turn: &mut Turn<'_>) {
         for at in 0..job.steps.len() {
-            let Some(agent) = job.steps[at].owed_by() else { continue };
+            let waits = matches!(job.steps[at].is, StepIs::UndoWaits { .. });
+            let undone_by = match &job.steps[at].undo {
+                Undo::Agent { agent, .. } if waits => Some(*agent),
+                _ => job.steps[at].owed_by(),
+            };
+            let Some(agent) = undone_by else { continue };
             let Some(error) = self.never(agent) else { continue };
-            let undoing = job.steps[at].is == StepIs::Undoing;
+            let undoing = waits || job.steps[at].is == StepIs::Undoing;
             job.steps[at].is = if undoing { StepIs::Undone } else { StepIs::Failed { error } };
             job.steps[at].answered = Some(turn.now);
         }
@@ -452,12 +478,14 @@ impl Engine {
                 session.resend = turn.now.plus(RESEND_MS);
             }
         }
-        self.keys.retain(|_, (_, ended)| ended.is_none_or(|ended| turn.now.since(ended) < crate::KEY_LIFE_MS));
+        self.keys
+            .retain(|_, (_, ended)| ended.is_none_or(|ended| turn.now.since(ended) < crate::KEY_LIFE_MS));
     }
 
     fn overdue(&mut self, id: JobId, no: StepNo, turn: &mut Turn<'_>) {
         let Some(job) = self.table.get(id) else { return };
         let mut job = (**job).clone();
+        self.settle_dead(&mut job, turn);
         let patience = hostler_model::setting::Settings::ms(self.inv.settings().no_progress_limit_s);
         let moving = self.progress.get(&no).map(|p| p.moved.plus(patience)).filter(|until| *until > turn.now);
         for at in 0..job.steps.len() {
@@ -480,7 +508,8 @@ impl Engine {
     pub(crate) fn send_owed(&mut self, agent: AgentId, turn: &mut Turn<'_>) {
         for (no, id) in self.table.owed_by(agent) {
             if let Some(job) = self.table.get(id).cloned()
-                && let Some(at) = job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent))
+                && let Some(at) =
+                    job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent))
             {
                 self.send(&job, at, turn);
             }
@@ -495,8 +524,12 @@ impl Engine {
         let Some(job) = self.table.get(id) else { return };
         let mut job = (**job).clone();
         job.error = Some(
-            Refusal::new(Code::AgentOutcomeUnknown, job.label(), "the server was restored from a backup while it ran")
-                .remedy("Look at what its hosts show, then ask again"),
+            Refusal::new(
+                Code::AgentOutcomeUnknown,
+                job.label(),
+                "the server was restored from a backup while it ran",
+            )
+            .remedy("Look at what its hosts show, then ask again"),
         );
         end(&mut job, turn.now);
         job.settle();
@@ -541,7 +574,8 @@ impl Engine {
                     }
                 }
             }
-            if let (JobKind::DeclareHostDead, Record::Put { object: Object::Host(host) }) = (job.kind, record) {
+            if let (JobKind::DeclareHostDead, Record::Put { object: Object::Host(host) }) = (job.kind, record)
+            {
                 self.answer_for_dead(host.id.into());
             }
         }
@@ -642,7 +676,8 @@ fn note_failures(job: &mut Job) {
 fn next_stage(job: &Job, planned: &[PlannedStep]) -> Vec<PlannedStep> {
     let left = |key: &str| job.steps.iter().any(|step| step.key == key);
     // Past the point a step that a newer version put before it is passed over.
-    let from = if job.past_point { planned.iter().position(|step| step.decides).map_or(0, |at| at + 1) } else { 0 };
+    let from =
+        if job.past_point { planned.iter().position(|step| step.decides).map_or(0, |at| at + 1) } else { 0 };
     let Some(stage) = planned.iter().skip(from).find(|step| !left(&step.key)).map(|step| step.stage) else {
         return Vec::new();
     };

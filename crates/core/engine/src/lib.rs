@@ -28,7 +28,8 @@ use hostler_model::ids::{Ids, in_epoch};
 use hostler_model::job::{DryRun, Job};
 use hostler_model::request::{CreateVm, Request};
 use hostler_model::{
-    AgentId, Change, HostId, InstallationId, JobId, Key, Ms, Object, Refusal, SessionId, StepNo, Timestamp, UserId, VmId,
+    AgentId, Change, HostId, InstallationId, JobId, Key, Ms, Object, Refusal, SessionId, StepNo, Timestamp,
+    UserId, VmId,
 };
 use uuid::Uuid;
 

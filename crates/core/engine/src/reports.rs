@@ -11,7 +11,9 @@ use hostler_model::job::{Job, JobKind, JobState, Phase};
 use hostler_model::request::Request;
 use hostler_model::seen::{Observed, Order, Seen};
 use hostler_model::vm::{Origin, Presence, Vm, VmSpec};
-use hostler_model::{AgentId, Code, HostId, JobId, Key, Name, Object, Refusal, SessionId, StepNo, Timestamp, VmId};
+use hostler_model::{
+    AgentId, Code, HostId, JobId, Key, Name, Object, Refusal, SessionId, StepNo, Timestamp, VmId,
+};
 
 use crate::jobs::presence_of;
 use crate::{CONFLICT_AFTER_MS, Effect, Engine, Progress, RESEND_MS, Turn};
@@ -52,7 +54,9 @@ impl Engine {
         if known.version != hello.version {
             let mut after = (*known).clone();
             after.version.clone_from(&hello.version);
-            refresh.changed.push((Object::from(after), format!("agent {}: version {}", known.name, hello.version)));
+            refresh
+                .changed
+                .push((Object::from(after), format!("agent {}: version {}", known.name, hello.version)));
         }
         if let Some(host) = self.inv.hosts.get(&agent.into()) {
             let mut after = (**host).clone();
@@ -203,7 +207,9 @@ impl Engine {
             Some(_) => Origin::Adopted,
             None => Origin::Found,
         };
-        let name = Name::mended(seen.title.as_deref().filter(|t| ours.is_some() && !t.is_empty()).unwrap_or(&seen.name));
+        let name = Name::mended(
+            seen.title.as_deref().filter(|t| ours.is_some() && !t.is_empty()).unwrap_or(&seen.name),
+        );
         let mut vm = Vm {
             id,
             spec: VmSpec {
@@ -244,8 +250,9 @@ impl Engine {
             return;
         }
         let left = vm.observed.as_ref().is_none_or(|observed| observed.gone);
-        let bound_is_dead =
-            vm.host.is_none_or(|bound| self.inv.hosts.get(&bound).is_none_or(|bound| bound.dead_since.is_some()));
+        let bound_is_dead = vm
+            .host
+            .is_none_or(|bound| self.inv.hosts.get(&bound).is_none_or(|bound| bound.dead_since.is_some()));
         if left || bound_is_dead {
             self.suspects.remove(&vm.id);
             let mut after = vm.clone();
@@ -253,7 +260,9 @@ impl Engine {
             after.presence = Presence::Here;
             after.observed = Some(Observed { seen: seen.clone(), gone: false, order, at: turn.now });
             self.settle_presence(&mut after, turn.now);
-            refresh.changed.push((Object::from(after), format!("vm {}: moved to another host", vm.spec.name)));
+            refresh
+                .changed
+                .push((Object::from(after), format!("vm {}: moved to another host", vm.spec.name)));
             return;
         }
         // A machine left behind by a migration of other hands is off on one side; two that are on are a conflict.
@@ -305,7 +314,9 @@ impl Engine {
             if let Some(vm) = self.inv.vm(id) {
                 let mut after = (**vm).clone();
                 after.presence = Presence::Here;
-                refresh.changed.push((Object::from(after), format!("vm {}: shown by one host again", vm.spec.name)));
+                refresh
+                    .changed
+                    .push((Object::from(after), format!("vm {}: shown by one host again", vm.spec.name)));
             }
         }
     }
@@ -378,7 +389,11 @@ fn follow(vm: &mut Vm, seen: Option<&Seen>, order: Order, now: Timestamp) -> Str
             format!("{} to {}", before.seen.power.words(), seen.power.words())
         }
         Some(before) if before.seen.guest_agent != seen.guest_agent => {
-            if seen.guest_agent { "guest agent answers".to_owned() } else { "guest agent silent".to_owned() }
+            if seen.guest_agent {
+                "guest agent answers".to_owned()
+            } else {
+                "guest agent silent".to_owned()
+            }
         }
         Some(_) => "definition changed".to_owned(),
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hostler_model::command::{Class, Command};
-use hostler_model::job::{Act, Job, JobKind, Lock, LockOn, Phase, StepIs};
+use hostler_model::job::{Act, Job, JobKind, Lock, LockOn, Phase, Step, StepIs};
 use hostler_model::request::Request;
 use hostler_model::{AgentId, JobId, Key, StepNo, Timestamp, VmId};
 
@@ -85,8 +85,8 @@ impl JobTable {
                     self.held.entry((*agent, command.class())).or_default().insert(job.id);
                 }
             }
-            if step.is == StepIs::Out {
-                self.limits.insert((step.sent.plus(step.limit_ms), step.no, job.id));
+            if let Some(at) = due(step) {
+                self.limits.insert((at, step.no, job.id));
             }
         }
         if let Some(vm) = starts(job) {
@@ -148,8 +148,8 @@ impl JobTable {
                     }
                 }
             }
-            if step.is == StepIs::Out {
-                self.limits.remove(&(step.sent.plus(step.limit_ms), step.no, job.id));
+            if let Some(at) = due(step) {
+                self.limits.remove(&(at, step.no, job.id));
             }
         }
         if let Some(vm) = starts(job) {
@@ -211,8 +211,20 @@ impl JobTable {
     /// The jobs that use a host.
     pub fn on_agent(&self, agent: AgentId) -> Vec<JobId> {
         let owing = self.owed.get(&agent).into_iter().flatten().map(|(_, job)| *job);
-        let holding = self.held.range((agent, Class::Start)..=(agent, Class::Other)).flat_map(|(_, jobs)| jobs.iter().copied());
+        let holding = self
+            .held
+            .range((agent, Class::Start)..=(agent, Class::Other))
+            .flat_map(|(_, jobs)| jobs.iter().copied());
         owing.chain(holding).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// When something must be done about a step: its answer is overdue, or its undo is to be tried again.
+fn due(step: &Step) -> Option<Timestamp> {
+    match step.is {
+        StepIs::Out => Some(step.sent.plus(step.limit_ms)),
+        StepIs::UndoWaits { until } => Some(until),
+        _ => None,
     }
 }
 
@@ -221,15 +233,17 @@ fn starts(job: &Job) -> Option<VmId> {
     let queued = job.phase == Phase::Queued;
     match (&job.request, job.kind) {
         (Request::StartVm { vm }, JobKind::StartVm) if !queued => Some(*vm),
-        (Request::CreateVm(ask), JobKind::CreateVm) if ask.start => job.steps.iter().find_map(|step| {
-            match (&step.act, &step.is) {
-                (Act::Agent { command, .. }, StepIs::Held | StepIs::Out | StepIs::Revoking) => match &**command {
-                    Command::Start { domain } => Some(VmId(*domain)),
-                    _ => None,
-                },
+        (Request::CreateVm(ask), JobKind::CreateVm) if ask.start => {
+            job.steps.iter().find_map(|step| match (&step.act, &step.is) {
+                (Act::Agent { command, .. }, StepIs::Held | StepIs::Out | StepIs::Revoking) => {
+                    match &**command {
+                        Command::Start { domain } => Some(VmId(*domain)),
+                        _ => None,
+                    }
+                }
                 _ => None,
-            }
-        }),
+            })
+        }
         _ => None,
     }
 }

@@ -328,6 +328,36 @@ impl Command {
         }
     }
 
+    /// Whether doing it once more, after it was interrupted before it took effect, can do no harm. A start is not
+    /// repeated: a machine that is off again may have been started and shut down by its guest meanwhile.
+    pub fn may_be_repeated(&self) -> bool {
+        match self {
+            Command::MakeDisk { .. }
+            | Command::DeleteDisk { .. }
+            | Command::BringBase { .. }
+            | Command::Define { .. }
+            | Command::Undefine { .. }
+            | Command::SetHardware { .. }
+            | Command::Retitle { .. }
+            | Command::AttachDisk { .. }
+            | Command::SetMedia { .. }
+            | Command::Adopt { .. }
+            | Command::ReadVm { .. }
+            | Command::ReadHost
+            | Command::ScanShare { .. } => true,
+            Command::Start { .. }
+            | Command::ShutDown { .. }
+            | Command::TurnOff { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Reset { .. }
+            | Command::Save { .. }
+            | Command::DiscardSaved { .. }
+            | Command::DetachDisk { .. }
+            | Command::Unknown => false,
+        }
+    }
+
     /// The domain it is about, if it is about one.
     pub fn domain(&self) -> Option<Uuid> {
         match self {

@@ -548,6 +548,11 @@ pub enum StepIs {
     },
     /// Its undo was sent; an answer is owed.
     Undoing,
+    /// Its undo failed and is tried again at this time.
+    UndoWaits {
+        /// When.
+        until: Timestamp,
+    },
     /// Taken back.
     Undone,
     /// Not taken back, because it is in use.

@@ -217,7 +217,8 @@ pub fn differences(vm: &Vm) -> Vec<String> {
         found.push(format!("processors: {} asked for, {} on its host", asked.cpus, seen.cpus));
     }
     if seen.memory_mib != asked.memory_mib {
-        found.push(format!("memory: {} MiB asked for, {} MiB on its host", asked.memory_mib, seen.memory_mib));
+        found
+            .push(format!("memory: {} MiB asked for, {} MiB on its host", asked.memory_mib, seen.memory_mib));
     }
     for disk in &asked.disks {
         if !seen.disks.iter().any(|s| s.file.as_deref() == Some(disk.file.as_str())) {

@@ -133,7 +133,9 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
     if let Some((at, share)) = &need.source
         && *at != host.id
     {
-        lacks.push(format!("library share \"{share}\" lies on another computer, from which it cannot copy yet"));
+        lacks.push(format!(
+            "library share \"{share}\" lies on another computer, from which it cannot copy yet"
+        ));
     }
     lacks
 }
@@ -158,7 +160,8 @@ pub fn rate_one(need: &Need, candidate: &Candidate<'_>, weights: &Weights) -> Ra
     let usable = host.usable_memory_mib().max(1) as f64;
     let memory = 1.0 - (candidate.usage.memory_mib + need.memory_mib) as f64 / usable;
     let space = (known && load.disk_total_mib > 0).then(|| {
-        let free = load.disk_free_mib.saturating_sub(host.spec.reserve.disk_mib).saturating_sub(need.disk_mib);
+        let free =
+            load.disk_free_mib.saturating_sub(host.spec.reserve.disk_mib).saturating_sub(need.disk_mib);
         free as f64 / load.disk_total_mib as f64
     });
     let mut sum = 0.0;

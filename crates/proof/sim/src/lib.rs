@@ -1,1 +1,16 @@
-//! Engine, loop, agents and faults in one process, from a seed.
+//! The whole manager in one process, from a seed: engine, loop and agent core as the product runs them, simulated
+//! hosts, a network that delays, reorders, doubles and cuts, a virtual clock, and faults at the dangerous moments.
+//!
+//! [`story::run`] tells one seed's story and checks the invariants; [`mutant::Mutant`] are planted faults by which the
+//! stories themselves are tested. Nothing here proves a feature: real hosts do that. It must use what the product uses
+//! and never a copy of it. Called by `cargo xtask sim` and by the tests.
+
+mod agent;
+mod asks;
+mod check;
+mod dice;
+mod faults;
+pub mod mutant;
+mod server;
+pub mod story;
+mod world;

@@ -56,7 +56,6 @@ impl<S: Store> Drive<S> {
     /// # Errors
     /// When the store cannot be read, or the epoch not be made durable.
     pub fn start(mut store: S, now: Timestamp) -> Result<Self, StoreError> {
-        store.begin_epoch()?;
         let (engine, picture) = load(&mut store, now)?;
         Ok(Self { store, engine, picture: Arc::new(ArcSwap::from_pointee(picture)), sessions_shown: 0 })
     }
@@ -142,7 +141,8 @@ impl<S: Store> Drive<S> {
 
     fn publish(&mut self, turned: &Turned) {
         let version = self.engine.sessions().version();
-        let progressing = !self.engine.progress().is_empty() || !self.picture.load().volatile.progress.is_empty();
+        let progressing =
+            !self.engine.progress().is_empty() || !self.picture.load().volatile.progress.is_empty();
         if turned.revision.is_none() && version == self.sessions_shown && !progressing {
             return;
         }
@@ -161,8 +161,7 @@ impl<S: Store> Drive<S> {
             .remedy("Ask again with the same idempotency key once the store works");
         let effects =
             asks.iter().map(|ask| Effect::Reply { ask: *ask, answer: Err(refusal.clone()) }).collect();
-        let mut turned =
-            Turned { effects, reloaded: true, trouble: Some(trouble), ..Turned::default() };
+        let mut turned = Turned { effects, reloaded: true, trouble: Some(trouble), ..Turned::default() };
         self.reload(now, &mut turned);
         turned
     }
@@ -170,7 +169,11 @@ impl<S: Store> Drive<S> {
     fn start_over_above(&mut self, met: u32, asks: &[AskId], now: Timestamp) -> Turned {
         match self.store.raise_epoch_above(met) {
             Ok(_) => {
-                let older = Refusal::new(Code::StoreUnavailable, "store", "it is older than the fleet and is loaded anew");
+                let older = Refusal::new(
+                    Code::StoreUnavailable,
+                    "store",
+                    "it is older than the fleet and is loaded anew",
+                );
                 let effects =
                     asks.iter().map(|ask| Effect::Reply { ask: *ask, answer: Err(older.clone()) }).collect();
                 let mut turned = Turned { effects, reloaded: true, ..Turned::default() };
@@ -212,8 +215,11 @@ fn asker(input: &Input) -> Option<AskId> {
     }
 }
 
+/// Loads everything for a new life of the engine. Each has an epoch of its own: an engine that was dropped had drawn
+/// numbers that were never recorded and may have left all the same.
 fn load(store: &mut impl Store, now: Timestamp) -> Result<(Engine, Picture), StoreError> {
     let loaded = store.load()?;
+    let epoch = store.begin_epoch()?;
     let head: Cursor = loaded.head;
     let mut picture = Picture::empty(head);
     picture.take(&loaded.objects);
@@ -227,7 +233,7 @@ fn load(store: &mut impl Store, now: Timestamp) -> Result<(Engine, Picture), Sto
             installation: loaded.installation,
             objects: loaded.objects.into_iter().map(|stored| stored.object).collect(),
             keys,
-            epoch: loaded.epoch,
+            epoch,
             next_job: loaded.counters.next_job,
             restored: loaded.restored,
         },

@@ -132,9 +132,10 @@ impl Picture {
 
     /// Every object of a kind, in the order of ids.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Stored> {
-        self.objects.range(first_key(kind)..).map(|(_, stored)| stored).take_while(move |stored| {
-            stored.object.key().kind() == kind
-        })
+        self.objects
+            .range(first_key(kind)..)
+            .map(|(_, stored)| stored)
+            .take_while(move |stored| stored.object.key().kind() == kind)
     }
 
     /// A machine.

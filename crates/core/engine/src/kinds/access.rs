@@ -95,7 +95,8 @@ pub(super) fn delete(id: UserId, p: &mut Planner<'_>) -> Planned {
     let tokens: Vec<TokenId> = p.choose("tokens", |view, _| {
         Ok(view.inv.tokens.values().filter(|token| token.user == id).map(|token| token.id).collect())
     })?;
-    let mut records: Vec<Record> = tokens.into_iter().map(|id| Record::Gone { key: Key::Token(id) }).collect();
+    let mut records: Vec<Record> =
+        tokens.into_iter().map(|id| Record::Gone { key: Key::Token(id) }).collect();
     records.push(Record::Gone { key: Key::Credential(id) });
     records.push(Record::Gone { key: Key::User(id) });
     p.record("remove", records);
@@ -177,6 +178,9 @@ pub(super) fn settings(settings: &Settings, p: &mut Planner<'_>) -> Planned {
     let id: InstallationId = p.choose("installation", |view, _| Ok(view.inv.installation_id()))?;
     p.about(Key::Settings(id), "settings");
     p.lock(Lock::exclusive(Key::Settings(id)));
-    p.record("record", vec![Record::Put { object: Object::from(Installation { id, settings: settings.clone() }) }]);
+    p.record(
+        "record",
+        vec![Record::Put { object: Object::from(Installation { id, settings: settings.clone() }) }],
+    );
     Ok(())
 }

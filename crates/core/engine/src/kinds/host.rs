@@ -114,10 +114,8 @@ pub(super) fn enrol(ask: &EnrolAgent, p: &mut Planner<'_>) -> Planned {
         certificate_until: ask.certificate_until,
         enrolled: at,
     };
-    let mut records = vec![
-        Record::Put { object: Object::from(used) },
-        Record::Put { object: Object::from(agent) },
-    ];
+    let mut records =
+        vec![Record::Put { object: Object::from(used) }, Record::Put { object: Object::from(agent) }];
     if roles.host {
         let host = Host {
             id: ask.agent.into(),

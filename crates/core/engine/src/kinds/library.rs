@@ -11,7 +11,11 @@ use hostler_model::{AgentId, Code, ItemId, Key, Kind, Name, Object, Refusal, Sha
 use crate::plan::{Planned, Planner, View};
 
 fn share(view: View<'_>, id: ShareId) -> Result<&Share, Refusal> {
-    view.inv.shares.get(&id).map(|share| &**share).ok_or_else(|| Refusal::not_found(format!("library share {id}")))
+    view.inv
+        .shares
+        .get(&id)
+        .map(|share| &**share)
+        .ok_or_else(|| Refusal::not_found(format!("library share {id}")))
 }
 
 pub(super) fn admit_add(view: View<'_>, name: &Name, agent: AgentId, folder: &str) -> Result<(), Refusal> {
@@ -23,11 +27,20 @@ pub(super) fn admit_add(view: View<'_>, name: &Name, agent: AgentId, folder: &st
     }
     let parts = folder.split('/').skip(1).collect::<Vec<_>>();
     let bad = |part: &&str| part.is_empty() || *part == "." || *part == "..";
-    if !folder.starts_with('/') || folder.len() > 4000 || parts.iter().any(bad) || folder.chars().any(char::is_control) {
-        return Err(Refusal::new(Code::PathForbidden, format!("folder {folder:?}"), "it is not an absolute, plain path")
-            .remedy("Name the folder by its full path, such as /srv/library"));
+    if !folder.starts_with('/')
+        || folder.len() > 4000
+        || parts.iter().any(bad)
+        || folder.chars().any(char::is_control)
+    {
+        return Err(Refusal::new(
+            Code::PathForbidden,
+            format!("folder {folder:?}"),
+            "it is not an absolute, plain path",
+        )
+        .remedy("Name the folder by its full path, such as /srv/library"));
     }
-    if let Some(other) = view.inv.shares.values().find(|share| share.agent == agent && share.folder == folder) {
+    if let Some(other) = view.inv.shares.values().find(|share| share.agent == agent && share.folder == folder)
+    {
         return Err(Refusal::new(Code::NameTaken, other.label(), "it is this folder already"));
     }
     super::answers(view, agent, &known.label())
@@ -77,7 +90,11 @@ pub(super) fn refresh(id: ShareId, p: &mut Planner<'_>) -> Planned {
 }
 
 /// The difference between what a share shows and its items in the record.
-fn items_of(share: ShareId, seen: Vec<SeenItem>, p: &mut Planner<'_>) -> Result<Vec<Record>, crate::plan::Stop> {
+fn items_of(
+    share: ShareId,
+    seen: Vec<SeenItem>,
+    p: &mut Planner<'_>,
+) -> Result<Vec<Record>, crate::plan::Stop> {
     let now = p.asked();
     let items: Vec<Item> = p.choose("items", |view, ids| {
         let mut known: BTreeMap<String, Item> =
@@ -111,9 +128,11 @@ fn items_of(share: ShareId, seen: Vec<SeenItem>, p: &mut Planner<'_>) -> Result<
 
 pub(super) fn admit_remove(view: View<'_>, id: ShareId) -> Result<(), Refusal> {
     let share = share(view, id)?;
-    let used = view.inv.templates.values().find(|template| {
-        view.inv.items.get(&template.spec.disk).is_some_and(|item| item.share == id)
-    });
+    let used = view
+        .inv
+        .templates
+        .values()
+        .find(|template| view.inv.items.get(&template.spec.disk).is_some_and(|item| item.share == id));
     match used {
         Some(template) => Err(Refusal::new(
             Code::ObjectInUse,
@@ -129,11 +148,13 @@ pub(super) fn remove(id: ShareId, p: &mut Planner<'_>) -> Planned {
     let name: String = p.choose("name", |view, _| Ok(share(view, id)?.name.to_string()))?;
     p.about(Key::Share(id), name);
     p.lock(Lock::exclusive(Key::Share(id)));
-    let items: Vec<ItemId> = p.choose("items", |view, _| Ok(view.inv.items_of(id).map(|item| item.id).collect()))?;
+    let items: Vec<ItemId> =
+        p.choose("items", |view, _| Ok(view.inv.items_of(id).map(|item| item.id).collect()))?;
     for item in &items {
         p.lock(Lock::exclusive(Key::Item(*item)));
     }
-    let mut records: Vec<Record> = items.into_iter().map(|item| Record::Gone { key: Key::Item(item) }).collect();
+    let mut records: Vec<Record> =
+        items.into_iter().map(|item| Record::Gone { key: Key::Item(item) }).collect();
     records.push(Record::Gone { key: Key::Share(id) });
     p.record("remove", records);
     Ok(())

@@ -97,7 +97,9 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::EditTemplate { template, spec } => template::edit(*template, spec, p),
         Request::DeleteTemplate { template } => template::delete(*template, p),
         Request::CreateUser { name, role, hash } => access::create(name, *role, hash, p),
-        Request::EditUser { user, role, disabled, hash } => access::edit(*user, *role, *disabled, hash.as_ref(), p),
+        Request::EditUser { user, role, disabled, hash } => {
+            access::edit(*user, *role, *disabled, hash.as_ref(), p)
+        }
         Request::DeleteUser { user } => access::delete(*user, p),
         Request::CreateToken { user, name, sha256, expires, session } => {
             access::token(*user, name, sha256, *expires, *session, p)

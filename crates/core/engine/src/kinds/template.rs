@@ -37,7 +37,10 @@ pub(super) fn create(spec: &TemplateSpec, p: &mut Planner<'_>) -> Planned {
     p.lock_name(Kind::Template, &spec.name);
     p.lock(Lock::shared(Key::Item(spec.disk)));
     let created = p.asked();
-    p.record("record", vec![Record::Put { object: Object::from(Template { id, spec: spec.clone(), created }) }]);
+    p.record(
+        "record",
+        vec![Record::Put { object: Object::from(Template { id, spec: spec.clone(), created }) }],
+    );
     Ok(())
 }
 

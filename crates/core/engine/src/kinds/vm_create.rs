@@ -74,8 +74,15 @@ pub(super) fn admit(ask: &CreateVm, view: View<'_>) -> Result<(), Refusal> {
         return Err(Refusal::invalid("seed", "it is longer than 256 KiB"));
     }
     let bad = |text: &str| text.is_empty() || text.chars().any(|c| c.is_control() || c == '\u{0}');
-    if ask.seed.iter().any(|(key, value)| bad(key) || key.contains('=') || value.chars().any(char::is_control)) {
-        return Err(Refusal::invalid("seed", "a key is empty or holds \"=\", or a text holds a control character"));
+    if ask
+        .seed
+        .iter()
+        .any(|(key, value)| bad(key) || key.contains('=') || value.chars().any(char::is_control))
+    {
+        return Err(Refusal::invalid(
+            "seed",
+            "a key is empty or holds \"=\", or a text holds a control character",
+        ));
     }
     if let Some(bytes) = ask.disk_bytes {
         hardware::check_disk_size(bytes)?;
@@ -124,11 +131,9 @@ pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
 
     let content = match &source.image {
         None => DiskContent::Blank,
-        Some(image) if image.deploy == Deploy::Copy => DiskContent::Copy {
-            folder: image.folder.clone(),
-            path: image.path.clone(),
-            format: image.format,
-        },
+        Some(image) if image.deploy == Deploy::Copy => {
+            DiskContent::Copy { folder: image.folder.clone(), path: image.path.clone(), format: image.format }
+        }
         Some(image) => {
             let (folder, path) = (image.folder.clone(), image.path.clone());
             p.step("bring-base", to.agent, Command::BringBase { folder, path, format: image.format });
@@ -171,8 +176,7 @@ pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
     p.step("define", to.agent, Command::Define { definition: Box::new(definition) })
         .undo(Command::Undefine { domain: vm.0 });
     p.point_of_no_return();
-    let edit =
-        VmEdit { hardware: Some(hardware), presence: Some(Presence::Here), ..VmEdit::default() };
+    let edit = VmEdit { hardware: Some(hardware), presence: Some(Presence::Here), ..VmEdit::default() };
     p.record("defined", vec![Record::Vm { vm, edit: Box::new(edit) }]);
     if ask.start {
         let limit = Settings::ms(p.settings.start_limit_s);
@@ -235,7 +239,9 @@ fn source(ask: &CreateVm, view: View<'_>) -> Result<Source, Refusal> {
     };
     match &ask.from {
         VmSource::Empty => {}
-        VmSource::Disk { item, deploy } => source.image = Some(image(view, *item, *deploy, &mut source.disk_bytes)?),
+        VmSource::Disk { item, deploy } => {
+            source.image = Some(image(view, *item, *deploy, &mut source.disk_bytes)?)
+        }
         VmSource::Template { template } => {
             let known = view.inv.templates.get(template);
             let spec = &known.ok_or_else(|| Refusal::not_found(format!("template {template}")))?.spec;
@@ -253,7 +259,10 @@ fn source(ask: &CreateVm, view: View<'_>) -> Result<Source, Refusal> {
         if source.image.is_some() && wanted < source.disk_bytes {
             return Err(Refusal::invalid(
                 "disk size",
-                format!("{wanted} bytes is less than the {} bytes of the disk it begins with", source.disk_bytes),
+                format!(
+                    "{wanted} bytes is less than the {} bytes of the disk it begins with",
+                    source.disk_bytes
+                ),
             )
             .remedy("A disk never shrinks: ask for at least that, or for nothing"));
         }
@@ -280,7 +289,8 @@ fn image(view: View<'_>, id: ItemId, deploy: Deploy, size_bytes: &mut u64) -> Re
             .remedy(problem.remedy.clone()));
     }
     let facts = item.seen.image.as_ref().filter(|_| item.seen.kind == ItemKind::Disk).ok_or_else(|| {
-        Refusal::new(Code::DiskRejected, item.label(), "it is not a disk").remedy("Choose a disk from the library")
+        Refusal::new(Code::DiskRejected, item.label(), "it is not a disk")
+            .remedy("Choose a disk from the library")
     })?;
     *size_bytes = facts.virtual_size_bytes;
     Ok(Image {
@@ -322,7 +332,11 @@ fn target(ask: &CreateVm, source: &Source, view: View<'_>) -> Result<Target, Ref
     let need = need(ask, source);
     let suits = |host: &Host| lacks(&need, &candidate(view, host)).is_empty();
     let rated = ask.candidates.iter().find_map(|c| {
-        view.inv.hosts.get(&c.host).filter(|host| suits(host)).map(|host| (host, c.half_stars, c.reasons.clone()))
+        view.inv
+            .hosts
+            .get(&c.host)
+            .filter(|host| suits(host))
+            .map(|host| (host, c.half_stars, c.reasons.clone()))
     });
     let asked_for = need.only.or(need.source.as_ref().map(|(host, _)| *host));
     let found = rated.or_else(|| {
@@ -366,8 +380,12 @@ fn no_host(ask: &CreateVm, need: &Need, view: View<'_>) -> Refusal {
         hosts.insert(0, source);
     }
     let ratings: Vec<_> = hosts.iter().map(|host| rate_one(need, &candidate(view, host), &weights)).collect();
-    Refusal::new(Code::PlacementNoHost, format!("vm {}", ask.name), format!("no host suits. {}", explain(&ratings, 5)))
-        .remedy("Give a host what it lacks, or ask for less")
+    Refusal::new(
+        Code::PlacementNoHost,
+        format!("vm {}", ask.name),
+        format!("no host suits. {}", explain(&ratings, 5)),
+    )
+    .remedy("Give a host what it lacks, or ask for less")
 }
 
 fn candidate<'a>(view: View<'a>, host: &'a Host) -> Candidate<'a> {

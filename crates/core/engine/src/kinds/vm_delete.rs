@@ -22,7 +22,8 @@ struct Remains {
 
 pub(super) fn admit(view: View<'_>, id: VmId, disks: bool) -> Result<(), Refusal> {
     let vm = super::vm(view, id)?;
-    let lost = vm.host.is_none_or(|host| view.inv.hosts.get(&host).is_none_or(|host| host.dead_since.is_some()));
+    let lost =
+        vm.host.is_none_or(|host| view.inv.hosts.get(&host).is_none_or(|host| host.dead_since.is_some()));
     if lost {
         return Ok(());
     }

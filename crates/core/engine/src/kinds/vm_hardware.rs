@@ -120,13 +120,10 @@ pub(super) fn attach(vm: VmId, size_bytes: u64, p: &mut Planner<'_>) -> Planned 
         content: DiskContent::Blank,
     };
     p.step("make-disk", at.agent, make).undo(Command::DeleteDisk { file: file.clone(), owner: vm });
-    let detach = Command::DetachDisk {
-        domain: at.domain,
-        target: disk.target(),
-        file,
-        limit_ms: DETACH_LIMIT_MS,
-    };
-    p.step("attach-disk", at.agent, Command::AttachDisk { domain: at.domain, disk: Box::new(disk) }).undo(detach);
+    let detach =
+        Command::DetachDisk { domain: at.domain, target: disk.target(), file, limit_ms: DETACH_LIMIT_MS };
+    p.step("attach-disk", at.agent, Command::AttachDisk { domain: at.domain, disk: Box::new(disk) })
+        .undo(detach);
     p.point_of_no_return();
     record_hardware(vm, wanted, p);
     Ok(())
@@ -183,7 +180,8 @@ pub(super) fn admit_media(view: View<'_>, id: VmId, item: Option<ItemId>) -> Res
 fn media_of(view: View<'_>, id: VmId, item: Option<ItemId>) -> Result<Option<Media>, Refusal> {
     let Some(item) = item else { return Ok(None) };
     let vm = super::vm(view, id)?;
-    let known = view.inv.items.get(&item).ok_or_else(|| Refusal::not_found(format!("library item {item}")))?;
+    let known =
+        view.inv.items.get(&item).ok_or_else(|| Refusal::not_found(format!("library item {item}")))?;
     if known.seen.kind != ItemKind::Iso {
         return Err(Refusal::new(Code::DiskRejected, known.label(), "it is not an ISO image")
             .remedy("Choose an ISO image from the library"));
@@ -244,8 +242,7 @@ pub(super) fn adopt(vm: VmId, p: &mut Planner<'_>) -> Planned {
     })?;
     p.step("adopt", at.agent, Command::Adopt { identity });
     p.point_of_no_return();
-    let edit =
-        VmEdit { origin: Some(Origin::Adopted), presence: Some(Presence::Here), ..VmEdit::default() };
+    let edit = VmEdit { origin: Some(Origin::Adopted), presence: Some(Presence::Here), ..VmEdit::default() };
     p.record("adopted", vec![Record::Vm { vm, edit: Box::new(edit) }]);
     Ok(())
 }

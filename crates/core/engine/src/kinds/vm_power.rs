@@ -45,11 +45,15 @@ pub(super) fn locate(vm: VmId, p: &mut Planner<'_>) -> Result<At, Stop> {
 fn at(view: View<'_>, id: VmId) -> Result<At, Refusal> {
     let vm = super::vm(view, id)?;
     let host = vm.host.ok_or_else(|| {
-        Refusal::new(Code::VmStateForbids, vm.label(), "it is on no host").remedy("Delete it and create it anew")
+        Refusal::new(Code::VmStateForbids, vm.label(), "it is on no host")
+            .remedy("Delete it and create it anew")
     })?;
     let installation = view.inv.installation_id();
-    let mark = (vm.origin == Origin::Found && vm.presence == Presence::Here)
-        .then_some(Identity { vm: id, domain: vm.domain, installation });
+    let mark = (vm.origin == Origin::Found && vm.presence == Presence::Here).then_some(Identity {
+        vm: id,
+        domain: vm.domain,
+        installation,
+    });
     Ok(At { agent: host.into(), domain: vm.domain, name: vm.spec.name.to_string(), mark })
 }
 

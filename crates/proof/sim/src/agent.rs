@@ -1,0 +1,360 @@
+//! An agent of the simulation: the core that the product runs, a journal that may lose its unsynced end, commands
+//! carried out on virtual time over a simulated host.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use hostler_agent_core::{Core, Identity, Input, JournalEntry, Output, Task};
+use hostler_hypervisor::perform::{Performing, Turn, World as Hands};
+use hostler_hypervisor::simulated::SimulatedHost;
+use hostler_hypervisor::{Disks, Machines, Watch};
+use hostler_model::command::{Command, DiskContent, Outcome};
+use hostler_model::host::HostFacts;
+use hostler_model::{AgentId, Code, Ms, Refusal, StepNo};
+use uuid::Uuid;
+
+use crate::dice::Dice;
+use crate::mutant::Mutant;
+use crate::world::{Event, World};
+
+/// A computer with its agent.
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// The computer.
+    pub host: SimulatedHost,
+    /// The running agent; none while it is down.
+    pub core: Option<Core>,
+    /// How often it was started: events of an earlier life are void.
+    pub life: u32,
+    /// What is durable.
+    pub journal: Vec<JournalEntry>,
+    /// What is written and not durable yet.
+    pub unsynced: Vec<(u64, JournalEntry)>,
+    /// Commands at work.
+    pub tasks: BTreeMap<StepNo, Working>,
+    /// Its connection.
+    pub connection: Option<u64>,
+    /// Whether the computer has died for good.
+    pub dead: bool,
+    /// What it says of itself.
+    pub facts: HostFacts,
+}
+
+/// A command at work.
+pub struct Working {
+    performing: Performing,
+    account: String,
+    began: Ms,
+    abort: bool,
+    task: Task,
+}
+
+struct Ear<'a>(&'a Cell<bool>);
+
+impl Watch for Ear<'_> {
+    fn progress(&self, _done: u64, _of: u64) {}
+    fn aborted(&self) -> bool {
+        self.0.get()
+    }
+}
+
+impl Agent {
+    /// A computer whose agent is not started yet.
+    pub fn new(id: AgentId, host: SimulatedHost, facts: HostFacts) -> Self {
+        Self {
+            id,
+            host,
+            core: None,
+            life: 0,
+            journal: Vec::new(),
+            unsynced: Vec::new(),
+            tasks: BTreeMap::new(),
+            connection: None,
+            dead: false,
+            facts,
+        }
+    }
+}
+
+impl World {
+    /// Starts an agent that is down.
+    pub fn start_agent(&mut self, at: usize) {
+        let now = self.now;
+        let agent = &mut self.agents[at];
+        if agent.dead || agent.core.is_some() || !agent.host.is_up() {
+            return;
+        }
+        agent.life += 1;
+        agent.host.agent_restarted();
+        let me = Identity {
+            agent: agent.id,
+            installation: self.installation,
+            version: "1.0.0".into(),
+            host_boot: "boot".into(),
+        };
+        let fresh = Uuid::from_u128(0xA6E7 << 64 | (at as u128) << 32 | u128::from(agent.life));
+        let mut out = Vec::new();
+        let mut core = Core::load(agent.journal.clone(), me, fresh, now, &mut out);
+        core.handle(now, Input::HostFacts(Box::new(agent.facts.clone())), &mut out);
+        agent.core = Some(core);
+        self.count("agent started");
+        self.agent_does(at, out);
+        self.schedule(self.now + 20, Event::AgentDial { at });
+        self.schedule(self.now + 100, Event::AgentTime { at, life: self.agents[at].life });
+    }
+
+    /// The agent dies; the machines run on.
+    pub fn crash_agent(&mut self, at: usize) {
+        let keep = {
+            let unsynced = self.agents[at].unsynced.len() as u64;
+            self.dice.between(0, unsynced + 1) as usize
+        };
+        let agent = &mut self.agents[at];
+        if agent.core.take().is_none() {
+            return;
+        }
+        // What was written but not synced may or may not have reached the disk, but never out of order.
+        let kept: Vec<_> = agent.unsynced.drain(..).take(keep).map(|(_, entry)| entry).collect();
+        agent.journal.extend(kept);
+        agent.tasks.clear();
+        self.count("agent crashed");
+        if let Some(connection) = self.agents[at].connection.take() {
+            self.server_notices_cut(connection);
+        }
+        let wait = self.dice.between(50, 8_000);
+        self.schedule(self.now + wait, Event::AgentStart { at });
+    }
+
+    /// Hands an input to an agent's core and does what it says.
+    pub fn agent_hears(&mut self, at: usize, input: Input) {
+        let now = self.now;
+        let mut out = Vec::new();
+        let Some(core) = self.agents[at].core.as_mut() else { return };
+        core.handle(now, input, &mut out);
+        self.agent_does(at, out);
+    }
+
+    fn agent_does(&mut self, at: usize, outputs: Vec<Output>) {
+        let life = self.agents[at].life;
+        for output in outputs {
+            match output {
+                Output::Write { position, entry } => self.agent_writes(at, position, entry),
+                Output::Begin(task) => self.agent_begins(at, task, false),
+                Output::Probe(task) => {
+                    self.count("looked up after a crash");
+                    self.agent_begins(at, task, true);
+                }
+                Output::Abort { no } => {
+                    self.count("abort");
+                    if let Some(working) = self.agents[at].tasks.get_mut(&no) {
+                        working.abort = true;
+                        self.schedule(self.now + 5, Event::TaskTurn { at, life, no });
+                    }
+                }
+                Output::Send(message) => self.to_server(at, message),
+                Output::List => {
+                    // The reading is made at one moment and handed in at a later one.
+                    let made = self.now + self.dice.between(1, 60);
+                    self.schedule(made, Event::ListMade { at, life });
+                }
+                Output::Read { domain } => {
+                    let when = self.now + self.dice.between(1, 30);
+                    self.schedule(when, Event::ReadMachine { at, life, domain });
+                }
+                Output::Ask { .. } => {}
+                Output::Disconnect { .. } => {
+                    if let Some(connection) = self.agents[at].connection.take() {
+                        self.server_notices_cut(connection);
+                    }
+                    self.agent_hears(at, Input::Cut);
+                    let when = self.now + self.dice.between(200, 3_000);
+                    self.schedule(when, Event::AgentDial { at });
+                }
+            }
+        }
+    }
+
+    fn agent_writes(&mut self, at: usize, position: u64, entry: JournalEntry) {
+        let forgotten = match (&entry, self.mutant) {
+            (JournalEntry::Intent { .. }, Some(Mutant::NoIntent)) => true,
+            (JournalEntry::Outcome { .. }, Some(Mutant::NoOutcome)) => true,
+            (JournalEntry::Tombstone { .. }, Some(Mutant::NoTombstone)) => true,
+            (JournalEntry::Floor { .. }, Some(Mutant::NoFloor)) => true,
+            _ => false,
+        };
+        let kept = if forgotten { JournalEntry::Unknown } else { entry };
+        let agent = &mut self.agents[at];
+        agent.unsynced.push((position, kept));
+        let life = agent.life;
+        let slow = self.dice.chance(20);
+        let delay = if slow { self.dice.between(100, 2_000) } else { self.dice.between(0, 8) };
+        if self.mutant == Some(Mutant::JournalNotSynced) {
+            self.schedule(self.now, Event::JournalSynced { at, life, position, truly: false });
+            self.schedule(self.now + delay + 500, Event::JournalSynced { at, life, position, truly: true });
+        } else {
+            self.schedule(self.now + delay, Event::JournalSynced { at, life, position, truly: true });
+        }
+    }
+
+    /// Journal entries up to a position have reached the disk (or the agent is told so).
+    pub fn journal_synced(&mut self, at: usize, position: u64, truly: bool) {
+        if truly {
+            let agent = &mut self.agents[at];
+            let (done, rest): (Vec<_>, Vec<_>) = agent.unsynced.drain(..).partition(|(p, _)| *p <= position);
+            agent.journal.extend(done.into_iter().map(|(_, entry)| entry));
+            agent.unsynced = rest;
+        }
+        self.agent_hears(at, Input::Synced(position));
+        let compacts = self.agents[at].core.as_ref().is_some_and(Core::wants_compacting);
+        if compacts && self.mutant.is_none() && self.agents[at].unsynced.is_empty() {
+            let agent = &mut self.agents[at];
+            if let Some(core) = agent.core.as_mut() {
+                agent.journal = core.compact();
+            }
+            self.count("journal compacted");
+        }
+    }
+
+    fn agent_begins(&mut self, at: usize, task: Task, looking: bool) {
+        self.check_is_recorded(&task);
+        if looking && self.mutant == Some(Mutant::NoProbe) {
+            let refusal = Refusal::new(Code::AgentInterrupted, "step", "interrupted");
+            self.agent_hears(at, Input::Ended { no: task.no, outcome: Outcome::Failed { refusal } });
+            return;
+        }
+        let account = format!("{}{}", task.mark, if task.undo { " undo" } else { "" });
+        let command = (*task.command).clone();
+        let performing = if looking {
+            Performing::looking(command, task.mark.clone(), task.undo)
+        } else {
+            Performing::new(command, task.mark.clone(), task.undo)
+        };
+        let no = task.no;
+        let takes = if looking { self.dice.between(1, 50) } else { duration(&task.command, &mut self.dice) };
+        let began = self.now + takes;
+        self.agents[at].tasks.insert(no, Working { performing, account, began, abort: false, task });
+        let life = self.agents[at].life;
+        self.schedule(began, Event::TaskTurn { at, life, no });
+    }
+
+    /// Lets a command do what it can do now.
+    pub fn task_turn(&mut self, at: usize, no: StepNo) {
+        let now = self.now;
+        let mutant = self.mutant;
+        let Some(mut working) = self.agents[at].tasks.remove(&no) else { return };
+        if now < working.began && !working.abort {
+            self.agents[at].tasks.insert(no, working);
+            return;
+        }
+        let before = self.on_states(at);
+        let host = self.agents[at].host.by(working.account.as_str());
+        let hands = Hands { machines: &host, disks: &host };
+        let abort = Cell::new(working.abort);
+        let waited = now.saturating_sub(working.began);
+        let turn = match (mutant, &*working.task.command) {
+            (Some(Mutant::GuardOff), Command::Undefine { domain }) => {
+                let _ = host.undefine(*domain);
+                Turn::Ended(Outcome::done())
+            }
+            (Some(Mutant::UndoByPath), Command::DeleteDisk { file, .. }) if working.task.undo => {
+                let _ = host.delete(file);
+                Turn::Ended(Outcome::done())
+            }
+            _ => working.performing.turn(&hands, waited, &Ear(&abort)),
+        };
+        self.check_no_harm(at, &working.task, &before);
+        self.host_moved(at);
+        if self.agents[at].host.crashed() {
+            self.count("agent crashed in a call");
+            self.crash_agent(at);
+            return;
+        }
+        match turn {
+            Turn::Wait { ms } => {
+                let life = self.agents[at].life;
+                self.agents[at].tasks.insert(no, working);
+                self.schedule(now + ms.max(1), Event::TaskTurn { at, life, no });
+            }
+            Turn::Ended(outcome) => {
+                self.count(match &outcome {
+                    Outcome::Done { .. } => "step done",
+                    Outcome::Failed { .. } => "step failed",
+                    Outcome::Refused { .. } => "step refused",
+                    Outcome::Revoked => "step revoked",
+                    Outcome::InDoubt { .. } => "step in doubt",
+                    Outcome::Unknown => "step unknown",
+                });
+                if let Command::ReadHost = &*working.task.command {
+                    self.list_now(at);
+                }
+                if let Some(domain) = working.task.command.domain() {
+                    self.read_machine(at, domain);
+                }
+                if self.dice.chance(15) {
+                    // Dies between the effect and its outcome.
+                    self.count("agent crashed before the outcome");
+                    self.crash_agent(at);
+                    return;
+                }
+                self.agent_hears(at, Input::Ended { no, outcome });
+            }
+        }
+    }
+
+    /// Reads a machine and hands the reading in.
+    pub fn read_machine(&mut self, at: usize, domain: Uuid) {
+        if let Ok(seen) = self.agents[at].host.read(domain) {
+            self.agent_hears(at, Input::Observed { domain, seen: seen.map(Box::new) });
+        }
+    }
+
+    fn list_now(&mut self, at: usize) {
+        if let Ok(all) = self.agents[at].host.list() {
+            self.agent_hears(at, Input::Listed(all));
+        }
+    }
+
+    /// Something may have changed on a host: events are raised, and what is due by itself is noted.
+    pub fn host_moved(&mut self, at: usize) {
+        let life = self.agents[at].life;
+        for domain in self.agents[at].host.take_changed() {
+            let when = self.now + self.dice.between(1, 40);
+            self.schedule(when, Event::ReadMachine { at, life, domain });
+        }
+        if let Some(due) = self.agents[at].host.next_due() {
+            self.schedule(due.max(self.now + 1), Event::HostTick { at });
+        }
+    }
+
+    /// The computer's power fails for a while, or for good.
+    pub fn power_off(&mut self, at: usize, for_good: bool) {
+        self.crash_agent(at);
+        self.agents[at].host.power_off();
+        if for_good {
+            self.agents[at].dead = true;
+            self.count("host died for good");
+        } else {
+            self.count("host powered off");
+            let when = self.now + self.dice.between(2_000, 30_000);
+            self.schedule(when, Event::PowerOn { at });
+        }
+    }
+}
+
+/// How long a command takes before it takes effect. Now and then it straddles the limits.
+fn duration(command: &Command, dice: &mut Dice) -> Ms {
+    let heavy = matches!(
+        command,
+        Command::BringBase { .. }
+            | Command::MakeDisk { content: DiskContent::Copy { .. }, .. }
+            | Command::Save { .. }
+    );
+    match dice.between(0, 1000) {
+        0..4 => dice.between(110_000, 130_000),
+        4..8 => dice.between(320_000, 340_000),
+        8..40 => dice.between(3_000, 20_000),
+        _ if heavy => dice.between(500, 4_000),
+        _ => dice.between(5, 400),
+    }
+}

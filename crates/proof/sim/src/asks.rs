@@ -1,0 +1,303 @@
+//! What clients ask for: for every kind of job a request that fits the world as it is. A kind without one does not
+//! compile.
+
+use hostler_model::access::Role;
+use hostler_model::agent::Roles;
+use hostler_model::hardware::GIB;
+use hostler_model::host::HostSpec;
+use hostler_model::job::JobKind;
+use hostler_model::request::{CreateVm, EditVm, Request, Secret, VmSource};
+use hostler_model::seen::Power;
+use hostler_model::setting::Settings;
+use hostler_model::template::{Deploy, TemplateSpec};
+use hostler_model::vm::{Origin, Vm};
+use hostler_model::{Name, Object, VmId};
+
+use crate::world::World;
+
+/// The folder of the library share on every simulated computer.
+pub const LIBRARY: &str = "/srv/library";
+/// The folder of the machines.
+pub const VMS: &str = "/vms";
+
+impl World {
+    /// Every object of the durable record.
+    pub fn record(&self) -> Vec<Object> {
+        use hostler_store::Store;
+        let mut store = self.store.clone();
+        store.load().map(|loaded| loaded.objects.into_iter().map(|s| s.object).collect()).unwrap_or_default()
+    }
+
+    /// A machine for which `fits`, by chance.
+    fn some_vm(&mut self, fits: impl Fn(&Vm) -> bool) -> Option<VmId> {
+        let drive = self.drive.as_ref()?;
+        let found: Vec<VmId> =
+            drive.engine().inventory().vms().filter(|vm| fits(vm)).map(|vm| vm.id).collect();
+        self.dice.pick(&found).copied()
+    }
+
+    /// A name that is most likely free.
+    fn some_name(&mut self, word: &str) -> Option<Name> {
+        let number = self.dice.between(0, 100_000);
+        Name::new(&format!("{word}-{number}")).ok()
+    }
+
+    /// A request of a kind that fits the world as it is.
+    pub fn request_of(&mut self, kind: JobKind) -> Option<Request> {
+        let on = |vm: &Vm| vm.power() == Power::Running;
+        let off = |vm: &Vm| matches!(vm.power(), Power::Off | Power::Crashed);
+        Some(match kind {
+            JobKind::CreateVm => Request::CreateVm(Box::new(self.creation()?)),
+            JobKind::StartVm => {
+                let vm = self.some_vm(|vm| off(vm) || vm.power() == Power::Saved)?;
+                Request::StartVm { vm }
+            }
+            JobKind::ShutDownVm => {
+                let limit_s = self.dice.chance(500).then(|| 20);
+                Request::ShutDownVm { vm: self.some_vm(on)?, limit_s }
+            }
+            JobKind::TurnOffVm => Request::TurnOffVm { vm: self.some_vm(|vm| vm.power().is_on())? },
+            JobKind::PauseVm => Request::PauseVm { vm: self.some_vm(on)? },
+            JobKind::ResumeVm => Request::ResumeVm { vm: self.some_vm(|vm| vm.power().is_paused())? },
+            JobKind::ResetVm => Request::ResetVm { vm: self.some_vm(on)? },
+            JobKind::SaveVm => {
+                Request::SaveVm { vm: self.some_vm(|vm| on(vm) || vm.power() == Power::Paused)? }
+            }
+            JobKind::DiscardSavedVm => {
+                Request::DiscardSavedVm { vm: self.some_vm(|vm| vm.power() == Power::Saved)? }
+            }
+            JobKind::EditVm => {
+                let name = if self.dice.chance(600) { self.some_name("renamed") } else { None };
+                let edit = EditVm { name, notes: Some("seen to".into()), tags: None };
+                Request::EditVm { vm: self.some_vm(|_| true)?, edit }
+            }
+            JobKind::SetVmHardware => {
+                let cpus = Some(1 + self.dice.between(0, 3) as u32);
+                Request::SetVmHardware { vm: self.some_vm(off)?, cpus, memory_mib: Some(256) }
+            }
+            JobKind::AttachDisk => {
+                Request::AttachDisk { vm: self.some_vm(|vm| on(vm) || off(vm))?, size_bytes: GIB }
+            }
+            JobKind::DetachDisk => {
+                let vm = self.some_vm(|vm| vm.spec.hardware.disks.len() > 1)?;
+                let found = self.drive.as_ref()?.engine().inventory().vm(vm)?.spec.hardware.disks.last()?.no;
+                let delete = self.dice.chance(500);
+                Request::DetachDisk { vm, disk: found, delete }
+            }
+            JobKind::SetVmMedia => {
+                let item = if self.dice.chance(700) { self.item("install.iso") } else { None };
+                Request::SetVmMedia { vm: self.some_vm(|vm| on(vm) || off(vm))?, item }
+            }
+            JobKind::DeleteVm => {
+                let disks = self.dice.chance(700);
+                let vm = self.some_vm(|vm| !vm.power().is_on() && (!disks || vm.origin != Origin::Found))?;
+                Request::DeleteVm { vm, disks }
+            }
+            JobKind::AdoptVm => Request::AdoptVm { vm: self.some_vm(|vm| vm.origin == Origin::Found)? },
+            JobKind::RefreshVm => Request::RefreshVm { vm: self.some_vm(|_| true)? },
+            JobKind::RefreshHost => Request::RefreshHost { host: self.some_host()? },
+            JobKind::EditHost => {
+                let spec = HostSpec { available: self.dice.chance(900), ..HostSpec::default() };
+                Request::EditHost { host: self.some_host()?, spec }
+            }
+            JobKind::DeclareHostDead => {
+                let at = self.agents.iter().position(|agent| agent.dead)?;
+                let confirm = self.agents[at].facts.host_name.clone();
+                Request::DeclareHostDead { host: self.agents[at].id.into(), confirm }
+            }
+            JobKind::EnrolAgent => Request::EnrolAgent(Box::new(self.enrolment()?)),
+            JobKind::RemoveAgent => {
+                // Only agents that were enrolled in passing: those with machines stay.
+                let known: Vec<_> = self.agents.iter().map(|agent| agent.id).collect();
+                let objects = self.record();
+                let agent = objects.iter().find_map(|object| match object {
+                    Object::Agent(agent) if !known.contains(&agent.id) => Some(agent.id),
+                    _ => None,
+                })?;
+                Request::RemoveAgent { agent, force: false }
+            }
+            JobKind::AddShare => {
+                let at = self.dice.between(0, self.agents.len() as u64) as usize;
+                let name = self.some_name("share")?;
+                let folder = format!("{LIBRARY}/{}", name.as_str());
+                Request::AddShare { name, agent: self.agents[at].id, folder }
+            }
+            JobKind::RefreshShare => Request::RefreshShare { share: self.share(false)? },
+            JobKind::RemoveShare => Request::RemoveShare { share: self.share(true)? },
+            JobKind::CreateTemplate => {
+                let name = self.some_name("template")?;
+                Request::CreateTemplate { spec: template(name, self.item("base.qcow2")?) }
+            }
+            JobKind::EditTemplate => {
+                let (id, mut spec) = self.template()?;
+                spec.cpus = 2;
+                Request::EditTemplate { template: id, spec }
+            }
+            JobKind::DeleteTemplate => {
+                let (id, spec) = self.template()?;
+                if spec.name.as_str() == "tiny" {
+                    return None;
+                }
+                Request::DeleteTemplate { template: id }
+            }
+            JobKind::CreateUser => {
+                let name = self.some_name("user")?;
+                Request::CreateUser { name, role: Role::ReadOnly, hash: Secret("hash".into()) }
+            }
+            JobKind::EditUser => {
+                Request::EditUser { user: self.user(true)?, role: None, disabled: Some(true), hash: None }
+            }
+            JobKind::DeleteUser => Request::DeleteUser { user: self.user(true)? },
+            JobKind::CreateToken => {
+                let name = self.some_name("token")?;
+                let sha256 = Secret("00".into());
+                Request::CreateToken { user: self.user(false)?, name, sha256, expires: None, session: false }
+            }
+            JobKind::RevokeToken => {
+                let token = self.record().iter().find_map(|object| match object {
+                    Object::Token(token) => Some(token.id),
+                    _ => None,
+                })?;
+                Request::RevokeToken { token }
+            }
+            JobKind::CreateEnrolment => Request::CreateEnrolment {
+                sha256: Secret("11".into()),
+                roles: Roles { host: true, library: true },
+                host_name: None,
+                valid_ms: 3_600_000,
+            },
+            JobKind::SetSettings => {
+                let starts_per_host = 2 + self.dice.between(0, 4) as u32;
+                Request::SetSettings { settings: Settings { starts_per_host, ..Settings::default() } }
+            }
+            JobKind::Refresher | JobKind::Unknown => return None,
+        })
+    }
+
+    /// A kind by chance: what touches machines most often.
+    pub fn some_request(&mut self) -> Option<Request> {
+        for _ in 0..8 {
+            let kind =
+                if self.dice.chance(350) { JobKind::CreateVm } else { *self.dice.pick(JobKind::ALL)? };
+            if let Some(request) = self.request_of(kind) {
+                return Some(request);
+            }
+        }
+        None
+    }
+
+    fn creation(&mut self) -> Option<CreateVm> {
+        let name = if self.dice.chance(50) { Name::new("twin").ok()? } else { self.some_name("vm")? };
+        let from = match self.dice.between(0, 4) {
+            0 => VmSource::Empty,
+            1 => VmSource::Disk { item: self.item("base.qcow2")?, deploy: Deploy::Copy },
+            2 => VmSource::Disk { item: self.item("base.qcow2")?, deploy: Deploy::Overlay },
+            _ => VmSource::Template { template: self.template()?.0 },
+        };
+        let seed =
+            if self.dice.chance(400) { [("token".to_owned(), "abc".to_owned())].into() } else { [].into() };
+        Some(CreateVm {
+            name,
+            from,
+            cpus: None,
+            memory_mib: Some(256),
+            firmware: None,
+            disk_bytes: None,
+            host: None,
+            start: self.dice.chance(600),
+            notes: String::new(),
+            tags: Vec::new(),
+            network: None,
+            seed,
+            candidates: Vec::new(),
+        })
+    }
+
+    fn some_host(&mut self) -> Option<hostler_model::HostId> {
+        let all: Vec<_> =
+            self.agents.iter().filter(|agent| !agent.dead).map(|agent| agent.id.into()).collect();
+        self.dice.pick(&all).copied()
+    }
+
+    fn enrolment(&mut self) -> Option<hostler_model::request::EnrolAgent> {
+        let token = self.record().iter().find_map(|object| match object {
+            Object::Enrolment(enrolment) if enrolment.used_by.is_none() => Some(enrolment.id),
+            _ => None,
+        })?;
+        let number = self.dice.bits();
+        Some(hostler_model::request::EnrolAgent {
+            agent: hostler_model::AgentId(uuid::Uuid::from_u128(
+                0xE000_0000 + u128::from(number % 1_000_000),
+            )),
+            token,
+            version: "1.0.0".into(),
+            certificate: "aa".into(),
+            certificate_until: hostler_model::Timestamp(2_000_000_000_000),
+            facts: hostler_model::host::HostFacts {
+                host_name: format!("late-{}", number % 1000),
+                ..Default::default()
+            },
+        })
+    }
+
+    fn item(&mut self, path: &str) -> Option<hostler_model::ItemId> {
+        let found: Vec<_> = self
+            .record()
+            .iter()
+            .filter_map(|object| match object {
+                Object::Item(item) if item.seen.path == path && item.missing_since.is_none() => Some(item.id),
+                _ => None,
+            })
+            .collect();
+        self.dice.pick(&found).copied()
+    }
+
+    fn template(&mut self) -> Option<(hostler_model::TemplateId, TemplateSpec)> {
+        let found: Vec<_> = self
+            .record()
+            .iter()
+            .filter_map(|object| match object {
+                Object::Template(template) => Some((template.id, template.spec.clone())),
+                _ => None,
+            })
+            .collect();
+        self.dice.pick(&found).cloned()
+    }
+
+    fn share(&mut self, added: bool) -> Option<hostler_model::ShareId> {
+        let found: Vec<_> = self
+            .record()
+            .iter()
+            .filter_map(|object| match object {
+                Object::Share(share) if !added || share.folder != LIBRARY => Some(share.id),
+                _ => None,
+            })
+            .collect();
+        self.dice.pick(&found).copied()
+    }
+
+    fn user(&mut self, added: bool) -> Option<hostler_model::UserId> {
+        let found: Vec<_> = self
+            .record()
+            .iter()
+            .filter_map(|object| match object {
+                Object::User(user) if !added || user.role != Role::Administrator => Some(user.id),
+                _ => None,
+            })
+            .collect();
+        self.dice.pick(&found).copied()
+    }
+}
+
+/// A template of a disk.
+pub fn template(name: Name, disk: hostler_model::ItemId) -> TemplateSpec {
+    TemplateSpec {
+        name,
+        notes: String::new(),
+        disk,
+        cpus: 1,
+        memory_mib: 256,
+        firmware: hostler_model::hardware::Firmware::Bios,
+        deploy: Deploy::Overlay,
+    }
+}

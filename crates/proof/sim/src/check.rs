@@ -1,0 +1,352 @@
+//! The invariants. What happened is counted at the simulated hypervisors, not where somebody only says so.
+
+use std::collections::BTreeMap;
+
+use hostler_agent_core::Task;
+use hostler_hypervisor::simulated::What;
+use hostler_model::channel::ToAgent;
+use hostler_model::command::Command;
+use hostler_model::job::{JobState, StepIs};
+use hostler_model::request::Request;
+use hostler_model::seen::Power;
+use hostler_model::vm::{Presence, Vm};
+use hostler_model::{Change, Key, Object, VmId};
+use hostler_store::{Revision, Store};
+use uuid::Uuid;
+
+use crate::asks::VMS;
+use crate::world::World;
+
+impl World {
+    /// Power of every machine on a host.
+    pub fn on_states(&self, at: usize) -> BTreeMap<Uuid, Power> {
+        self.agents[at].host.truth().into_iter().map(|seen| (seen.domain, seen.power)).collect()
+    }
+
+    /// What a command did to machines must be what its kind is for: no machine that is on is stopped, paused or
+    /// removed by anything else.
+    pub fn check_no_harm(&mut self, at: usize, task: &Task, before: &BTreeMap<Uuid, Power>) {
+        let after = self.on_states(at);
+        for (domain, power) in before.iter().filter(|(_, power)| power.is_on()) {
+            let now = after.get(domain).copied();
+            let stopped = now.is_none_or(|now| !now.is_on());
+            let paused = *power == Power::Running && now.is_some_and(|now| now == Power::Paused);
+            let aims = task.command.domain() == Some(*domain) && !task.undo;
+            let may = aims
+                && match &*task.command {
+                    Command::TurnOff { .. } | Command::ShutDown { .. } | Command::Save { .. } => stopped,
+                    Command::Pause { .. } => paused,
+                    _ => false,
+                };
+            if (stopped || paused) && !may {
+                self.fail(format!(
+                    "{} of {} harmed machine {domain}: {power:?} to {now:?}",
+                    task.command.word(),
+                    task.mark
+                ));
+            }
+            if now.is_none() {
+                self.fail(format!(
+                    "{} of {} removed machine {domain}, which was on",
+                    task.command.word(),
+                    task.mark
+                ));
+            }
+        }
+        let twice = self.agents.iter().enumerate().find_map(|(other, agent)| {
+            let theirs = agent.host.truth();
+            let both = theirs.iter().find(|seen| {
+                other != at
+                    && seen.power.is_on()
+                    && after.get(&seen.domain).is_some_and(|power| power.is_on())
+            });
+            both.map(|seen| seen.domain)
+        });
+        if let Some(domain) = twice {
+            self.fail(format!("machine {domain} runs twice"));
+        }
+    }
+
+    /// Nothing begins that is not in the durable record.
+    pub fn check_is_recorded(&mut self, task: &Task) {
+        if self.restored {
+            return;
+        }
+        let job = self.store.reader().ok().and_then(|mut reader| reader.job(task.mark.job).ok().flatten());
+        let recorded = job.is_some_and(|job| job.object.steps.iter().any(|step| step.key == task.mark.step));
+        // The store's own view holds what is committed and not synced, too: a crash shows the difference below.
+        if !recorded {
+            self.fail(format!("step {} begins and is not recorded", task.mark));
+        }
+    }
+
+    /// A revocation is asked of the agent: noted, so that it can be told from a conclusion.
+    pub fn check_limit_is_asked(&mut self, message: &ToAgent) {
+        if let ToAgent::Revoke { no, .. } = message {
+            self.revoked.insert(*no);
+            self.count("revocation asked");
+        }
+    }
+
+    /// What a commit says must not go back in any host's own history.
+    pub fn follow(&mut self, _revision: Revision, changes: &[Change]) {
+        for change in changes {
+            match &change.object {
+                Some(Object::Vm(vm)) => self.follow_vm(vm),
+                Some(Object::Job(job)) => {
+                    self.tell(|_| {
+                        let steps: Vec<String> = job
+                            .steps
+                            .iter()
+                            .map(|s| format!("{} {}{}", s.key, is_word(&s.is), why(&s.is)))
+                            .collect();
+                        format!(
+                            "job {} ({}) is {}: {}",
+                            job.id,
+                            job.kind.word(),
+                            job.state.word(),
+                            steps.join(", ")
+                        )
+                    });
+                    if job.state.is_ended() && !job.is_open() {
+                        self.count(ended_word(job.state));
+                    }
+                    if let Request::DetachDisk { vm, delete: false, .. }
+                    | Request::DeleteVm { vm, disks: false } = &job.request
+                    {
+                        self.let_go.insert(*vm);
+                    }
+                    if job.state == JobState::FailedKept || !job.warnings.is_empty() {
+                        // What was kept is named there: it is no orphan.
+                        for key in &job.about {
+                            if let Key::Vm(vm) = key {
+                                self.let_go.insert(*vm);
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn follow_vm(&mut self, vm: &Vm) {
+        let (Some(host), Some(observed)) = (vm.host, &vm.observed) else { return };
+        if let Some(known) = self.orders.get(&(vm.id, host))
+            && observed.order.is_before(*known)
+        {
+            let words = format!("{}: {:?} after {known:?}", vm.spec.name, observed.order);
+            self.fail(format!("the record goes back in a host's own history: {words}"));
+        }
+        self.orders.insert((vm.id, host), observed.order);
+        self.count("fact recorded");
+    }
+
+    /// What is derived equals what a fresh load derives.
+    pub fn check_derived(&mut self) {
+        let Some(drive) = &self.drive else { return };
+        let running = drive.engine().derived();
+        match self.fresh_engine() {
+            Ok(fresh) => {
+                let fresh = fresh.derived();
+                self.count("derived state compared");
+                if running != fresh {
+                    self.fail(format!(
+                        "what is derived differs from a fresh load: {}",
+                        difference(&running, &fresh)
+                    ));
+                }
+            }
+            Err(error) => self.fail(format!("the store cannot be loaded: {error}")),
+        }
+    }
+
+    /// At rest: every job has ended, record and hosts agree, nothing is orphaned, nothing happened twice, and what was
+    /// acknowledged is there.
+    pub fn check_at_rest(&mut self) {
+        let Some(drive) = &self.drive else {
+            return self.fail("the server is not up at the end".into());
+        };
+        let open = drive.engine().jobs().next().cloned();
+        if let Some(job) = open {
+            let owing: Vec<_> = job.steps.iter().map(|s| format!("{} {}", s.key, is_word(&s.is))).collect();
+            let words =
+                format!("{} ({}, {:?}): {}", job.label(), job.kind.word(), job.phase, owing.join(", "));
+            return self.fail(format!("a job does not end: {words}"));
+        }
+        self.check_derived();
+        self.check_twice();
+        self.check_acknowledged();
+        self.check_agreement();
+        self.check_orphans();
+    }
+
+    fn check_twice(&mut self) {
+        let mut found = None;
+        for (at, agent) in self.agents.iter().enumerate() {
+            agent.host.each_effect(|effect, times| {
+                // A guest may be asked again to let go: it did not hear the first time.
+                let may_repeat = matches!(effect.what, What::AskedToDetach | What::BaseBrought);
+                if times > 1 && effect.by.is_some() && !may_repeat && found.is_none() {
+                    found = Some(format!(
+                        "{:?} of {:?} on {} took effect {times} times on host {at}",
+                        effect.what, effect.by, effect.on
+                    ));
+                }
+            });
+        }
+        if let Some(what) = found {
+            self.fail(what);
+        }
+    }
+
+    fn check_acknowledged(&mut self) {
+        if self.restored {
+            return;
+        }
+        let Ok(mut reader) = self.store.reader() else { return };
+        for at in 0..self.clients.len() {
+            let client = &self.clients[at];
+            let Some(id) = client.acknowledged else { continue };
+            match reader.job(id) {
+                Ok(Some(job)) if job.object.request.kind() == client.request.kind() => {
+                    let key_kept = job.object.key.as_deref() == Some(client.key.as_str());
+                    if !key_kept {
+                        let words =
+                            format!("job {id} was acknowledged to client {at} and belongs to another");
+                        return self.fail(words);
+                    }
+                }
+                _ => {
+                    let words = format!("job {id} was acknowledged and is gone: {:?}", client.request.kind());
+                    return self.fail(words);
+                }
+            }
+        }
+    }
+
+    fn check_agreement(&mut self) {
+        let Some(drive) = &self.drive else { return };
+        let inv = drive.engine().inventory();
+        let mut wrong = None;
+        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.dead) {
+            let truth = agent.host.truth();
+            for seen in &truth {
+                let Some(vm) =
+                    inv.vms().find(|vm| vm.domain == seen.domain && vm.host == Some(agent.id.into()))
+                else {
+                    wrong = Some(format!("host {at} has machine {} and the record does not", seen.domain));
+                    break;
+                };
+                if vm.seen() != Some(seen) {
+                    let words = format!("{:?} against {:?}", vm.seen(), seen);
+                    wrong = Some(format!(
+                        "the record of {} on host {at} is not what it shows: {words}",
+                        vm.spec.name
+                    ));
+                    break;
+                }
+                if !matches!(vm.presence, Presence::Here | Presence::Elsewhere { .. }) {
+                    wrong = Some(format!("{} is on host {at} and counts as {:?}", vm.spec.name, vm.presence));
+                    break;
+                }
+            }
+            for vm in inv.vms().filter(|vm| vm.host == Some(agent.id.into())) {
+                let there = truth.iter().any(|seen| seen.domain == vm.domain);
+                if !there && !matches!(vm.presence, Presence::Missing { .. } | Presence::Planned) {
+                    wrong =
+                        Some(format!("{} is not on host {at} and counts as {:?}", vm.spec.name, vm.presence));
+                }
+                if vm.presence == Presence::Planned && !self.restored {
+                    wrong = Some(format!("{} is planned for ever", vm.spec.name));
+                }
+            }
+        }
+        if let Some(what) = wrong {
+            self.fail(what);
+        }
+    }
+
+    fn check_orphans(&mut self) {
+        if self.restored {
+            return;
+        }
+        let Some(drive) = &self.drive else { return };
+        let inv = drive.engine().inventory();
+        let mut wrong = None;
+        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.dead) {
+            let Some(folder) = agent.host.folder(&format!("{VMS}/x")) else { continue };
+            for (file, disk) in folder.files() {
+                let Some(owner) = disk.owner else { continue };
+                let kept = self.let_go.contains(&owner) || self.let_go.contains(&VmId(owner.0));
+                let known = inv.vm(owner).is_some_and(|vm| {
+                    vm.spec.hardware.disks.iter().any(|d| d.file == file)
+                        || vm
+                            .seen()
+                            .is_some_and(|s| s.disks.iter().any(|d| d.file.as_deref() == Some(file.as_str())))
+                });
+                if !kept && !known {
+                    wrong = Some(format!("{file} on host {at} belongs to nobody"));
+                }
+            }
+            if let Some((file, mark)) = folder.partials().first()
+                && !self.let_go.iter().any(|vm| file.contains(&vm.to_string()))
+            {
+                wrong = Some(format!("an unfinished {file} of {mark} is left on host {at}"));
+            }
+        }
+        if let Some(what) = wrong {
+            self.fail(what);
+        }
+    }
+}
+
+fn ended_word(state: JobState) -> &'static str {
+    match state {
+        JobState::Completed => "job completed",
+        JobState::CompletedWithWarnings => "job completed with warnings",
+        JobState::FailedUndone => "job failed, undone",
+        JobState::FailedKept => "job failed, kept",
+        JobState::FailedCleanupOwed => "job failed, clean-up owed",
+        JobState::Cancelled => "job cancelled",
+        JobState::Queued | JobState::Running | JobState::Undoing => "job open",
+    }
+}
+
+fn is_word(is: &StepIs) -> &'static str {
+    match is {
+        StepIs::Held => "held",
+        StepIs::Out => "out",
+        StepIs::Revoking => "revoking",
+        StepIs::Done { .. } => "done",
+        StepIs::Failed { .. } => "failed",
+        StepIs::Revoked => "revoked",
+        StepIs::InDoubt { .. } => "in doubt",
+        StepIs::Undoing => "undoing",
+        StepIs::UndoWaits { .. } => "undo waits",
+        StepIs::Undone => "undone",
+        StepIs::Kept { .. } => "kept",
+    }
+}
+
+fn why(is: &StepIs) -> String {
+    match is {
+        StepIs::Failed { error } | StepIs::InDoubt { error } | StepIs::Kept { error } => {
+            format!(" ({}: {})", error.code, error.cause)
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where two derived states part, in few words.
+fn difference(one: &hostler_engine::Derived, other: &hostler_engine::Derived) -> String {
+    let (one, other) = (format!("{one:#?}"), format!("{other:#?}"));
+    let parts = one.lines().zip(other.lines()).enumerate().find(|(_, (a, b))| a != b);
+    match parts {
+        Some((line, (a, b))) => {
+            let before: Vec<&str> = one.lines().skip(line.saturating_sub(4)).take(4).map(str::trim).collect();
+            format!("line {line}, after {}: running {:?}, loaded {:?}", before.join(" "), a.trim(), b.trim())
+        }
+        None => "one is longer".to_owned(),
+    }
+}

@@ -1,0 +1,170 @@
+//! `hostler-sim`: stories from seeds, one story in words, and the test of the stories by planted faults.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use hostler_sim::mutant::Mutant;
+use hostler_sim::story::{Size, run};
+
+/// What must have happened at least once in a run of many seeds: what never happens proves nothing.
+const MUST_HAPPEN: &[&str] = &[
+    "abort",
+    "agent connected",
+    "agent crashed",
+    "agent crashed before the outcome",
+    "agent crashed in a call",
+    "agent silent",
+    "asked again, same job",
+    "backup restored",
+    "cancel asked",
+    "commit failed",
+    "commit of unknown fate",
+    "connection cut",
+    "deaf guests",
+    "derived state compared",
+    "disk full",
+    "events lost",
+    "fact recorded",
+    "host declared dead",
+    "host died for good",
+    "host powered off",
+    "job cancelled",
+    "job completed",
+    "job completed with warnings",
+    "job failed, undone",
+    "libvirt connection broken in a call",
+    "libvirt silent",
+    "looked up after a crash",
+    "meddled behind the manager's back",
+    "message doubled",
+    "message late",
+    "message lost",
+    "request acknowledged",
+    "request refused: busy",
+    "request refused: state",
+    "revocation asked",
+    "server crashed between commit and release",
+    "server crashed between inputs",
+    "server crashed in the midst of release",
+    "server crashed inside a commit",
+    "server loaded anew",
+    "step done",
+    "step failed",
+    "step in doubt",
+    "step refused",
+    "step revoked",
+];
+/// From how many seeds on every one of them must have happened.
+const ENOUGH_SEEDS: u64 = 300;
+/// Within how many seeds each planted fault must be found.
+const FIND_WITHIN: u64 = 2_000;
+
+/// Tells stories of a fleet from seeds and checks that its invariants hold.
+#[derive(Parser)]
+#[command(
+    after_help = "Examples:\n  hostler-sim --seeds 1000\n  hostler-sim --story 42\n  hostler-sim --mutants"
+)]
+struct Arguments {
+    /// How many seeds.
+    #[arg(long, default_value_t = 300)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Tell one seed's story in words.
+    #[arg(long, value_name = "SEED")]
+    story: Option<u64>,
+    /// Plant each fault and see that it is found.
+    #[arg(long)]
+    mutants: bool,
+    /// Tell a story with this planted fault.
+    #[arg(long, value_name = "WORDS")]
+    mutant: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let planted =
+        arguments.mutant.as_deref().and_then(|w| Mutant::ALL.iter().copied().find(|m| m.word() == w));
+    if let Some(seed) = arguments.story {
+        return story(seed, planted);
+    }
+    if arguments.mutants { mutants() } else { seeds(arguments.from, arguments.seeds) }
+}
+
+fn story(seed: u64, planted: Option<Mutant>) -> ExitCode {
+    let ending = run(seed, Size::default(), planted, true);
+    for line in &ending.told {
+        println!("{line}");
+    }
+    match ending.failure {
+        Some(what) => {
+            println!("seed {seed}: {what}");
+            ExitCode::FAILURE
+        }
+        None => {
+            println!("seed {seed}: all invariants hold after {} events", ending.events);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn seeds(from: u64, count: u64) -> ExitCode {
+    let began = Instant::now();
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let (mut bad, mut events, mut lasted) = (0, 0, 0);
+    for seed in from..from + count {
+        let ending = run(seed, Size::default(), None, false);
+        for (what, times) in ending.counts {
+            *counts.entry(what).or_default() += times;
+        }
+        events += ending.events;
+        lasted += ending.lasted_ms;
+        if let Some(what) = ending.failure {
+            bad += 1;
+            if bad <= 20 {
+                println!("seed {seed}: {what}");
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("how often each thing happened:");
+    for (what, times) in &counts {
+        println!("  {times:>10}  {what}");
+    }
+    let never: Vec<&&str> = MUST_HAPPEN.iter().filter(|what| !counts.contains_key(**what)).collect();
+    println!(
+        "{count} seeds, {:.0} seeds/s, {} events and {:.1} virtual minutes a seed, {bad} bad",
+        count as f64 / seconds,
+        events / count.max(1),
+        lasted as f64 / count.max(1) as f64 / 60_000.0,
+    );
+    if count >= ENOUGH_SEEDS && !never.is_empty() {
+        println!("never happened: {never:?}");
+        return ExitCode::FAILURE;
+    }
+    if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn mutants() -> ExitCode {
+    let mut missed = 0;
+    println!("{:<40} {:>6}  found as", "planted fault", "seed");
+    for mutant in Mutant::ALL {
+        let found = (1..=FIND_WITHIN).find_map(|seed| {
+            run(seed, Size::default(), Some(*mutant), false).failure.map(|what| (seed, what))
+        });
+        match found {
+            Some((seed, what)) => {
+                let short: String = what.chars().take(110).collect();
+                println!("{:<40} {seed:>6}  {short}", mutant.word());
+            }
+            None => {
+                missed += 1;
+                println!("{:<40} {:>6}  NOT FOUND", mutant.word(), "-");
+            }
+        }
+    }
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,64 @@
+//! Planted faults: ways in which the code around the engine could be wrong. Each must be found by the stories, or the
+//! stories prove nothing.
+
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
+        /// A planted fault.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mutant { $(
+            $(#[$doc])*
+            $name,
+        )* }
+
+        impl Mutant {
+            /// Every planted fault.
+            pub const ALL: &'static [Mutant] = &[$(Mutant::$name),*];
+
+            /// What it is called.
+            pub fn word(self) -> &'static str {
+                match self { $(Mutant::$name => $word),* }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// Effects leave before the commit is durable.
+    EffectsBeforeCommit = "effects before the commit";
+    /// The agent keeps no intent.
+    NoIntent = "no intent record";
+    /// The agent is told that its journal is durable when it is not.
+    JournalNotSynced = "journal not synced";
+    /// The agent keeps no outcome.
+    NoOutcome = "no outcome record";
+    /// The agent keeps no tombstone of what was revoked.
+    NoTombstone = "no tombstone";
+    /// An undo removes what lies at the path, whoever made it.
+    UndoByPath = "undo by path, not by mark";
+    /// A machine's definition is removed without a look at its power.
+    GuardOff = "guard of undefine off";
+    /// What was in doubt after a crash is called not done without a look.
+    NoProbe = "no look after a crash";
+    /// A step that is delivered again is begun again.
+    DeliveredTwice = "delivered twice, begun twice";
+    /// Reports of a session that is over are taken for the present one's.
+    StaleSession = "reports of an old session accepted";
+    /// Facts lose their order: each seems the newest.
+    FactsWithoutOrder = "older fact overwrites a newer one";
+    /// The locks of open jobs are lost at a restart.
+    LocksLost = "locks lost at restart";
+    /// Idempotency keys are lost at a restart.
+    KeysLost = "keys forgotten at restart";
+    /// Recorded choices are lost at a restart, so plans choose again.
+    ChoicesLost = "choices made again";
+    /// The point of no return is lost at a restart.
+    PointLost = "point not recorded";
+    /// A limit that has passed counts as a failure without asking the agent.
+    LimitIsFailure = "limit taken for failure";
+    /// Steps that are out are lost at a restart.
+    StepsLost = "open steps not recorded";
+    /// The epoch is not raised at a start, so numbers are used again.
+    EpochNotRaised = "old epoch used again";
+    /// The agent forgets what is below the floor without refusing it later.
+    NoFloor = "pruned without a floor";
+}

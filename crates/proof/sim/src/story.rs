@@ -1,0 +1,243 @@
+//! One seed's story: a fleet is set up, clients ask, faults strike, the storm ends, and at rest everything must be
+//! true.
+
+use std::collections::BTreeMap;
+
+use hostler_hypervisor::simulated::{LibraryFile, SharedFolder, SimulatedHost};
+use hostler_model::access::{Actor, Role, User};
+use hostler_model::agent::{Agent as AgentRecord, Roles};
+use hostler_model::hardware::{DiskFormat, GIB};
+use hostler_model::host::{Host, HostFacts, HostSpec};
+use hostler_model::library::{ImageFacts, Item, ItemKind, SeenItem, Share};
+use hostler_model::template::Template;
+use hostler_model::{AgentId, Change, ItemId, Name, Object, ShareId, TemplateId, Timestamp, UserId};
+use hostler_store::{Commit, Counters, Store};
+use uuid::Uuid;
+
+use crate::agent::Agent;
+use crate::asks::{LIBRARY, VMS, template};
+use crate::mutant::Mutant;
+use crate::world::{Event, World};
+
+/// How large a story is.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Computers.
+    pub hosts: usize,
+    /// Requests.
+    pub asks: usize,
+    /// Faults.
+    pub faults: usize,
+    /// How long the storm lasts, in milliseconds.
+    pub storm_ms: u64,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { hosts: 5, asks: 50, faults: 30, storm_ms: 300_000 }
+    }
+}
+
+/// How a story ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// How often things happened.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// The first violation.
+    pub failure: Option<String>,
+    /// The story in words, when it was to be told.
+    pub told: Vec<String>,
+    /// Events in it.
+    pub events: u64,
+    /// How long it took in virtual time, in milliseconds.
+    pub lasted_ms: u64,
+}
+
+/// The longest a world may take to come to rest after the storm: every limit there is, one after another, and some.
+const REST_BY_MS: u64 = 3_600_000;
+/// How long it must be quiet before it counts as at rest.
+const QUIET_MS: u64 = 30_000;
+
+/// Tells the story of a seed.
+pub fn run(seed: u64, size: Size, mutant: Option<Mutant>, tell: bool) -> Ending {
+    let mut world = World::new(seed, mutant, tell);
+    set_up(&mut world, size.hosts);
+    let from = 3_000;
+    for _ in 0..size.faults {
+        let at = world.dice.between(from, size.storm_ms);
+        world.schedule(at, Event::Fault);
+    }
+    drive_storm(&mut world, size, from);
+    let storm_end = size.storm_ms + 1_000;
+    world.schedule(storm_end, Event::Calm);
+    world.run_until(storm_end);
+    settle(&mut world);
+    if world.failure.is_none() {
+        world.check_at_rest();
+    }
+    Ending {
+        counts: std::mem::take(&mut world.counts),
+        failure: world.failure.take(),
+        told: world.told.take().unwrap_or_default(),
+        events: world.events,
+        lasted_ms: world.now,
+    }
+}
+
+/// Lets clients ask at their times while faults strike at theirs.
+fn drive_storm(world: &mut World, size: Size, from: u64) {
+    let mut asks: Vec<u64> = (0..size.asks).map(|_| world.dice.between(from, size.storm_ms)).collect();
+    asks.sort_unstable();
+    for (n, at) in asks.into_iter().enumerate() {
+        world.run_until(at);
+        if world.failure.is_some() {
+            return;
+        }
+        if let Some(request) = world.some_request() {
+            world.count(request.kind().word());
+            let wait = world.dice.chance(300);
+            world.client(request, format!("key-{n}"), wait);
+        }
+    }
+}
+
+/// Waits until nothing is open and nothing has moved for a while.
+fn settle(world: &mut World) {
+    let by = world.now + REST_BY_MS;
+    while world.failure.is_none() && world.now < by {
+        world.run_until(world.now + QUIET_MS);
+        let busy = world.drive.as_ref().is_none_or(|drive| drive.engine().jobs().next().is_some());
+        let waiting =
+            world.clients.iter().any(|client| client.acknowledged.is_none() && client.refused.is_none());
+        let cut = world.agents.iter().any(|agent| {
+            !agent.dead && !world.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id))
+        });
+        if busy || waiting || cut {
+            continue;
+        }
+        // Two pictures, so that what the first one showed has been acted on.
+        world.picture_everything();
+        world.run_until(world.now + QUIET_MS);
+        world.picture_everything();
+        world.run_until(world.now + QUIET_MS);
+        let busy = world.drive.as_ref().is_none_or(|drive| drive.engine().jobs().next().is_some());
+        if !busy {
+            return;
+        }
+    }
+}
+
+fn set_up(world: &mut World, hosts: usize) {
+    let at = Timestamp(1_700_000_000_000);
+    let mut objects: Vec<Object> = Vec::new();
+    let base = LibraryFile {
+        item: SeenItem {
+            path: "base.qcow2".into(),
+            kind: ItemKind::Disk,
+            size_bytes: 14 << 20,
+            modified: at,
+            image: Some(ImageFacts { format: DiskFormat::Qcow2, virtual_size_bytes: GIB }),
+            problem: None,
+        },
+        sha256: "b".repeat(64),
+        virtual_size_bytes: GIB,
+    };
+    let iso = LibraryFile {
+        item: SeenItem {
+            path: "install.iso".into(),
+            kind: ItemKind::Iso,
+            size_bytes: 1 << 20,
+            modified: at,
+            image: None,
+            problem: None,
+        },
+        sha256: "c".repeat(64),
+        virtual_size_bytes: 1 << 20,
+    };
+    let name = |text: &str| Name::mended(text);
+    for n in 0..hosts {
+        let id = AgentId(Uuid::from_u128(0xA000 + n as u128));
+        let facts = HostFacts {
+            host_name: format!("host-{n}"),
+            os: "Debian".into(),
+            cpus: 8,
+            memory_mib: 8192,
+            libvirt: "9.0.0".into(),
+            qemu: "7.2.0".into(),
+            libvirt_answers: true,
+            vm_folder: VMS.into(),
+            base_folder: "/bases".into(),
+            boot_id: "boot".into(),
+            ..HostFacts::default()
+        };
+        let host = SimulatedHost::new(n as u64, VMS, 64 * GIB);
+        let library = SharedFolder::new(64 * GIB);
+        library.put_library_file(&format!("{LIBRARY}/base.qcow2"), base.clone());
+        library.put_library_file(&format!("{LIBRARY}/install.iso"), iso.clone());
+        host.mount(LIBRARY, library);
+        objects.push(Object::from(AgentRecord {
+            id,
+            name: name(&facts.host_name),
+            roles: Roles { host: true, library: true },
+            version: "1.0.0".into(),
+            certificate: format!("{n:x}"),
+            certificate_until: Timestamp(2_000_000_000_000),
+            enrolled: at,
+        }));
+        objects.push(Object::from(Host {
+            id: id.into(),
+            name: name(&facts.host_name),
+            spec: HostSpec::default(),
+            facts: facts.clone(),
+            dead_since: None,
+            created: at,
+        }));
+        let share = ShareId(Uuid::from_u128(0xB000 + n as u128));
+        objects.push(Object::from(Share {
+            id: share,
+            name: name(&format!("library-{n}")),
+            agent: id,
+            folder: LIBRARY.into(),
+            notes: String::new(),
+            created: at,
+        }));
+        for (m, file) in [&base, &iso].into_iter().enumerate() {
+            objects.push(Object::from(Item {
+                id: ItemId(Uuid::from_u128(0xC000 + (n * 2 + m) as u128)),
+                share,
+                name: name(&file.item.path),
+                seen: file.item.clone(),
+                missing_since: None,
+                created: at,
+            }));
+        }
+        world.agents.push(Agent::new(id, host, facts));
+    }
+    objects.push(Object::from(Template {
+        id: TemplateId(Uuid::from_u128(0xD000)),
+        spec: template(name("tiny"), ItemId(Uuid::from_u128(0xC000))),
+        created: at,
+    }));
+    for (n, role) in [Role::Administrator, Role::ReadOnly].into_iter().enumerate() {
+        objects.push(Object::from(User {
+            id: UserId(Uuid::from_u128(0xE000 + n as u128)),
+            name: name(role.words()),
+            role,
+            disabled: false,
+            created: at,
+        }));
+    }
+    let changes = objects
+        .into_iter()
+        .map(|object| Change { key: object.key(), object: Some(object), job: None, actor: Actor::System })
+        .collect();
+    let commit = Commit { at, changes, counters: Counters { next_job: 1 }, settles_restore: false };
+    if let Err(error) = world.store.clone().commit(&commit) {
+        world.fail(format!("the world cannot be set up: {error}"));
+    }
+    world.start_server();
+    for at in 0..world.agents.len() {
+        let when = world.dice.between(0, 500);
+        world.schedule(when, Event::AgentStart { at });
+    }
+}
