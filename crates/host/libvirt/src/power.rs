@@ -39,7 +39,8 @@ fn plain(state: State) -> Power {
         },
         s::VIR_DOMAIN_SHUTDOWN => Power::ShuttingDown,
         s::VIR_DOMAIN_SHUTOFF => match state.reason {
-            s::VIR_DOMAIN_SHUTOFF_CRASHED | s::VIR_DOMAIN_SHUTOFF_FAILED => Power::Crashed,
+            s::VIR_DOMAIN_SHUTOFF_CRASHED => Power::Crashed,
+            // Also the reason *failed*: it did not start, so nothing of it has crashed.
             _ => Power::Off,
         },
         s::VIR_DOMAIN_CRASHED => Power::Crashed,
@@ -71,7 +72,7 @@ mod tests {
             (5, 3, Power::Crashed),
             (5, 4, Power::Off),
             (5, 5, Power::Off),
-            (5, 6, Power::Crashed),
+            (5, 6, Power::Off),
             (6, 1, Power::Crashed),
             (7, 0, Power::Suspended),
             (99, 0, Power::Unknown),

@@ -25,32 +25,36 @@ impl Driver {
         let domain = wanted.identity.domain;
         let subject = Subject::Domain(domain);
         let folder = self.folder_of(domain);
+        let is_new = !folder.exists();
         // QEMU's account passes through it to the disks, and nobody else lists it.
         let made = DirBuilder::new().recursive(true).mode(0o711).create(&folder);
         made.map_err(|why| subject.trouble(io_error(&folder, &why)))?;
-        self.pool
-            .with(|connection| {
-                // Redefining would overwrite what is there; who calls has looked, but may have looked too early.
-                match connection.domain(domain) {
-                    Ok(_) => return Err(Error::refused("the host has a machine with this UUID already")),
-                    Err(why) if why.kind() == Kind::NoDomain => {}
-                    Err(why) => return Err(why),
-                }
-                let capabilities = Element::parse(&connection.capabilities()?)?;
-                let machine_type = patch::canonical_q35(&capabilities).ok_or_else(|| {
-                    Error::own(
-                        "QEMU on this host offers no q35 machine: is qemu-system-x86 installed?".into(),
-                    )
-                })?;
-                let around = Surroundings {
-                    kvm: self.kvm.load(Ordering::Relaxed),
-                    machine_type: &machine_type,
-                    folder: &folder,
-                    is_bridge: &is_bridge,
-                };
-                connection.define(&definition::domain(wanted, &around).to_xml()).map(drop)
-            })
-            .map_err(|why| subject.trouble(why))
+        let defined = self.pool.with(|connection| {
+            // Redefining would overwrite what is there; who calls has looked, but may have looked too early.
+            match connection.domain(domain) {
+                Ok(_) => return Err(Error::refused("the host has a machine with this UUID already")),
+                Err(why) if why.kind() == Kind::NoDomain => {}
+                Err(why) => return Err(why),
+            }
+            let capabilities = Element::parse(&connection.capabilities()?)?;
+            let machine_type = patch::canonical_q35(&capabilities).ok_or_else(|| {
+                Error::own("QEMU on this host offers no q35 machine: is qemu-system-x86 installed?".into())
+            })?;
+            let around = Surroundings {
+                kvm: self.kvm.load(Ordering::Relaxed),
+                machine_type: &machine_type,
+                folder: &folder,
+                is_bridge: &is_bridge,
+            };
+            connection.define(&definition::domain(wanted, &around).to_xml()).map(drop)
+        });
+        defined.map_err(|why| {
+            // Only when empty; what was interrupted may be defined all the same and needs its folder.
+            if is_new && !why.is_lost() {
+                let _ = fs::remove_dir(&folder);
+            }
+            subject.trouble(why)
+        })
     }
 
     pub(super) fn remove_definition(&self, domain: Uuid) -> Result<(), Trouble> {
