@@ -10,6 +10,7 @@ mod test;
 mod tiny_linux;
 mod tree;
 mod trouble;
+mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,31 @@ enum Developer {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// From nothing to a running machine: packages, build, server and agent, a tiny Linux, a template, a machine.
+    Up {
+        /// List the system packages that are missing and stop.
+        #[arg(long)]
+        no_install: bool,
+        /// Let an installed package be replaced by the release's older one where nothing else fits.
+        #[arg(long)]
+        allow_downgrades: bool,
+        /// Put all state below this folder rather than below /var/lib.
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
+        /// Where browsers and the command line connect.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<String>,
+        /// Where agents connect.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        agent_listen: Option<String>,
+    },
+    /// Tell stories of a simulated fleet from seeds, and see that its invariants hold.
+    #[command(disable_help_flag = true, allow_hyphen_values = true)]
+    Sim {
+        /// What the simulator is told: --seeds N, --from S, --story S, --mutants.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run everything that CI runs: packages, format, lints, rules, and all tests.
     Test {
         /// Run these phases alone (repeat the flag or part the names by commas).
@@ -76,6 +102,11 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::Packages { no_install, allow_downgrades } => {
             packages::ensure(&Group::ALL, Manners { only_list: no_install, allow_downgrades })?;
         }
+        Developer::Up { no_install, allow_downgrades, state, listen, agent_listen } => {
+            let manners = Manners { only_list: no_install, allow_downgrades };
+            up::up(&up::Wishes { manners, state, listen, agent_listen })?;
+        }
+        Developer::Sim { arguments } => sim(&arguments)?,
         Developer::Test { list: true, .. } => test::list(),
         Developer::Test { only, allow_downgrades, .. } => {
             test::run(&only, Manners { only_list: false, allow_downgrades })?;
@@ -84,4 +115,18 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::TinyLinux { out: None } => println!("{}", tiny_linux::build()?.display()),
     }
     Ok(())
+}
+
+/// The simulator, built to be quick, in the place of this process's own output.
+fn sim(arguments: &[String]) -> Result<(), Trouble> {
+    let mut cargo = std::process::Command::new("cargo");
+    cargo.args(["run", "--quiet", "--release", "-p", "hostler-sim", "--"]).args(arguments);
+    let ended = cargo.current_dir(tree::top()).status();
+    match ended {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => {
+            Err(Trouble::new("The simulator found something, or could not run.", "Read what it said above."))
+        }
+        Err(error) => Err(Trouble::new(format!("cargo could not be started: {error}."), "Install Rust.")),
+    }
 }
