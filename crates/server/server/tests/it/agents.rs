@@ -6,12 +6,13 @@ use base64::Engine;
 use hostler_model::access::Actor;
 use hostler_model::agent::Roles;
 use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
-use hostler_model::command::{Command, Outcome};
-use hostler_model::job::JobState;
+use hostler_model::command::{Answer, Command, Outcome};
+use hostler_model::job::{JobKind, JobState};
 use hostler_model::request::Request;
 use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Code, Key};
 use hostler_server::Ask;
+use hostler_server::store::JobFilter;
 use hostler_wire::ConnectError;
 use uuid::Uuid;
 
@@ -120,10 +121,10 @@ async fn an_agent_that_leaves_or_falls_silent_is_lost() {
     site.handle().ask(Ask::new(Actor::System, Request::SetSettings { settings })).await.unwrap();
     let (a, b) = (site.enrolled("host-a").await, site.enrolled("host-b").await);
     let (leaves, mut silent) = (site.connect(&a).await, site.connect(&b).await);
-    leaves.session.kill.cut("the cable was pulled");
-    until("host-a is lost", || !site.handle().picture().answers(a.about.agent)).await;
-    assert!(site.handle().picture().answers(b.about.agent));
     let begun = std::time::Instant::now();
+    drop(leaves);
+    until("host-a is lost", || !site.handle().picture().answers(a.about.agent)).await;
+    assert!(site.handle().picture().answers(b.about.agent), "silence takes longer to notice");
     let why = silent.end().await;
     assert!(begun.elapsed() >= Duration::from_millis(2_000), "{why} after {:?}", begun.elapsed());
     until("host-b is lost", || !site.handle().picture().answers(b.about.agent)).await;
@@ -211,6 +212,40 @@ async fn a_question_is_answered_by_the_agent_or_refused_in_time() {
     agent.say(FromAgent::Answer { question, answer: Ok(bytes) });
     let lost = ask(site.handle().clone());
     while !matches!(agent.next().await.unwrap(), ToAgent::Ask { .. }) {}
-    agent.session.kill.cut("gone");
+    drop(agent);
     assert_eq!(code(tokio::time::timeout(PATIENCE, lost).await.unwrap().unwrap()), Code::HostNotResponding);
+}
+
+#[tokio::test]
+async fn agents_and_shares_are_refreshed_by_the_clock() {
+    let site = site().await;
+    let identity = site.enrolled("host-a").await;
+    let mut agent = site.connect(&identity).await;
+    let name = hostler_model::Name::new("images").unwrap();
+    let add = Request::AddShare { name, agent: identity.about.agent, folder: "/srv/images".into() };
+    let handle = site.handle().clone();
+    let asked = tokio::spawn(async move { handle.ask(Ask::new(Actor::System, add)).await });
+    let mut reads = 0;
+    let mut pictures = 0;
+    let settings = Settings { vm_refresh_s: 1, share_refresh_s: 1, ..Settings::default() };
+    site.handle().ask(Ask::new(Actor::System, Request::SetSettings { settings })).await.unwrap();
+    while reads < 3 || pictures < 2 {
+        match agent.next().await.unwrap() {
+            ToAgent::Picture => {
+                pictures += 1;
+                agent.picture();
+            }
+            ToAgent::Do { no, command, .. } => {
+                assert!(matches!(*command, Command::ScanShare { .. }), "{command:?}");
+                reads += 1;
+                let answer = Answer::Share { items: Vec::new() };
+                agent.report(ReportBody::Ended { no, outcome: Outcome::Done { answer } });
+            }
+            _ => {}
+        }
+    }
+    asked.await.unwrap().unwrap();
+    let filter = JobFilter { kinds: vec![JobKind::RefreshShare], ..JobFilter::default() };
+    let jobs = site.handle().read(move |reader| reader.jobs(&filter, 10)).await.unwrap();
+    assert!(!jobs.is_empty() && jobs.iter().all(|stored| stored.object.actor == Actor::System));
 }

@@ -23,7 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct Site {
     pub server: Server,
-    pub folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Site {
@@ -160,7 +160,7 @@ pub async fn site() -> Site {
 pub async fn site_on<S: Store + 'static>(store: S) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_on(config(&folder), store, None).await.unwrap();
-    Site { server, folder }
+    Site { server, _folder: folder }
 }
 
 pub fn config(folder: &TempDir) -> Config {

@@ -47,7 +47,8 @@ async fn a_change_whose_fate_was_unknown_and_that_was_kept_is_found_by_its_key()
     let asked = || Ask { key: Some("k".into()), ..make_user("bob") };
     assert_eq!(code(site.handle().ask(asked()).await), Code::StoreUnavailable);
     until("the store works", || site.handle().trouble().is_none()).await;
-    assert!(matches!(watch.next().await, Some(News::Missed)), "a watcher is told that it missed something");
+    let news = tokio::time::timeout(PATIENCE, watch.next()).await.unwrap();
+    assert!(matches!(news, Some(News::Missed)), "a watcher is told that it missed something");
     site.handle().ask(asked()).await.unwrap();
     assert_eq!(site.handle().picture().of_kind(Kind::User).count(), 2, "bob was made once");
 }
