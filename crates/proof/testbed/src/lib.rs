@@ -1,1 +1,20 @@
-//! Real hosts in namespaces, simulated fleets, end-to-end stories.
+//! Real hosts in namespaces, a real server beside them, simulated fleets; stories that show what Hostler promises.
+//!
+//! A [`Host`] is a libvirt and an agent of its own behind a power switch; a [`Site`] is a server with hosts. Both run
+//! the programs that users run, as processes that can be killed, and talk to them as users do: by REST, by `virsh`.
+//! It must not reach into server or agent, nor touch the computer's own libvirt. Called by its own stories, by the
+//! binary `hostler-testbed`, and by `cargo xtask bench`.
+
+mod commands;
+mod first;
+mod ground;
+mod host;
+mod process;
+mod trouble;
+
+pub use commands::{PROGRAMS, program};
+pub use first::{First, run_first};
+pub use ground::Ground;
+pub use host::Host;
+pub use process::{Process, wait_for};
+pub use trouble::{Result, Trouble};

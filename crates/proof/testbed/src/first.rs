@@ -1,0 +1,71 @@
+//! The first process of a test host: it sets the host's own folders in place of libvirt's, and is the power switch.
+//! When it dies, the kernel ends every process in the namespace with it, as a power cut would.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::mount::{MountFlags, mount, mount_bind};
+use rustix::process::{WaitOptions, wait};
+
+use crate::commands::run;
+use crate::ground::passable;
+use crate::trouble::{Result, Trouble};
+
+/// What the first process is told.
+#[derive(Debug, clap::Args)]
+pub struct First {
+    /// The folder that holds the host's own folders.
+    #[arg(long)]
+    folder: PathBuf,
+    /// The folder that libvirt's cache is kept in.
+    #[arg(long)]
+    cache: PathBuf,
+    /// What the host is called.
+    #[arg(long)]
+    name: String,
+    /// Live on when standard input ends.
+    #[arg(long)]
+    stay: bool,
+}
+
+/// Runs as first process, in namespaces of its own, until it is killed or its standard input ends.
+///
+/// # Errors
+/// The folders cannot be set in place. It never returns otherwise.
+pub fn run_first(first: &First) -> Result<()> {
+    // What is in memory is gone at a power cut: sockets, pid files, the state of running machines.
+    let tmpfs = mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), Some(c"mode=755"));
+    tmpfs.map_err(|why| Trouble::File { path: "/run".into(), cause: why.into() })?;
+    passable(Path::new("/run/libvirt"))?;
+    for (own, place) in [("etc", "/etc/libvirt"), ("lib", "/var/lib/libvirt"), ("log", "/var/log/libvirt")] {
+        let own = first.folder.join(own);
+        passable(&own)?;
+        bind(&own, Path::new(place))?;
+    }
+    bind(&first.cache, Path::new("/var/cache/libvirt"))?;
+    let named = rustix::system::sethostname(first.name.as_bytes());
+    named.map_err(|why| Trouble::File { path: "hostname".into(), cause: why.into() })?;
+    run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
+    let mut out = std::io::stdout();
+    let ready = out.write_all(b"ready\n").and_then(|()| out.flush());
+    ready.map_err(Trouble::file("standard output"))?;
+    if !first.stay {
+        std::thread::spawn(|| {
+            // Whoever holds the other end is gone, however that came.
+            let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+            std::process::exit(0);
+        });
+    }
+    loop {
+        // A dead process that nobody buries looks alive to libvirt.
+        if wait(WaitOptions::empty()).is_err() {
+            std::thread::sleep(Duration::from_millis(20)); // no child at this moment
+        }
+    }
+}
+
+fn bind(own: &Path, place: &Path) -> Result<()> {
+    mount_bind(own, place).map_err(|why| Trouble::File { path: place.into(), cause: why.into() })
+}

@@ -1,0 +1,5 @@
+//! Stories on real hosts. They need root and the packages; run them with
+//! `cargo nextest run -p hostler-testbed --run-ignored only`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod hosts;
