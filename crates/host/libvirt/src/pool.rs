@@ -68,6 +68,8 @@ impl Pool {
         drop(idle);
     }
 
+    /// A place, with an idle connection if one is alive: libvirtd may have died since it was given back, and a call
+    /// on a dead one would be interrupted although it never left.
     fn place(&self) -> Result<Lent<'_>, Error> {
         let until = Instant::now() + WAIT;
         let mut dead = Vec::new();
