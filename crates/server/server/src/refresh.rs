@@ -174,6 +174,11 @@ mod tests {
         prune(shared.clone(), Settings::default(), now().plus(8 * 24 * 3_600_000)).await;
         assert!(!resumes(start).await, "everything is older than a week now");
         assert!(resumes(shared.picture.load().head).await);
+        let (reply, left) = oneshot::channel();
+        let from = now().plus(24 * 3_600_000);
+        let retention = Retention { feed_from: from, history_from: Timestamp(0), rows: BITE_ROWS };
+        shared.queue.push(Message::Prune(retention, reply));
+        assert_eq!(left.await.unwrap().unwrap().dropped, 0, "the last bite was taken too");
         ask::shutdown(&shared).await;
     }
 
