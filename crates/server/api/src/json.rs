@@ -66,6 +66,10 @@ impl Body {
 
 /// JSON as a type, with everything that the type does not know refused.
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    if !value.is_object() {
+        // A list would be read as the members of an object in their order.
+        return Err(Problem::malformed("request body", "an object was expected"));
+    }
     let mut unknown = Vec::new();
     let read: Result<T, _> = serde_ignored::deserialize(value, |path| unknown.push(path.to_string()));
     match (read, unknown.first()) {

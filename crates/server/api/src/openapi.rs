@@ -2,12 +2,16 @@
 //! them or is documented elsewhere once: rights from the table, settings from `model`, fields of filters, errors.
 
 use hostler_model::access::{Right, Token, User};
+use hostler_model::action::VmAction;
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
+use hostler_model::job::JobKind;
 use hostler_model::library::{Item, Share};
 use hostler_model::setting::SETTINGS;
+use hostler_model::status::VmStatus;
 use hostler_model::template::Template;
 use hostler_model::vm::Vm;
+use hostler_model::{Code, Kind};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 use utoipa::{PartialSchema, ToSchema};
@@ -164,6 +168,12 @@ fn schemas(document: &mut Value) -> Result<(), RouteError> {
     for (name, schema) in more {
         components["schemas"][name] = serde_json::to_value(schema)?;
     }
+    for (name, words) in closed_words() {
+        let schema = &mut components["schemas"][name];
+        if schema.is_object() {
+            *schema = json!({ "type": "string", "enum": words, "description": schema["description"] });
+        }
+    }
     components["securitySchemes"] = json!({
         "token": { "type": "http", "scheme": "bearer", "description": "A token of `POST /sign-in` or `POST /tokens`." },
         "cookie": {
@@ -175,6 +185,19 @@ fn schemas(document: &mut Value) -> Result<(), RouteError> {
         settings_from_the_table(settings);
     }
     Ok(())
+}
+
+/// The words of the enums that `model` makes from tables: the derive sees the names of their variants only.
+fn closed_words() -> Vec<(&'static str, Vec<&'static str>)> {
+    let codes = Code::ALL.iter().chain([&Code::Unknown]).map(|code| code.text());
+    let kinds = JobKind::ALL.iter().chain([&JobKind::Unknown]).map(|kind| kind.word());
+    vec![
+        ("Code", codes.collect()),
+        ("JobKind", kinds.collect()),
+        ("Kind", Kind::ALL.iter().map(|kind| kind.word()).collect()),
+        ("VmStatus", VmStatus::ALL.iter().map(|status| status.word()).collect()),
+        ("VmAction", VmAction::ALL.iter().map(|action| action.word()).collect()),
+    ]
 }
 
 /// Each setting as the one table documents it.

@@ -11,11 +11,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use hostler_model::access::Right;
-use hostler_model::request::{Candidate, CreateVm, EditVm, Request};
+use hostler_model::request::{CreateVm, EditVm, Request};
 use hostler_model::view::{Page, VmView};
 use hostler_model::vm::Vm;
 use hostler_model::{Key, Kind, Object, Refusal, VmId};
-use hostler_server::placement::Rating;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -30,9 +29,6 @@ use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::tagged::{Holds, tagged};
 use crate::{names, views};
-
-/// How many rated hosts go with a creation: the plan takes the first that still suits.
-const CANDIDATES: usize = 10;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -98,8 +94,7 @@ async fn get_vm(
 /// Make a virtual machine: from a template, from a disk of the library, or with an empty disk.
 #[utoipa::path(post, path = "/vms", params(ChangeQuery), request_body = CreateVm, responses(Changed))]
 async fn create_vm(State(app): State<App>, asking: Asking, body: Body) -> Result<Changed, Problem> {
-    let mut create = creation(&app, body)?;
-    create.candidates = candidates(&app.handle().rate(&create).await?);
+    let create = creation(&app, body)?;
     change(&app, asking, Request::CreateVm(Box::new(create))).await
 }
 
@@ -111,17 +106,6 @@ pub(super) fn creation(app: &App, Body(mut body): Body) -> Result<CreateVm, Prob
     let places = [("/from/template", Kind::Template), ("/from/item", Kind::Item), ("/host", Kind::Host)];
     names::resolve(&app.picture(), &mut body, &places)?;
     Body(body).typed()
-}
-
-fn candidates(rated: &[Rating]) -> Vec<Candidate> {
-    let suitable = rated.iter().filter(|rating| rating.half_stars > 0).take(CANDIDATES);
-    suitable
-        .map(|rating| Candidate {
-            host: rating.host,
-            half_stars: rating.half_stars,
-            reasons: rating.reasons.clone(),
-        })
-        .collect()
 }
 
 /// Change name, notes or tags.

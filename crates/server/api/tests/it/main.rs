@@ -1,0 +1,14 @@
+//! The outside face, with a real server behind it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod changes;
+mod document;
+mod face;
+mod feed;
+mod hostile;
+mod lists;
+mod rights;
+mod schema;
+mod secrets;
+mod sign_in;
+mod tls;
