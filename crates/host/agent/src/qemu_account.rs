@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_closed_to_it_is_named_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
-        // The folder of temporary files is open to all; the fresh one is ours alone.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let vms = folder.path().join("state/vms");
         let account = QemuAccount { name: "libvirt-qemu".into(), uid: 64055, gids: vec![994] };
         let refused = account.can_reach(&vms).unwrap_err().to_string();

@@ -1,0 +1,11 @@
+//! The agent as a whole: over a simulated host and a server that speaks the wire; its folders and journal on real
+//! files; and the binary over a real libvirt in namespaces of the test's own (root, libvirt and QEMU are needed).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod command_line;
+mod disks;
+mod journal;
+mod real;
+mod server;
+mod simulated;

@@ -1,0 +1,362 @@
+//! The binary on a host of the test's own: namespaces in which a private libvirtd runs, the agent beside them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hostler_model::channel::{Query, ToAgent};
+use hostler_model::command::{Command as Do, Definition, DiskContent, Outcome};
+use hostler_model::hardware::{Bus, Disk, DiskFormat, Firmware, Hardware, MIB};
+use hostler_model::seen::{Identity, Power};
+use hostler_model::{StepNo, VmId};
+use hostler_wire::End;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::server::{INSTALLATION, Link, Server};
+
+const VM: Uuid = Uuid::from_u128(0x0196_f0f0_0000_7000_8000_0000_0000_0001);
+
+/// The first process: prepares the mounts and then only reaps. Whatever runs in its namespace dies with it.
+const INIT: &str = r#"
+set -e
+mount --make-rprivate /
+mount --bind "$0/etc" /etc/libvirt
+mount --bind "$0/run" /run
+mount --bind "$0/lib" /var/lib/libvirt
+mount --bind "$1" /var/cache/libvirt
+mount --bind "$0/log" /var/log/libvirt
+ip link set lo up
+touch "$0/ready"
+while :; do sleep 1; done
+"#;
+
+const LIBVIRTD: &str = "auth_unix_rw = \"none\"\nauth_unix_ro = \"none\"\n";
+const QEMU: &str = "stdio_handler = \"file\"\nsecurity_driver = \"none\"\ncgroup_controllers = []\n";
+
+struct Host {
+    folder: PathBuf,
+    init: Child,
+    pid: u32,
+    _temp: TempDir,
+}
+
+/// QEMU's own account, as packages set it up.
+const OWN: &str = "";
+/// QEMU as root: what it can do is then found out once and not at each start of libvirtd, which takes ten seconds.
+const ROOT: &str = "user = \"root\"\ngroup = \"root\"\n";
+
+impl Host {
+    fn new(account: &str) -> Self {
+        let temp = tempfile::Builder::new().prefix("hag").tempdir_in("/tmp").unwrap();
+        let folder = temp.path().to_path_buf();
+        // The way is open to QEMU's account, as the product asks for.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).unwrap();
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent-libvirt-cache");
+        for path in ["etc/qemu", "run/libvirt/qemu", "lib", "log"] {
+            fs::create_dir_all(folder.join(path)).unwrap();
+        }
+        fs::create_dir_all(&cache).unwrap();
+        let uuid = Uuid::new_v4();
+        fs::write(folder.join("etc/libvirtd.conf"), format!("{LIBVIRTD}host_uuid = \"{uuid}\"\n")).unwrap();
+        fs::write(folder.join("etc/qemu.conf"), format!("{QEMU}{account}")).unwrap();
+        let init = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .args(["unshare", "-m", "-n", "-p", "-f", "--mount-proc", "--kill-child", "bash", "-c", INIT])
+            .args([&folder, &cache])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("these tests need root and util-linux");
+        eventually("the namespaces are ready", || folder.join("ready").exists());
+        let children = format!("/proc/{0}/task/{0}/children", init.id());
+        let pid = fs::read_to_string(children).unwrap().trim().parse().unwrap();
+        let host = Self { folder, init, pid, _temp: temp };
+        host.start_libvirt();
+        // QEMU is asked what it can do now, so that no step waits for that.
+        host.virsh(&["capabilities"]);
+        host
+    }
+
+    fn start_libvirt(&self) {
+        self.run(&["libvirtd", "-d", "-p", "/run/libvirt/test.pid"]);
+        eventually("libvirt answers", || self.output(&["virsh", "-q", "-c", "qemu:///system", "list"]).0);
+    }
+
+    fn kill_libvirt(&self) {
+        let pid = fs::read_to_string(self.folder.join("run/libvirt/test.pid")).unwrap();
+        self.run(&["kill", "-9", pid.trim()]);
+    }
+
+    fn output(&self, command: &[&str]) -> (bool, String) {
+        let output = Command::new("nsenter")
+            .args(["-t", &self.pid.to_string(), "-m", "-n", "-p"])
+            .args(command)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    }
+
+    fn run(&self, command: &[&str]) -> String {
+        let (well, said) = self.output(command);
+        assert!(well, "{command:?}: {said}");
+        said
+    }
+
+    fn virsh(&self, arguments: &[&str]) -> String {
+        self.run(&[&["virsh", "-q", "-c", "qemu:///system"], arguments].concat())
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    fn configure(&self, more: &str) {
+        let below = |path: &str| self.folder.join(path).display().to_string();
+        fs::create_dir_all(self.state()).unwrap();
+        fs::set_permissions(self.state(), fs::Permissions::from_mode(0o711)).unwrap();
+        let settings = format!(
+            "name = \"host-a\"\nlibvirt_uri = \"qemu+unix:///system?socket={}\"\ndefinition_folder = \"{}\"\n\
+             run_folder = \"{}\"\nqemu_conf = \"{}\"\nhost_boot = \"boot-1\"\n{more}",
+            below("run/libvirt/libvirt-sock"),
+            below("etc/qemu"),
+            below("run/libvirt/qemu"),
+            below("etc/qemu.conf"),
+        );
+        fs::write(self.state().join("agent.toml"), settings).unwrap();
+    }
+
+    fn agent(&self, arguments: &[&str]) -> Command {
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_hostler-agent"));
+        agent.args(arguments).arg("--state").arg(self.state());
+        agent
+    }
+
+    fn file(&self, name: &str) -> String {
+        format!("{}/vms/{VM}/{name}", self.state().display())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.init.kill().unwrap();
+        self.init.wait().unwrap();
+    }
+}
+
+/// A running agent; killed if the test ends before it.
+struct Running(Child);
+
+impl Running {
+    fn start(host: &Host) -> Self {
+        Self(host.agent(&["run"]).spawn().unwrap())
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn ends(mut self) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the agent does not end");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn definition(file: String) -> Definition {
+    let disk = Disk {
+        no: 0,
+        file,
+        format: DiskFormat::Qcow2,
+        size_bytes: 8 * MIB,
+        bus: Bus::Virtio,
+        base: None,
+        seed: false,
+    };
+    Definition {
+        identity: Identity { vm: VmId(VM), domain: VM, installation: INSTALLATION },
+        name: format!("vm-{VM}"),
+        title: "web-1".into(),
+        hardware: Hardware {
+            cpus: 1,
+            memory_mib: 64,
+            firmware: Firmware::Bios,
+            disks: vec![disk],
+            dvd: None,
+            adapters: vec![],
+        },
+    }
+}
+
+/// Enrols the host by its command line, with the token on standard input.
+fn enrol(host: &Host, server: &Server) {
+    use std::io::Write;
+    let address = server.address();
+    let mut enrol = host
+        .agent(&["enrol", "--server", &address, "--token-file", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    enrol.stdin.take().unwrap().write_all(format!("{}\n", server.token()).as_bytes()).unwrap();
+    assert!(enrol.wait().unwrap().success());
+}
+
+/// Makes a machine with one disk, which sits in its firmware when it runs.
+async fn make(host: &Host, link: &mut Link, from: u64) {
+    let file = host.file("disk-0.qcow2");
+    let disk = Do::MakeDisk {
+        file: file.clone(),
+        owner: VmId(VM),
+        format: DiskFormat::Qcow2,
+        size_bytes: 8 * MIB,
+        content: DiskContent::Blank,
+    };
+    link.done(from, disk).await;
+    link.done(from + 1, Do::Define { definition: Box::new(definition(file)) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_lives_from_its_first_disk_to_its_last_on_a_real_host() {
+    let (mut server, host) = (Server::new(), Host::new(OWN));
+    host.configure("");
+    enrol(&host, &server);
+    assert_eq!(fs::metadata(host.state().join("identity")).unwrap().permissions().mode() & 0o777, 0o700);
+    let again =
+        host.agent(&["enrol", "--server", "127.0.0.1:1", "--token-file", "/dev/null"]).output().unwrap();
+    assert!(!again.status.success(), "a second enrolment is asked for by name");
+
+    let agent = Running::start(&host);
+    let mut link = server.session().await;
+    let facts = link.hello.host.clone();
+    assert_eq!((facts.host_name.as_str(), link.hello.host_boot.as_str()), ("host-a", "boot-1"));
+    assert!(facts.libvirt_answers && !facts.libvirt.is_empty() && !facts.qemu.is_empty(), "{facts:?}");
+    let status = host.agent(&["status", "-o", "json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(
+        (status["running"].as_bool(), status["status"]["connection"]["is"].as_str()),
+        (Some(true), Some("open"))
+    );
+    let second = host.agent(&["run"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another agent"), "two agents on one state");
+
+    make(&host, &mut link, 1).await;
+    let facts = link.done(3, Do::Start { domain: VM }).await;
+    let running =
+        facts.iter().find(|fact| fact.domain == VM).and_then(|fact| fact.seen.as_ref()).unwrap().power;
+    assert_eq!(running, Power::Running);
+    assert!(link.ask(Query::DefinitionXml { domain: VM }).await.is_ok());
+
+    // What an administrator does is told within a moment.
+    let begun = Instant::now();
+    host.virsh(&["suspend", &VM.to_string()]);
+    link.until("the pause is told", |link| link.power(VM) == Some(Power::Paused)).await;
+    let told = begun.elapsed();
+    println!("a pause by virsh was told after {} ms", told.as_millis());
+    assert!(told < Duration::from_secs(5), "{told:?}");
+    host.virsh(&["desc", &VM.to_string(), "--config", "--title", "renamed"]);
+    link.until("a change without an event", |link| link.known[&VM].title.as_deref() == Some("renamed")).await;
+    host.virsh(&["resume", &VM.to_string()]);
+    link.until("it runs", |link| link.power(VM) == Some(Power::Running)).await;
+
+    // The agent ends, the machine does not.
+    agent.signal("-TERM");
+    assert!(matches!(link.end().await, End::Bye(_)));
+    assert!(agent.ends());
+    assert!(host.virsh(&["list"]).contains("running"));
+    host.virsh(&["destroy", &VM.to_string()]);
+
+    let _agent = Running::start(&host);
+    let mut link = server.session().await;
+    assert_eq!((link.hello.run, link.power(VM)), (2, Some(Power::Off)));
+    link.done(4, Do::Undefine { domain: VM }).await;
+    link.done(5, Do::DeleteDisk { file: host.file("disk-0.qcow2"), owner: VmId(VM) }).await;
+    assert!(!host.state().join("vms").join(VM.to_string()).exists(), "nothing of it is left");
+    link.until("it is gone", |link| link.known.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_libvirtd_that_dies_and_returns_costs_no_machine_and_its_changes_are_told() {
+    let (mut server, host) = (Server::new(), Host::new(ROOT));
+    host.configure("");
+    enrol(&host, &server);
+    let _agent = Running::start(&host);
+    let mut link = server.session().await;
+    make(&host, &mut link, 1).await;
+    link.done(3, Do::Start { domain: VM }).await;
+
+    host.kill_libvirt();
+    // QEMU dies while nobody looks.
+    let pid = fs::read_to_string(host.folder.join(format!("run/libvirt/qemu/vm-{VM}.pid"))).unwrap();
+    host.run(&["kill", "-9", pid.trim()]);
+    // What is asked meanwhile is owed an answer.
+    link.send(4, Do::ReadVm { domain: VM });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(link.power(VM), Some(Power::Running), "what is not known is not told");
+    host.start_libvirt();
+    let begun = Instant::now();
+    link.until("the death is told", |link| link.power(VM).is_some_and(|power| !power.is_on())).await;
+    let told = begun.elapsed();
+    println!("right {} ms after libvirtd answered again", told.as_millis());
+    // Promised are 2 s; the guard is fivefold.
+    assert!(told < Duration::from_secs(10), "{told:?}");
+    link.say(ToAgent::Revoke { no: StepNo(4), floor: StepNo(0) });
+    let (outcome, _) = link.ended(4).await;
+    assert!(!matches!(outcome, Outcome::InDoubt { .. }), "{outcome:?}");
+    link.done(5, Do::Start { domain: VM }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_all_events_off_only_the_delay_changes() {
+    let (mut server, host) = (Server::new(), Host::new(ROOT));
+    host.configure("events = false\n");
+    enrol(&host, &server);
+    let _agent = Running::start(&host);
+    let mut link = server.session().await;
+    make(&host, &mut link, 1).await;
+    host.virsh(&["start", &VM.to_string()]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let pictures = link.pictures;
+    link.say(ToAgent::Picture);
+    link.until("a picture", |link| link.pictures > pictures).await;
+    assert_eq!(link.power(VM), Some(Power::Running));
+    host.virsh(&["destroy", &VM.to_string()]);
+    link.until("the listing of its own", |link| link.power(VM) == Some(Power::Off)).await;
+}
+
+#[test]
+fn a_state_folder_that_is_closed_to_qemu_is_refused_before_anything_is_made() {
+    let host = Host::new(OWN);
+    host.configure("");
+    fs::set_permissions(&host.folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let check = host.agent(&["check"]).output().unwrap();
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(!check.status.success());
+    assert!(said.contains(&format!("chmod o+x {}", host.folder.display())), "{said}");
+    assert!(!host.state().join("vms").exists());
+}
