@@ -1,2 +1,5 @@
-//! The server and the command line.
-fn main() {}
+//! The binary: the server, and the command line.
+
+fn main() -> std::process::ExitCode {
+    hostler::cli::main()
+}

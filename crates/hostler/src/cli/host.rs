@@ -1,0 +1,266 @@
+//! `hostler host`: hosts.
+
+use clap::Subcommand;
+use hostler_model::body::DeclareDead;
+use hostler_model::host::Kvm;
+use hostler_model::view::{HostView, RatingView};
+use serde_json::{Map, Value, json};
+
+use crate::cli::failure::Failure;
+use crate::cli::follow::{Change, change, changes};
+use crate::cli::here::{Here, ask};
+use crate::cli::list::{HistoryPart, Part, all, history, short};
+use crate::cli::show::{Cell, Tone, cell, number, sheet};
+use crate::cli::values::{self, lasted, shown_mib};
+use crate::cli::vm::Like;
+
+/// What can be done with hosts.
+#[derive(Subcommand)]
+pub enum Commands {
+    /// List hosts
+    #[command(after_help = "Examples:
+  hostler host list
+  hostler host list --filter answers=true --sort -memory_mib
+
+Fields to filter and sort by: name, answers, available, machines, cpus, memory_mib, created.")]
+    List(Part),
+    /// Show hosts
+    #[command(after_help = "Examples:\n  hostler host show host-a\n  hostler host show host-a -o json")]
+    Show {
+        /// Which: name, id, or the last six or more digits of an id
+        #[arg(required = true, value_name = "HOST")]
+        hosts: Vec<String>,
+    },
+    /// Change what is set for a host; what is not said stays
+    #[command(after_help = "Examples:
+  hostler host edit host-a --available false
+  hostler host edit host-a --reserve-memory 2GiB --reserve-disk 10GiB --reserve-cpu 10")]
+    Edit {
+        /// Which
+        host: String,
+        /// Whether placement may choose it
+        #[arg(long, value_name = "true|false")]
+        available: Option<bool>,
+        /// Processor kept for the host itself, percent of the whole host
+        #[arg(long, value_name = "PERCENT")]
+        reserve_cpu: Option<u32>,
+        /// Memory kept for the host itself
+        #[arg(long, value_name = "SIZE", value_parser = values::mebibytes)]
+        reserve_memory: Option<u64>,
+        /// Disk space kept for the host itself
+        #[arg(long, value_name = "SIZE", value_parser = values::mebibytes)]
+        reserve_disk: Option<u64>,
+        /// Free text
+        #[arg(long, value_name = "TEXT")]
+        notes: Option<String>,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Read hosts anew
+    #[command(after_help = "Examples:\n  hostler host refresh host-a\n  hostler host refresh host-a host-b")]
+    Refresh {
+        /// Which
+        #[arg(required = true, value_name = "HOST")]
+        hosts: Vec<String>,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Rate every host for a machine, best first, with reasons
+    #[command(after_help = "Examples:
+  hostler host rate --template tiny-linux
+  hostler host rate --empty --cpus 8 --memory 64GiB --disk-size 1TiB")]
+    Rate(Box<Like>),
+    /// Declare that a host will never return: its machines are given up
+    #[command(
+        after_help = "Examples:\n  hostler host declare-dead host-a\n  hostler host declare-dead host-a --confirm host-a"
+    )]
+    DeclareDead {
+        /// Which
+        host: String,
+        /// Its name, typed again: what will be lost is meant. Asked for where absent
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Show the versions of a host, newest first
+    #[command(after_help = "Examples:\n  hostler host history host-a")]
+    History {
+        /// Which
+        host: String,
+        /// How many.
+        #[command(flatten)]
+        part: HistoryPart,
+    },
+}
+
+pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
+    let client = here.client()?;
+    match command {
+        Commands::List(part) => {
+            let hosts = all(&part, async |query| client.hosts(query).await).await?;
+            here.list(
+                &hosts,
+                &["NAME", "STATUS", "MACHINES", "CPUS", "LOAD", "MEMORY", "GIVEN", "FREE DISK", "KVM", "ID"],
+                row,
+            )
+        }
+        Commands::Show { hosts } => {
+            let mut views = Vec::new();
+            for host in &hosts {
+                views.push(client.host(host).await?);
+            }
+            here.each(&views, |view| text(view, here.width))
+        }
+        Commands::Edit { host, available, reserve_cpu, reserve_memory, reserve_disk, notes, change: how } => {
+            let mut reserve = Map::new();
+            let mut spec = Map::new();
+            let put = |to: &mut Map<String, Value>, name: &str, value: Option<Value>| {
+                if let Some(value) = value {
+                    to.insert(name.to_owned(), value);
+                }
+            };
+            put(&mut reserve, "cpu_percent", reserve_cpu.map(|n| json!(n)));
+            put(&mut reserve, "memory_mib", reserve_memory.map(|n| json!(n)));
+            put(&mut reserve, "disk_mib", reserve_disk.map(|n| json!(n)));
+            put(&mut spec, "available", available.map(|is| json!(is)));
+            put(&mut spec, "notes", notes.map(|text| json!(text)));
+            put(&mut spec, "reserve", (!reserve.is_empty()).then_some(Value::Object(reserve)));
+            if spec.is_empty() {
+                return Err(Failure::usage("it is not said what changes", "See `hostler host edit --help`"));
+            }
+            let asked = client.edit_host(&host, &Value::Object(spec), &how.how()).await;
+            change(here, &client, &how, asked).await
+        }
+        Commands::Refresh { hosts, change: how } => {
+            let mut asked = Vec::new();
+            for host in &hosts {
+                asked.push(client.refresh_host(host, &how.how()).await);
+            }
+            changes(here, &client, &how, asked).await
+        }
+        Commands::Rate(like) => {
+            // Rating takes the request that would be made; the name decides nothing.
+            let body = like.asked(&client, "rated").await?;
+            let ratings = client.rate(&body).await?;
+            here.list(&ratings, &["HOST", "STARS", "WHY"], rating)
+        }
+        Commands::DeclareDead { host, confirm, change: how } => {
+            let confirm = match confirm {
+                Some(confirm) => confirm,
+                None if here.is_somebody_there() => {
+                    ask(&format!("Its machines are given up for ever. Type the name of host {host}: "))?
+                        .trim()
+                        .to_owned()
+                }
+                None => {
+                    return Err(Failure::usage("it is not confirmed", "Say its name with --confirm NAME"));
+                }
+            };
+            let asked = client.declare_host_dead(&host, &DeclareDead { confirm }, &how.how()).await;
+            change(here, &client, &how, asked).await
+        }
+        Commands::History { host, part } => {
+            history(here, &part, async |query| client.host_history(&host, query).await).await
+        }
+    }
+}
+
+fn status(view: &HostView) -> Cell {
+    match (view.host.dead_since, view.answers, view.host.spec.available) {
+        (Some(_), _, _) => cell("Declared dead").tone(Tone::Faint),
+        (None, false, _) => cell("Not responding").tone(Tone::Bad),
+        (None, true, false) => cell("Not available for placement").tone(Tone::Notable),
+        (None, true, true) => cell("Responding").tone(Tone::Good),
+    }
+}
+
+fn kvm(view: &HostView) -> Cell {
+    match &view.host.facts.kvm {
+        Kvm::Works => cell("yes"),
+        Kvm::Fails { .. } => cell("no").tone(Tone::Notable),
+        Kvm::Untried => cell("?"),
+    }
+}
+
+fn row(view: &HostView) -> Vec<Cell> {
+    let load = view.load;
+    vec![
+        cell(&view.host.name),
+        status(view),
+        number(view.machines),
+        number(view.host.facts.cpus),
+        number(load.map(|load| format!("{:.0}%", load.cpu_percent)).unwrap_or_else(|| "-".to_owned())),
+        number(shown_mib(view.host.facts.memory_mib)),
+        number(shown_mib(view.memory_given_mib)),
+        number(load.map(|load| shown_mib(load.disk_free_mib)).unwrap_or_else(|| "-".to_owned())),
+        kvm(view),
+        short(view.host.id),
+    ]
+}
+
+fn text(view: &HostView, width: Option<u16>) -> String {
+    let (host, facts, reserve) = (&view.host, &view.host.facts, view.host.spec.reserve);
+    let why = match &facts.kvm {
+        Kvm::Works => "works".to_owned(),
+        Kvm::Fails { why } => format!("does not work: {why}"),
+        Kvm::Untried => "not tried yet".to_owned(),
+    };
+    let libvirt = if facts.libvirt_answers { facts.libvirt.clone() } else { "does not answer".to_owned() };
+    let load = view.load.map(|load| {
+        (
+            format!("{:.0}%", load.cpu_percent),
+            format!("{} of {} available", shown_mib(load.memory_available_mib), shown_mib(facts.memory_mib)),
+            format!("{} of {} free", shown_mib(load.disk_free_mib), shown_mib(load.disk_total_mib)),
+            lasted(load.uptime_s * 1_000),
+        )
+    });
+    let (processor, memory, disk, uptime) = load.unwrap_or_default();
+    sheet(
+        &[
+            ("Name", cell(&host.name)),
+            ("Id", cell(host.id)),
+            ("Status", status(view)),
+            ("Machines", cell(view.machines)),
+            ("Processors", cell(format!("{} ({})", facts.cpus, facts.cpu_model))),
+            ("Processor load", cell(processor)),
+            ("Memory", cell(shown_mib(facts.memory_mib))),
+            ("Memory now", cell(memory)),
+            ("Memory given", cell(shown_mib(view.memory_given_mib))),
+            ("Disk space", cell(disk)),
+            ("Up for", cell(uptime)),
+            (
+                "Reserve",
+                cell(format!(
+                    "processor {}%, memory {}, disk {}",
+                    reserve.cpu_percent,
+                    shown_mib(reserve.memory_mib),
+                    shown_mib(reserve.disk_mib)
+                )),
+            ),
+            ("KVM", cell(why)),
+            ("System", cell(format!("{}, {}", facts.os, facts.kernel))),
+            ("libvirt", cell(libvirt)),
+            ("QEMU", cell(&facts.qemu)),
+            ("Machines' folder", cell(&facts.vm_folder)),
+            ("Networks", cell(facts.networks.join(", "))),
+            ("Notes", cell(&host.spec.notes)),
+            ("Created", cell(host.created)),
+            ("Revision", cell(view.revision)),
+        ],
+        width,
+    )
+}
+
+fn rating(rating: &RatingView) -> Vec<Cell> {
+    let tone = if rating.lacks.is_empty() { Tone::Good } else { Tone::Bad };
+    let why = if rating.lacks.is_empty() {
+        rating.reasons.join("; ")
+    } else {
+        format!("lacks: {}", rating.lacks.join("; "))
+    };
+    vec![cell(&rating.name), number(format!("{:.1}", rating.stars)).tone(tone), cell(why)]
+}

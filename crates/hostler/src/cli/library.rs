@@ -1,0 +1,234 @@
+//! `hostler library-share` and `hostler library-item`.
+
+use std::collections::HashMap;
+
+use clap::Subcommand;
+use hostler_client::ListQuery;
+use hostler_model::Name;
+use hostler_model::body::NewShare;
+use hostler_model::view::{ItemView, ShareView};
+
+use crate::cli::failure::Failure;
+use crate::cli::follow::{Change, change, changes};
+use crate::cli::here::Here;
+use crate::cli::list::{Part, all, short};
+use crate::cli::show::{Cell, Format, Tone, cell, number, sheet};
+use crate::cli::values::{now, relative, shown_size};
+
+/// What can be done with library shares.
+#[derive(Subcommand)]
+pub enum Shares {
+    /// List library shares
+    #[command(
+        after_help = "Examples:\n  hostler library-share list\n\nFields to filter and sort by: name, agent, folder, created."
+    )]
+    List(Part),
+    /// Show library shares
+    #[command(after_help = "Examples:\n  hostler library-share show images")]
+    Show {
+        /// Which
+        #[arg(required = true, value_name = "SHARE")]
+        shares: Vec<String>,
+    },
+    /// Add a folder on an agent's computer as a library share
+    #[command(
+        after_help = "Examples:\n  hostler library-share add images --agent host-a --folder /srv/images"
+    )]
+    Add {
+        /// Its name
+        name: String,
+        /// The agent on whose computer it lies
+        #[arg(long, value_name = "AGENT")]
+        agent: String,
+        /// The folder, an absolute path
+        #[arg(long, value_name = "FOLDER")]
+        folder: String,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Read library shares anew
+    #[command(after_help = "Examples:\n  hostler library-share refresh images")]
+    Refresh {
+        /// Which
+        #[arg(required = true, value_name = "SHARE")]
+        shares: Vec<String>,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Remove library shares from the record; their files stay
+    #[command(after_help = "Examples:\n  hostler library-share remove images")]
+    Remove {
+        /// Which
+        #[arg(required = true, value_name = "SHARE")]
+        shares: Vec<String>,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+/// What can be done with library items.
+#[derive(Subcommand)]
+pub enum Items {
+    /// List library items
+    #[command(after_help = "Examples:
+  hostler library-item list
+  hostler library-item list --share images --filter kind=disk,usable=true
+
+Fields to filter and sort by: name, share, kind, path, size_bytes, missing, usable, created.")]
+    List {
+        /// Only those in this share
+        #[arg(long, value_name = "SHARE")]
+        share: Option<String>,
+        /// Which part.
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Show library items
+    #[command(
+        after_help = "Examples:\n  hostler library-item show debian-12\n  hostler library-item show debian-12@images"
+    )]
+    Show {
+        /// Which
+        #[arg(required = true, value_name = "ITEM")]
+        items: Vec<String>,
+    },
+}
+
+pub(super) async fn run_shares(here: &Here, command: Shares) -> Result<(), Failure> {
+    let client = here.client()?;
+    match command {
+        Shares::List(part) => {
+            let shares = all(&part, async |query| client.shares(query).await).await?;
+            // Programs get ids; people get names.
+            let agents: HashMap<_, _> = match here.global.output {
+                Format::Table if !shares.is_empty() => {
+                    let agents =
+                        client.agents(&ListQuery { limit: Some(1_000), ..ListQuery::default() }).await?;
+                    agents.items.into_iter().map(|view| (view.agent.id, view.agent.name)).collect()
+                }
+                _ => HashMap::new(),
+            };
+            let now = now();
+            here.list(&shares, &["NAME", "AGENT", "FOLDER", "CREATED", "ID"], |view| {
+                let agent = agents.get(&view.share.agent).map(ToString::to_string);
+                vec![
+                    cell(&view.share.name),
+                    agent.map_or_else(|| short(view.share.agent), cell),
+                    cell(&view.share.folder),
+                    cell(relative(view.share.created, now)),
+                    short(view.share.id),
+                ]
+            })
+        }
+        Shares::Show { shares } => {
+            let mut views = Vec::new();
+            for share in &shares {
+                views.push(client.share(share).await?);
+            }
+            here.each(&views, |view| share_text(view, here.width))
+        }
+        Shares::Add { name, agent, folder, change: how } => {
+            let body = NewShare { name: Name::new(&name)?, agent, folder };
+            change(here, &client, &how, client.add_share(&body, &how.how()).await).await
+        }
+        Shares::Refresh { shares, change: how } => {
+            let mut asked = Vec::new();
+            for share in &shares {
+                asked.push(client.refresh_share(share, &how.how()).await);
+            }
+            changes(here, &client, &how, asked).await
+        }
+        Shares::Remove { shares, change: how } => {
+            let mut asked = Vec::new();
+            for share in &shares {
+                asked.push(client.remove_share(share, &how.how()).await);
+            }
+            changes(here, &client, &how, asked).await
+        }
+    }
+}
+
+pub(super) async fn run_items(here: &Here, command: Items) -> Result<(), Failure> {
+    let client = here.client()?;
+    match command {
+        Items::List { share, part } => {
+            let items = all(&part, async |query| client.items(share.as_deref(), query).await).await?;
+            here.list(&items, &["NAME", "KIND", "SIZE", "GUEST SEES", "STATUS", "PATH", "ID"], item_row)
+        }
+        Items::Show { items } => {
+            let mut views = Vec::new();
+            for item in &items {
+                views.push(client.item(item).await?);
+            }
+            here.each(&views, |view| item_text(view, here.width))
+        }
+    }
+}
+
+fn share_text(view: &ShareView, width: Option<u16>) -> String {
+    let share = &view.share;
+    sheet(
+        &[
+            ("Name", cell(&share.name)),
+            ("Id", cell(share.id)),
+            ("Agent", cell(share.agent)),
+            ("Folder", cell(&share.folder)),
+            ("Notes", cell(&share.notes)),
+            ("Created", cell(share.created)),
+            ("Revision", cell(view.revision)),
+        ],
+        width,
+    )
+}
+
+fn status(view: &ItemView) -> Cell {
+    match (view.item.missing_since, &view.item.seen.problem) {
+        (Some(_), _) => cell("Missing").tone(Tone::Bad),
+        (None, Some(_)) => cell("Not usable").tone(Tone::Bad),
+        (None, None) => cell("Usable").tone(Tone::Good),
+    }
+}
+
+fn item_row(view: &ItemView) -> Vec<Cell> {
+    let seen = &view.item.seen;
+    vec![
+        cell(&view.item.name),
+        cell(seen.kind.words()),
+        number(shown_size(seen.size_bytes)),
+        number(seen.image.as_ref().map(|image| shown_size(image.virtual_size_bytes)).unwrap_or_default()),
+        status(view),
+        cell(&seen.path),
+        short(view.item.id),
+    ]
+}
+
+fn item_text(view: &ItemView, width: Option<u16>) -> String {
+    let (item, seen) = (&view.item, &view.item.seen);
+    let problem = seen.problem.as_ref();
+    sheet(
+        &[
+            ("Name", cell(&item.name)),
+            ("Id", cell(item.id)),
+            ("Status", status(view)),
+            ("Why", cell(problem.map(|problem| problem.cause.as_str()).unwrap_or_default())),
+            ("Remedy", cell(problem.map(|problem| problem.remedy.as_str()).unwrap_or_default())),
+            ("Missing since", cell(item.missing_since.map(|at| at.to_string()).unwrap_or_default())),
+            ("Kind", cell(seen.kind.words())),
+            ("Format", cell(seen.image.as_ref().map(|image| image.format.qemu_name()).unwrap_or_default())),
+            ("Size", cell(shown_size(seen.size_bytes))),
+            (
+                "Guest sees",
+                cell(seen.image.as_ref().map(|i| shown_size(i.virtual_size_bytes)).unwrap_or_default()),
+            ),
+            ("Path", cell(&seen.path)),
+            ("Share", cell(item.share)),
+            ("Modified", cell(seen.modified)),
+            ("Created", cell(item.created)),
+            ("Revision", cell(view.revision)),
+        ],
+        width,
+    )
+}

@@ -1,0 +1,160 @@
+//! The command line: nouns and verbs. Each noun's file holds its commands, their help, and what they do.
+
+pub mod failure;
+pub mod follow;
+pub mod here;
+pub mod show;
+pub mod values;
+
+mod agent;
+mod context;
+mod host;
+mod job;
+mod library;
+mod list;
+mod login;
+mod server;
+mod template;
+mod token;
+mod user;
+mod vm;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use failure::Failure;
+use here::{Global, Here};
+use show::note;
+
+/// What is written below the help of the whole.
+const EXAMPLES: &str = "Examples:
+  hostler login https://manager:8470
+  hostler vm create web-1 --template tiny-linux --start
+  hostler vm list --filter 'status=running,name~web*'
+  hostler job show 42
+
+Exit codes: 0 done, 1 the job failed, 2 the command makes no sense, 3 refused by the state of things, 4 not found,
+5 not allowed or not signed in, 6 the server cannot be reached, 130 interrupted (the job goes on).
+
+Environment: HOSTLER_SERVER, HOSTLER_TOKEN, HOSTLER_CA stand for --server, the token, and --ca.";
+
+/// Manage virtual machines
+#[derive(Parser)]
+#[command(name = "hostler", version, about, after_help = EXAMPLES, max_term_width = 110, infer_subcommands = false)]
+pub struct Cli {
+    /// What can be said with every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Commands,
+}
+
+/// The nouns.
+#[derive(Subcommand)]
+pub enum Commands {
+    /// Sign in to a server
+    #[command(after_help = login::LOGIN_EXAMPLES)]
+    Login(login::Login),
+    /// Sign out, and forget the token
+    #[command(after_help = "Examples:\n  hostler logout\n  hostler logout --context lab")]
+    Logout,
+    /// Contexts: the servers that you work with
+    #[command(subcommand)]
+    Context(context::Commands),
+    /// Virtual machines
+    #[command(subcommand)]
+    Vm(vm::Commands),
+    /// Hosts
+    #[command(subcommand)]
+    Host(host::Commands),
+    /// Library shares: folders with disks and ISO images
+    #[command(subcommand)]
+    LibraryShare(library::Shares),
+    /// Library items: what lies in the shares
+    #[command(subcommand)]
+    LibraryItem(library::Items),
+    /// Templates
+    #[command(subcommand)]
+    Template(template::Commands),
+    /// Jobs: what was asked, and what became of it
+    #[command(subcommand)]
+    Job(job::Commands),
+    /// Agents: the managed computers
+    #[command(subcommand)]
+    Agent(agent::Commands),
+    /// Users
+    #[command(subcommand)]
+    User(user::Commands),
+    /// Tokens: what scripts sign in with
+    #[command(subcommand)]
+    Token(token::Commands),
+    /// The server itself
+    #[command(subcommand)]
+    Server(server::Commands),
+    /// Watch changes as they happen
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::Watch),
+    /// Write completions for a shell
+    #[command(after_help = "Examples:\n  hostler completions bash > /etc/bash_completion.d/hostler")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The program: reads its arguments, does what they say, ends with the code that tells what became of it.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { failure::USAGE } else { failure::DONE });
+        }
+    };
+    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match ended {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(cause) => Err(Failure::Here(format!("runtime: {cause}"))),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in failure.lines() {
+                note(line);
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Does what a command line says.
+///
+/// # Errors
+/// As the command fails.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let here = Here::new(cli.global);
+    match cli.command {
+        Commands::Login(login) => login::login(&here, login).await,
+        Commands::Logout => login::logout(&here).await,
+        Commands::Context(command) => context::run(&here, command),
+        Commands::Vm(command) => vm::run(&here, command).await,
+        Commands::Host(command) => host::run(&here, command).await,
+        Commands::LibraryShare(command) => library::run_shares(&here, command).await,
+        Commands::LibraryItem(command) => library::run_items(&here, command).await,
+        Commands::Template(command) => template::run(&here, command).await,
+        Commands::Job(command) => job::run(&here, command).await,
+        Commands::Agent(command) => agent::run(&here, command).await,
+        Commands::User(command) => user::run(&here, command).await,
+        Commands::Token(command) => token::run(&here, command).await,
+        Commands::Server(command) => server::run(&here, command).await,
+        Commands::Watch(command) => watch::run(&here, command).await,
+        Commands::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "hostler", &mut text);
+            show::out(text)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `hostler server`: the server itself.
+
+use std::fmt::Write as _;
+
+use clap::builder::StyledStr;
+use clap::{Args, Subcommand};
+use hostler_model::body::NewBackup;
+use hostler_model::setting::{FieldDoc, SETTINGS, Settings};
+use serde_json::{Map, Value};
+
+use crate::cli::failure::Failure;
+use crate::cli::follow::{Change, change};
+use crate::cli::here::Here;
+use crate::cli::show::{Format, cell, number, out, sheet};
+
+/// What can be done with the server.
+#[derive(Subcommand)]
+pub enum Commands {
+    /// Show the server: version, uptime, memory
+    #[command(after_help = "Examples:\n  hostler server show\n  hostler server show -o json")]
+    Show,
+    /// Show the settings in force, and what they mean
+    #[command(after_help = "Examples:\n  hostler server settings\n  hostler server settings -o yaml")]
+    Settings,
+    /// Change settings; what is not said stays
+    #[command(after_help = set_help())]
+    Set(Set),
+    /// Write a backup of the store into a new file on the server's computer, while it is in use
+    #[command(after_help = "Examples:\n  hostler server backup /var/lib/hostler/backups/monday.db")]
+    Backup {
+        /// The file on the server's computer, an absolute path; it must not exist
+        file: String,
+    },
+}
+
+/// Change settings.
+#[derive(Args)]
+pub struct Set {
+    /// What changes, as starts_per_host=8
+    #[arg(value_name = "SETTING=VALUE", value_parser = assignment, required_unless_present = "defaults")]
+    settings: Vec<(&'static FieldDoc, u64)>,
+    /// Set all others back to their defaults
+    #[arg(long)]
+    defaults: bool,
+    /// How it is done.
+    #[command(flatten)]
+    change: Change,
+}
+
+/// The help is made from the table in which the settings are documented.
+fn set_help() -> StyledStr {
+    let mut text = String::from(
+        "Examples:\n  hostler server set starts_per_host=8\n  hostler server set --defaults history_days=365\n\nSettings:\n",
+    );
+    for doc in SETTINGS {
+        let _ = writeln!(
+            text,
+            "  {} ({}, {} to {}, default {})\n      {}",
+            doc.name, doc.unit, doc.min, doc.max, doc.default, doc.help
+        );
+    }
+    text.trim_end().to_owned().into()
+}
+
+fn assignment(written: &str) -> Result<(&'static FieldDoc, u64), String> {
+    let (name, value) = written.split_once('=').ok_or("write it as NAME=VALUE")?;
+    let doc = SETTINGS.iter().find(|doc| doc.name == name).ok_or_else(|| {
+        let names: Vec<&str> = SETTINGS.iter().map(|doc| doc.name).collect();
+        format!("there is no setting \"{name}\"; there are {}", names.join(", "))
+    })?;
+    match value.parse() {
+        Ok(number) if (doc.min..=doc.max).contains(&number) => Ok((doc, number)),
+        _ => Err(format!("{name} is a number from {} to {} ({})", doc.min, doc.max, doc.unit)),
+    }
+}
+
+pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
+    let client = here.client()?;
+    match command {
+        Commands::Show => {
+            let view = client.server_itself().await?;
+            here.one(&view, || {
+                sheet(
+                    &[
+                        ("Server", cell(client.server())),
+                        ("Version", cell(&view.version)),
+                        ("Started", cell(view.started)),
+                        ("Memory", cell(crate::cli::values::shown_mib(view.memory_mib))),
+                        ("Installation", cell(view.installation)),
+                        ("Epoch", cell(view.epoch)),
+                        ("Newest commit", cell(&view.head)),
+                    ],
+                    here.width,
+                )
+            })
+        }
+        Commands::Settings => settings(here, &client.server_itself().await?.settings),
+        Commands::Set(set) => {
+            let mut changes = match (set.defaults, serde_json::to_value(Settings::default())) {
+                (true, Ok(Value::Object(defaults))) => defaults,
+                _ => Map::new(),
+            };
+            for (doc, value) in &set.settings {
+                changes.insert(doc.name.to_owned(), Value::from(*value));
+            }
+            let asked = client.set_settings(&Value::Object(changes), &set.change.how()).await;
+            change(here, &client, &set.change, asked).await
+        }
+        Commands::Backup { file } => {
+            let made = client.backup(&NewBackup { file }).await?;
+            here.one(&made, || format!("Written to {} on the server's computer.\n", made.file))
+        }
+    }
+}
+
+fn settings(here: &Here, settings: &Settings) -> Result<(), Failure> {
+    let values = serde_json::to_value(settings).unwrap_or_default();
+    match here.global.output {
+        Format::Table => {
+            let rows: Vec<_> = SETTINGS
+                .iter()
+                .map(|doc| {
+                    let value = values.get(doc.name).map(ToString::to_string).unwrap_or_default();
+                    vec![cell(doc.name), number(value), cell(doc.unit), number(doc.default), cell(doc.help)]
+                })
+                .collect();
+            out(crate::cli::show::table(
+                &["SETTING", "VALUE", "UNIT", "DEFAULT", "WHAT IT DOES"],
+                &rows,
+                here.width,
+            ))
+        }
+        format => out(crate::cli::show::data(settings, format)?),
+    }
+}

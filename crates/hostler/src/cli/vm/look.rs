@@ -1,0 +1,187 @@
+//! Looking at machines.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use hostler_client::Word;
+use hostler_model::Kind;
+use hostler_model::status::VmStatus;
+use hostler_model::view::VmView;
+
+use crate::cli::failure::{Failure, REFUSED};
+use crate::cli::here::Here;
+use crate::cli::list::{Part, all, short};
+use crate::cli::show::{Cell, Tone, cell, note, number, out, sheet};
+use crate::cli::values::{now, relative, shown_mib, shown_size};
+
+const HEADERS: [&str; 8] = ["NAME", "STATUS", "HOST", "CPUS", "MEMORY", "DISK", "CREATED", "ID"];
+
+pub(super) async fn list(here: &Here, part: &Part) -> Result<(), Failure> {
+    let client = here.client()?;
+    let vms = all(part, async |query| client.vms(query).await).await?;
+    let now = now();
+    here.list(&vms, &HEADERS, |view| row(view, now))
+}
+
+pub(super) fn row(view: &VmView, now: hostler_model::Timestamp) -> Vec<Cell> {
+    let hardware = &view.vm.spec.hardware;
+    vec![
+        cell(&view.vm.spec.name),
+        status_cell(view),
+        cell(view.host_name.as_deref().unwrap_or("-")),
+        number(hardware.cpus),
+        number(shown_mib(hardware.memory_mib)),
+        number(shown_size(hardware.disk_bytes())),
+        cell(relative(view.vm.created, now)),
+        short(view.vm.id),
+    ]
+}
+
+fn status_cell(view: &VmView) -> Cell {
+    let tone = match view.status {
+        VmStatus::Running => Tone::Good,
+        VmStatus::Off | VmStatus::Saved | VmStatus::Suspended => Tone::Plain,
+        VmStatus::Crashed
+        | VmStatus::CreationFailed
+        | VmStatus::Missing
+        | VmStatus::Conflict
+        | VmStatus::HostNotResponding
+        | VmStatus::PausedStorageFull
+        | VmStatus::PausedStorageFailing => Tone::Bad,
+        VmStatus::Elsewhere | VmStatus::Unknown => Tone::Faint,
+        VmStatus::Paused
+        | VmStatus::PausedBusy
+        | VmStatus::ShuttingDown
+        | VmStatus::Creating
+        | VmStatus::Starting
+        | VmStatus::Restoring
+        | VmStatus::TurningOff
+        | VmStatus::Pausing
+        | VmStatus::Resuming
+        | VmStatus::Resetting
+        | VmStatus::Saving
+        | VmStatus::Discarding
+        | VmStatus::Changing
+        | VmStatus::Deleting => Tone::Notable,
+    };
+    cell(view.status.words()).tone(tone)
+}
+
+pub(super) async fn show(here: &Here, vms: &[String], as_of: Option<&str>) -> Result<(), Failure> {
+    let client = here.client()?;
+    let mut views = Vec::new();
+    for vm in vms {
+        views.push(client.vm(vm, as_of).await?);
+    }
+    here.each(&views, |view| text(view, here.width))
+}
+
+fn text(view: &VmView, width: Option<u16>) -> String {
+    let (vm, hardware) = (&view.vm, &view.vm.spec.hardware);
+    let tags: Vec<&str> = vm.spec.tags.iter().map(|tag| tag.as_str()).collect();
+    let firmware = format!("{:?}", hardware.firmware).to_uppercase();
+    let mut lines = vec![
+        ("Name", cell(&vm.spec.name)),
+        ("Id", cell(vm.id)),
+        ("Status", status_cell(view)),
+        ("Job", cell(view.job.map(|job| job.to_string()).unwrap_or_default())),
+        ("Host", cell(view.host_name.as_deref().unwrap_or_default())),
+        ("Processors", cell(hardware.cpus)),
+        ("Memory", cell(shown_mib(hardware.memory_mib))),
+        ("Firmware", cell(firmware)),
+    ];
+    for disk in &hardware.disks {
+        let base = if disk.base.is_some() { ", overlay" } else { "" };
+        let seed = if disk.seed { ", seed" } else { "" };
+        lines.push((
+            "Disk",
+            cell(format!("{}: {}{base}{seed}, {}", disk.no, shown_size(disk.size_bytes), disk.file)),
+        ));
+    }
+    if let Some(dvd) = &hardware.dvd {
+        lines.push(("DVD", cell(&dvd.file)));
+    }
+    for adapter in &hardware.adapters {
+        lines.push(("Adapter", cell(format!("{}: {} on {}", adapter.no, adapter.mac, adapter.network))));
+    }
+    lines.extend([
+        (
+            "Guest agent",
+            cell(
+                vm.seen().map(|seen| if seen.guest_agent { "answers" } else { "silent" }).unwrap_or_default(),
+            ),
+        ),
+        ("Tags", cell(tags.join(", "))),
+        ("Notes", cell(&vm.spec.notes)),
+        ("Created", cell(vm.created)),
+        ("Revision", cell(view.revision)),
+    ]);
+    for difference in &view.differences {
+        lines.push(("Differs", cell(difference).tone(Tone::Bad)));
+    }
+    sheet(&lines, width)
+}
+
+pub(super) async fn screenshot(here: &Here, vm: &str, file: Option<PathBuf>) -> Result<(), Failure> {
+    let bytes = here.client()?.vm_screenshot(vm).await?;
+    if file.as_deref() == Some(Path::new("-")) {
+        return out(bytes);
+    }
+    // A name never leads out of this folder: it holds no "/", and what was typed may be no name at all.
+    let file = file.unwrap_or_else(|| PathBuf::from(format!("{}.png", vm.replace(['/', '\\'], "_"))));
+    std::fs::write(&file, bytes).map_err(|cause| Failure::Here(format!("{}: {cause}", file.display())))?;
+    here.say(format!("Written to {}.", file.display()));
+    Ok(())
+}
+
+/// A status, by its word.
+pub(super) fn status(written: &str) -> Result<VmStatus, String> {
+    VmStatus::ALL.iter().copied().find(|status| status.word() == written).ok_or_else(|| {
+        let words: Vec<&str> = VmStatus::ALL.iter().map(|status| status.word()).collect();
+        format!("there is no status \"{written}\"; there are {}", words.join(", "))
+    })
+}
+
+pub(super) async fn wait(
+    here: &Here,
+    vms: &[String],
+    status: VmStatus,
+    limit_s: Option<u32>,
+) -> Result<(), Failure> {
+    let client = here.client()?;
+    let until_all = async {
+        for vm in vms {
+            // Watched before it is looked at, so that nothing happens in between; who answers is not in the feed, so
+            // it is looked at now and then whatever the feed says.
+            let mut feed = client.watch(None, &[Kind::Vm, Kind::Job]);
+            loop {
+                match feed.next().await {
+                    Some(Ok(Word::Flows | Word::Lost { .. })) | None => break,
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(Failure::from(error)),
+                }
+            }
+            while client.vm(vm, None).await?.status != status {
+                let _ = tokio::time::timeout(Duration::from_secs(1), feed.next()).await;
+            }
+        }
+        Ok(())
+    };
+    let waited = match limit_s {
+        None => Ok(until_all.await),
+        Some(seconds) => tokio::time::timeout(Duration::from_secs(u64::from(seconds)), until_all).await,
+    };
+    match waited {
+        Ok(ended) => ended,
+        Err(_) => {
+            note(format!(
+                "error: {}: not \"{}\" within {} s",
+                vms.join(", "),
+                status.words(),
+                limit_s.unwrap_or(0)
+            ));
+            Err(Failure::Said(REFUSED))
+        }
+    }
+}
