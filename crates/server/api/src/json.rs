@@ -32,9 +32,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             .split(';')
             .next()
             .is_some_and(|kind| matches!(kind.trim(), "application/json" | "application/merge-patch+json"));
-        let declared_empty =
-            request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
-        if !is_json && !(declared_empty && kind.is_empty()) && !kind.is_empty() {
+        if !is_json && !kind.is_empty() {
             let cause = format!("its content type is {}, not application/json", shown(kind));
             return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request body", cause));
         }
