@@ -30,7 +30,7 @@ impl Engine {
 
     fn take(&mut self, asked: Asked, turn: &mut Turn<'_>) -> Result<JobId, Refusal> {
         let known = asked.key.as_ref().and_then(|key| self.keys.get(&(asked.actor.user(), key.clone())));
-        if let Some((job, _)) = known {
+        if let Some(job) = known {
             return Ok(*job);
         }
         let id = JobId(self.next_job);
@@ -70,7 +70,7 @@ impl Engine {
         }
         self.next_job += 1;
         if let Some(key) = &job.key {
-            self.keys.insert((job.actor.user(), key.clone()), (id, None));
+            self.keys.insert((job.actor.user(), key.clone()), id);
         }
         self.advance(job, turn);
         Ok(id)

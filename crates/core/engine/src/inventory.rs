@@ -147,10 +147,20 @@ impl Inventory {
 
     /// Takes an object in, in place of what had its key.
     pub(crate) fn put(&mut self, object: &Object) {
-        self.remove(object.key());
+        let key = object.key();
+        // What names are found by costs more than all the rest, and hardly any change is a change of name.
+        let (before, after) = (self.name_of(key).cloned(), name_in(object));
+        if before.as_ref() != after {
+            if let Some(before) = before {
+                self.unname(key, &before);
+            }
+            if let Some(after) = after {
+                self.names.entry((key.kind(), after.skeleton())).or_default().insert(key);
+            }
+        }
+        self.take_out(key);
         match object {
             Object::Vm(vm) => {
-                self.name(Kind::Vm, &vm.spec.name, object.key());
                 self.domains.entry(vm.domain).or_default().insert(vm.id);
                 if let Presence::Conflict { other } = vm.presence {
                     self.conflicts.entry(other).or_default().insert(vm.id);
@@ -162,19 +172,16 @@ impl Inventory {
                 self.vms.insert(vm.id, vm.clone());
             }
             Object::Host(host) => {
-                self.name(Kind::Host, &host.name, object.key());
                 self.hosts.insert(host.id, host.clone());
                 self.by_free.insert((self.free(host), host.id));
             }
             Object::Agent(agent) => {
-                self.name(Kind::Agent, &agent.name, object.key());
                 self.agents.insert(agent.id, agent.clone());
             }
             Object::Enrolment(enrolment) => {
                 self.enrolments.insert(enrolment.id, enrolment.clone());
             }
             Object::Share(share) => {
-                self.name(Kind::Share, &share.name, object.key());
                 self.shares.insert(share.id, share.clone());
             }
             Object::Item(item) => {
@@ -182,11 +189,9 @@ impl Inventory {
                 self.items.insert(item.id, item.clone());
             }
             Object::Template(template) => {
-                self.name(Kind::Template, &template.spec.name, object.key());
                 self.templates.insert(template.id, template.clone());
             }
             Object::User(user) => {
-                self.name(Kind::User, &user.name, object.key());
                 self.users.insert(user.id, user.clone());
             }
             Object::Credential(credential) => {
@@ -202,10 +207,35 @@ impl Inventory {
 
     /// Forgets an object.
     pub(crate) fn remove(&mut self, key: Key) {
+        if let Some(name) = self.name_of(key).cloned() {
+            self.unname(key, &name);
+        }
+        self.take_out(key);
+    }
+
+    /// The name by which an object is looked up, of those kinds whose names are taken once.
+    fn name_of(&self, key: Key) -> Option<&Name> {
+        match key {
+            Key::Vm(id) => self.vms.get(&id).map(|vm| &vm.spec.name),
+            Key::Host(id) => self.hosts.get(&id).map(|host| &host.name),
+            Key::Agent(id) => self.agents.get(&id).map(|agent| &agent.name),
+            Key::Share(id) => self.shares.get(&id).map(|share| &share.name),
+            Key::Template(id) => self.templates.get(&id).map(|template| &template.spec.name),
+            Key::User(id) => self.users.get(&id).map(|user| &user.name),
+            Key::Enrolment(_)
+            | Key::Item(_)
+            | Key::Credential(_)
+            | Key::Token(_)
+            | Key::Settings(_)
+            | Key::Job(_) => None,
+        }
+    }
+
+    /// Takes an object out, and out of every index but that of names.
+    fn take_out(&mut self, key: Key) {
         match key {
             Key::Vm(id) => {
                 if let Some(vm) = self.vms.remove(&id) {
-                    self.unname(Kind::Vm, &vm.spec.name, key);
                     drop_from(&mut self.domains, &vm.domain, &id);
                     if let Presence::Conflict { other } = vm.presence {
                         drop_from(&mut self.conflicts, &other, &id);
@@ -219,21 +249,16 @@ impl Inventory {
             Key::Host(id) => {
                 if let Some(host) = self.hosts.remove(&id) {
                     self.by_free.remove(&(self.free(&host), id));
-                    self.unname(Kind::Host, &host.name, key);
                 }
             }
             Key::Agent(id) => {
-                if let Some(agent) = self.agents.remove(&id) {
-                    self.unname(Kind::Agent, &agent.name, key);
-                }
+                self.agents.remove(&id);
             }
             Key::Enrolment(id) => {
                 self.enrolments.remove(&id);
             }
             Key::Share(id) => {
-                if let Some(share) = self.shares.remove(&id) {
-                    self.unname(Kind::Share, &share.name, key);
-                }
+                self.shares.remove(&id);
             }
             Key::Item(id) => {
                 if let Some(item) = self.items.remove(&id) {
@@ -241,14 +266,10 @@ impl Inventory {
                 }
             }
             Key::Template(id) => {
-                if let Some(template) = self.templates.remove(&id) {
-                    self.unname(Kind::Template, &template.spec.name, key);
-                }
+                self.templates.remove(&id);
             }
             Key::User(id) => {
-                if let Some(user) = self.users.remove(&id) {
-                    self.unname(Kind::User, &user.name, key);
-                }
+                self.users.remove(&id);
             }
             Key::Credential(id) => {
                 self.credentials.remove(&id);
@@ -334,12 +355,26 @@ impl Inventory {
         host.usable_memory_mib().saturating_sub(self.usage(host.id).memory_mib)
     }
 
-    fn name(&mut self, kind: Kind, name: &Name, key: Key) {
-        self.names.entry((kind, name.skeleton())).or_default().insert(key);
+    fn unname(&mut self, key: Key, name: &Name) {
+        drop_from(&mut self.names, &(key.kind(), name.skeleton()), &key);
     }
+}
 
-    fn unname(&mut self, kind: Kind, name: &Name, key: Key) {
-        drop_from(&mut self.names, &(kind, name.skeleton()), &key);
+/// As [`Inventory::name_of`], of an object that is not in yet.
+fn name_in(object: &Object) -> Option<&Name> {
+    match object {
+        Object::Vm(vm) => Some(&vm.spec.name),
+        Object::Host(host) => Some(&host.name),
+        Object::Agent(agent) => Some(&agent.name),
+        Object::Share(share) => Some(&share.name),
+        Object::Template(template) => Some(&template.spec.name),
+        Object::User(user) => Some(&user.name),
+        Object::Enrolment(_)
+        | Object::Item(_)
+        | Object::Credential(_)
+        | Object::Token(_)
+        | Object::Settings(_)
+        | Object::Job(_) => None,
     }
 }
 

@@ -45,7 +45,7 @@ impl Engine {
         if !job.is_open()
             && let Some(key) = &job.key
         {
-            self.keys.insert((job.actor.user(), key.clone()), (id, Some(turn.now)));
+            self.remember_key((job.actor.user(), key.clone()), id, turn.now);
         }
         if !job.is_open() {
             self.ready.remove(&id);
@@ -252,7 +252,7 @@ impl Engine {
     }
 
     /// Sends the message that a step owes to its agent, if that can be reached.
-    pub(crate) fn send(&self, job: &Job, at: usize, turn: &mut Turn<'_>) {
+    pub(crate) fn send(&mut self, job: &Job, at: usize, turn: &mut Turn<'_>) {
         let step = &job.steps[at];
         let (agent, command, undo) = match (&step.is, &step.act, &step.undo) {
             (StepIs::Out | StepIs::Revoking, Act::Agent { agent, command }, _) => (*agent, command, false),
@@ -272,6 +272,7 @@ impl Engine {
             let mark = Mark { epoch: job.epoch, job: job.id, step: step.key.clone() };
             ToAgent::Do { no: step.no, floor, mark, undo, command: command.clone() }
         };
+        self.sessions.sent(agent, turn.now.plus(RESEND_MS));
         turn.effect(Effect::Send { agent, session, message: Box::new(message) });
     }
 
@@ -472,14 +473,18 @@ impl Engine {
             self.overdue(id, no, turn);
         }
         for agent in self.sessions.due(turn.now) {
+            self.sessions.resend_at(agent, None);
             if self.table.owes(agent) {
                 self.send_owed(agent, turn);
-            } else if let Some(session) = self.sessions.get_mut(agent) {
-                session.resend = turn.now.plus(RESEND_MS);
             }
         }
-        self.keys
-            .retain(|_, (_, ended)| ended.is_none_or(|ended| turn.now.since(ended) < crate::KEY_LIFE_MS));
+        while let Some((ended, _)) = self.key_ends.first()
+            && turn.now.since(*ended) >= crate::KEY_LIFE_MS
+        {
+            if let Some((_, key)) = self.key_ends.pop_first() {
+                self.keys.remove(&key);
+            }
+        }
     }
 
     fn overdue(&mut self, id: JobId, no: StepNo, turn: &mut Turn<'_>) {
@@ -514,9 +519,6 @@ impl Engine {
                 self.send(&job, at, turn);
             }
         }
-        if let Some(session) = self.sessions.get_mut(agent) {
-            session.resend = turn.now.plus(RESEND_MS);
-        }
     }
 
     /// A restore ends unfinished jobs without undo: what they did, the hosts will show.
@@ -531,6 +533,7 @@ impl Engine {
             )
             .remedy("Look at what its hosts show, then ask again"),
         );
+        self.conclude(&job, turn);
         end(&mut job, turn.now);
         job.settle();
         self.keep(job, turn);

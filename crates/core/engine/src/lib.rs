@@ -214,7 +214,8 @@ pub struct Engine {
     inv: Inventory,
     table: JobTable,
     sessions: Sessions,
-    keys: BTreeMap<(Option<UserId>, String), (JobId, Option<Timestamp>)>,
+    keys: BTreeMap<(Option<UserId>, String), JobId>,
+    key_ends: BTreeSet<(Timestamp, (Option<UserId>, String))>,
     epoch: u32,
     next_job: u64,
     next_step: u64,
@@ -262,6 +263,7 @@ impl Engine {
             table: JobTable::default(),
             sessions: Sessions::default(),
             keys: BTreeMap::new(),
+            key_ends: BTreeSet::new(),
             epoch: loaded.epoch,
             next_job: loaded.next_job.max(1),
             next_step: 1,
@@ -274,7 +276,7 @@ impl Engine {
         };
         for ended in loaded.keys {
             if now.since(ended.ended) < KEY_LIFE_MS {
-                engine.keys.insert((ended.user, ended.key), (ended.job, Some(ended.ended)));
+                engine.remember_key((ended.user, ended.key), ended.job, ended.ended);
             }
         }
         let mut open = Vec::new();
@@ -286,7 +288,7 @@ impl Engine {
         }
         for job in open {
             if let Some(key) = &job.key {
-                engine.keys.insert((job.actor.user(), key.clone()), (job.id, None));
+                engine.keys.insert((job.actor.user(), key.clone()), job.id);
             }
             engine.table.insert((*job).clone(), &mut engine.inv);
             // Whatever could have moved on while nobody decided, moves now.
@@ -317,8 +319,7 @@ impl Engine {
         if !self.ready.is_empty() {
             return Some(Timestamp(i64::MIN));
         }
-        let resend = self.sessions.next_resend(|agent| self.table.owes(agent));
-        self.table.next_limit().into_iter().chain(resend).min()
+        self.table.next_limit().into_iter().chain(self.sessions.next_resend()).min()
     }
 
     /// What a request would do, without doing it.
@@ -339,11 +340,7 @@ impl Engine {
 
     /// Everything derived, for comparison with a fresh load.
     pub fn derived(&self) -> Derived {
-        Derived {
-            inventory: self.inv.clone(),
-            jobs: self.table.clone(),
-            keys: self.keys.iter().map(|(key, (job, _))| (key.clone(), *job)).collect(),
-        }
+        Derived { inventory: self.inv.clone(), jobs: self.table.clone(), keys: self.keys.clone() }
     }
 
     /// The inventory.
@@ -388,6 +385,12 @@ impl Engine {
 
     pub(crate) fn view(&self, now: Timestamp) -> View<'_> {
         View { inv: &self.inv, sessions: &self.sessions, now }
+    }
+
+    /// An ended job is found by its key for a while longer.
+    pub(crate) fn remember_key(&mut self, key: (Option<UserId>, String), job: JobId, ended: Timestamp) {
+        self.keys.insert(key.clone(), job);
+        self.key_ends.insert((ended, key));
     }
 
     pub(crate) fn draw_step(&mut self) -> StepNo {

@@ -16,7 +16,7 @@ use hostler_model::{
 };
 
 use crate::jobs::presence_of;
-use crate::{CONFLICT_AFTER_MS, Effect, Engine, Progress, RESEND_MS, Turn};
+use crate::{CONFLICT_AFTER_MS, Effect, Engine, Progress, Turn};
 
 /// Gathers what one report changed outside any job, to become one refresher job.
 #[derive(Default)]
@@ -47,8 +47,11 @@ impl Engine {
             return;
         }
         let session = self.draw_session();
-        self.sessions.open(agent, session, turn.now.plus(RESEND_MS));
-        self.graves.retain(|(whose, _), _| *whose != agent);
+        self.sessions.open(agent, session);
+        let graves = (agent, uuid::Uuid::nil())..=(agent, uuid::Uuid::max());
+        for grave in self.graves.range(graves).map(|(grave, _)| *grave).collect::<Vec<_>>() {
+            self.graves.remove(&grave);
+        }
         turn.effect(Effect::Welcome { connection, agent, session, epoch: self.epoch });
         let mut refresh = Refresh::default();
         if known.version != hello.version {
@@ -243,7 +246,12 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) {
         let Some(seen) = fact.seen.as_deref() else {
-            self.suspects.remove(&vm.id);
+            if self.suspects.get(&vm.id).is_some_and(|(other, _)| *other == host) {
+                self.suspects.remove(&vm.id);
+            }
+            if vm.presence == (Presence::Conflict { other: host }) {
+                refresh.changed.push(one_host_again(vm));
+            }
             return;
         };
         if self.table.holder_of(vm.id).is_some() {
@@ -312,11 +320,7 @@ impl Engine {
             .collect();
         for id in cleared {
             if let Some(vm) = self.inv.vm(id) {
-                let mut after = (**vm).clone();
-                after.presence = Presence::Here;
-                refresh
-                    .changed
-                    .push((Object::from(after), format!("vm {}: shown by one host again", vm.spec.name)));
+                refresh.changed.push(one_host_again(vm));
             }
         }
     }
@@ -366,6 +370,12 @@ impl Engine {
         let session = self.sessions.of(agent)?;
         Some(Effect::Send { agent, session, message: Box::new(ToAgent::Picture) })
     }
+}
+
+/// A machine is in conflict no more.
+fn one_host_again(vm: &Vm) -> (Object, String) {
+    let after = Vm { presence: Presence::Here, ..vm.clone() };
+    (Object::from(after), format!("vm {}: shown by one host again", vm.spec.name))
 }
 
 /// Lets the record of a machine follow a fact; says what changed, in words.

@@ -1,6 +1,6 @@
 //! Which agents are connected, and which of them have shown their machines since. Volatile: empty after a start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_model::{AgentId, SessionId, Timestamp};
 use imbl::OrdSet;
@@ -12,6 +12,8 @@ pub struct Sessions {
     // Persistent, because each published picture takes a copy.
     answering: OrdSet<AgentId>,
     version: u64,
+    // Agents that were sent a step, by when that is sent again should no answer come.
+    resends: BTreeSet<(Timestamp, AgentId)>,
 }
 
 /// An open session.
@@ -20,8 +22,8 @@ pub(crate) struct Session {
     pub id: SessionId,
     /// Whether a full picture came in. Before that no step is sent.
     pub pictured: bool,
-    /// When what is owed is sent again, should no answer come.
-    pub resend: Timestamp,
+    /// When what is owed is sent again, should no answer come; none while nothing was sent.
+    pub resend: Option<Timestamp>,
 }
 
 impl Sessions {
@@ -45,10 +47,6 @@ impl Sessions {
         self.open.get(&agent).map(|session| session.id)
     }
 
-    pub(crate) fn get_mut(&mut self, agent: AgentId) -> Option<&mut Session> {
-        self.open.get_mut(&agent)
-    }
-
     /// Notes that a full picture came in; true the first time.
     pub(crate) fn pictured(&mut self, agent: AgentId) -> bool {
         match self.open.get_mut(&agent) {
@@ -62,10 +60,11 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn open(&mut self, agent: AgentId, id: SessionId, resend: Timestamp) {
+    pub(crate) fn open(&mut self, agent: AgentId, id: SessionId) {
         self.version += 1;
         self.answering.remove(&agent);
-        self.open.insert(agent, Session { id, pictured: false, resend });
+        self.resend_at(agent, None);
+        self.open.insert(agent, Session { id, pictured: false, resend: None });
     }
 
     pub(crate) fn close(&mut self, agent: AgentId, id: SessionId) -> bool {
@@ -73,17 +72,38 @@ impl Sessions {
         if ours {
             self.version += 1;
             self.answering.remove(&agent);
+            self.resend_at(agent, None);
             self.open.remove(&agent);
         }
         ours
     }
 
-    /// The next time something owed is sent again.
-    pub(crate) fn next_resend(&self, owes: impl Fn(AgentId) -> bool) -> Option<Timestamp> {
-        self.open.iter().filter(|(agent, s)| s.pictured && owes(**agent)).map(|(_, s)| s.resend).min()
+    /// Something was sent to an agent: should no answer come, it is sent again at this time, or at an earlier one that
+    /// is set already.
+    pub(crate) fn sent(&mut self, agent: AgentId, again: Timestamp) {
+        if self.open.get(&agent).is_some_and(|session| session.resend.is_none()) {
+            self.resend_at(agent, Some(again));
+        }
     }
 
+    /// Sets when what an agent owes is sent again, or that it need not be.
+    pub(crate) fn resend_at(&mut self, agent: AgentId, at: Option<Timestamp>) {
+        let Some(session) = self.open.get_mut(&agent) else { return };
+        if let Some(before) = std::mem::replace(&mut session.resend, at) {
+            self.resends.remove(&(before, agent));
+        }
+        if let Some(at) = at {
+            self.resends.insert((at, agent));
+        }
+    }
+
+    /// The next time something owed is sent again.
+    pub(crate) fn next_resend(&self) -> Option<Timestamp> {
+        self.resends.first().map(|(at, _)| *at)
+    }
+
+    /// The agents to which what they owe is to be sent again now.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<AgentId> {
-        self.open.iter().filter(|(_, s)| s.pictured && s.resend <= now).map(|(agent, _)| *agent).collect()
+        self.resends.iter().take_while(|(at, _)| *at <= now).map(|(_, agent)| *agent).collect()
     }
 }

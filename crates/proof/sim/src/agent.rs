@@ -2,7 +2,7 @@
 //! carried out on virtual time over a simulated host.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_agent_core::{Core, Identity, Input, JournalEntry, Output, Task};
 use hostler_hypervisor::perform::{Performing, Turn, World as Hands};
@@ -39,15 +39,25 @@ pub struct Agent {
     pub dead: bool,
     /// What it says of itself.
     pub facts: HostFacts,
+    /// Steps that have arrived.
+    pub met: BTreeSet<StepNo>,
 }
 
 /// A command at work.
+#[derive(Debug)]
 pub struct Working {
     performing: Performing,
     account: String,
     began: Ms,
     abort: bool,
     task: Task,
+}
+
+impl Working {
+    /// What it is about.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
 }
 
 struct Ear<'a>(&'a Cell<bool>);
@@ -73,6 +83,7 @@ impl Agent {
             connection: None,
             dead: false,
             facts,
+            met: BTreeSet::new(),
         }
     }
 }
@@ -147,12 +158,16 @@ impl World {
                 }
                 Output::Abort { no } => {
                     self.count("abort");
+                    if self.mutant == Some(Mutant::AbortIsRevoked) {
+                        self.agent_hears(at, Input::Ended { no, outcome: Outcome::Revoked });
+                        continue;
+                    }
                     if let Some(working) = self.agents[at].tasks.get_mut(&no) {
                         working.abort = true;
                         self.schedule(self.now + 5, Event::TaskTurn { at, life, no });
                     }
                 }
-                Output::Send(message) => self.to_server(at, message),
+                Output::Send(message) => self.say_to_server(at, message),
                 Output::List => {
                     // The reading is made at one moment and handed in at a later one.
                     let made = self.now + self.dice.between(1, 60);
@@ -176,13 +191,13 @@ impl World {
     }
 
     fn agent_writes(&mut self, at: usize, position: u64, entry: JournalEntry) {
-        let forgotten = match (&entry, self.mutant) {
-            (JournalEntry::Intent { .. }, Some(Mutant::NoIntent)) => true,
-            (JournalEntry::Outcome { .. }, Some(Mutant::NoOutcome)) => true,
-            (JournalEntry::Tombstone { .. }, Some(Mutant::NoTombstone)) => true,
-            (JournalEntry::Floor { .. }, Some(Mutant::NoFloor)) => true,
-            _ => false,
-        };
+        let forgotten = matches!(
+            (&entry, self.mutant),
+            (JournalEntry::Intent { .. }, Some(Mutant::NoIntent))
+                | (JournalEntry::Outcome { .. }, Some(Mutant::NoOutcome))
+                | (JournalEntry::Tombstone { .. }, Some(Mutant::NoTombstone))
+                | (JournalEntry::Floor { .. }, Some(Mutant::NoFloor))
+        );
         let kept = if forgotten { JournalEntry::Unknown } else { entry };
         let agent = &mut self.agents[at];
         agent.unsynced.push((position, kept));
@@ -231,8 +246,19 @@ impl World {
             Performing::new(command, task.mark.clone(), task.undo)
         };
         let no = task.no;
+        if !looking {
+            self.check_class_limit(at, &task);
+        }
         let takes = if looking { self.dice.between(1, 50) } else { duration(&task.command, &mut self.dice) };
         let began = self.now + takes;
+        if let Command::Undefine { domain } = &*task.command
+            && self.stormy
+            && self.dice.chance(30)
+        {
+            // Between the look and the act there is always a moment; here it is hit.
+            let when = self.now + takes.saturating_sub(1);
+            self.schedule(when, Event::StartBehind { at, domain: *domain });
+        }
         self.agents[at].tasks.insert(no, Working { performing, account, began, abort: false, task });
         let life = self.agents[at].life;
         self.schedule(began, Event::TaskTurn { at, life, no });

@@ -53,7 +53,7 @@ impl World {
                 Request::StartVm { vm }
             }
             JobKind::ShutDownVm => {
-                let limit_s = self.dice.chance(500).then(|| 20);
+                let limit_s = self.dice.chance(500).then_some(20);
                 Request::ShutDownVm { vm: self.some_vm(on)?, limit_s }
             }
             JobKind::TurnOffVm => Request::TurnOffVm { vm: self.some_vm(|vm| vm.power().is_on())? },

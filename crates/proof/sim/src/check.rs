@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hostler_agent_core::Task;
 use hostler_hypervisor::simulated::What;
 use hostler_model::channel::ToAgent;
-use hostler_model::command::Command;
+use hostler_model::command::{Class, Command};
 use hostler_model::job::{JobState, StepIs};
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
@@ -15,18 +15,22 @@ use hostler_store::{Revision, Store};
 use uuid::Uuid;
 
 use crate::asks::VMS;
+use crate::mutant::Mutant;
 use crate::world::World;
 
 impl World {
     /// Power of every machine on a host.
     pub fn on_states(&self, at: usize) -> BTreeMap<Uuid, Power> {
-        self.agents[at].host.truth().into_iter().map(|seen| (seen.domain, seen.power)).collect()
+        self.agents[at].host.powers()
     }
 
     /// What a command did to machines must be what its kind is for: no machine that is on is stopped, paused or
     /// removed by anything else.
     pub fn check_no_harm(&mut self, at: usize, task: &Task, before: &BTreeMap<Uuid, Power>) {
         let after = self.on_states(at);
+        if *before == after {
+            return;
+        }
         for (domain, power) in before.iter().filter(|(_, power)| power.is_on()) {
             let now = after.get(domain).copied();
             let stopped = now.is_none_or(|now| !now.is_on());
@@ -54,13 +58,12 @@ impl World {
             }
         }
         let twice = self.agents.iter().enumerate().find_map(|(other, agent)| {
-            let theirs = agent.host.truth();
-            let both = theirs.iter().find(|seen| {
-                other != at
-                    && seen.power.is_on()
-                    && after.get(&seen.domain).is_some_and(|power| power.is_on())
-            });
-            both.map(|seen| seen.domain)
+            if other == at {
+                return None;
+            }
+            let theirs = agent.host.powers();
+            let on = |domain: &Uuid| after.get(domain).is_some_and(|power| power.is_on());
+            theirs.into_iter().find(|(domain, power)| power.is_on() && on(domain)).map(|(domain, _)| domain)
         });
         if let Some(domain) = twice {
             self.fail(format!("machine {domain} runs twice"));
@@ -77,6 +80,40 @@ impl World {
         // The store's own view holds what is committed and not synced, too: a crash shows the difference below.
         if !recorded {
             self.fail(format!("step {} begins and is not recorded", task.mark));
+        }
+    }
+
+    /// No host is given more of one class at the same time than the settings of the story ever allowed.
+    pub fn check_class_limit(&mut self, at: usize, task: &Task) {
+        let class = task.command.class();
+        let (starts, copies) = self.allowed;
+        let most = match class {
+            Class::Start => starts,
+            Class::DiskCopy => copies,
+            Class::Other => return,
+        };
+        // A restored store has forgotten what is still at work.
+        let others = self.agents[at].tasks.values().filter(|w| w.task().command.class() == class).count();
+        if others as u32 >= most && !self.restored {
+            self.fail(format!("host {at} has {} commands of class {class:?} at once", others + 1));
+        }
+    }
+
+    /// A reader looks at the picture of this moment.
+    pub fn readers_look(&mut self) {
+        let Some(drive) = &self.drive else { return };
+        self.read_head = self.read_head.max(drive.picture().load().head.revision.0);
+    }
+
+    /// What a reader has seen is never taken back.
+    pub fn check_readers(&mut self) {
+        let head = self.store.reader().and_then(|mut reader| reader.head());
+        match head {
+            Ok(head) if head.revision.0 < self.read_head && !self.restored => {
+                let (read, kept) = (self.read_head, head.revision);
+                self.fail(format!("a reader saw revision {read}, and {kept} is the newest there is"));
+            }
+            _ => {}
         }
     }
 
@@ -125,6 +162,10 @@ impl World {
                         }
                     }
                 }
+                Some(Object::Settings(now)) => {
+                    self.allowed.0 = self.allowed.0.max(now.settings.starts_per_host);
+                    self.allowed.1 = self.allowed.1.max(now.settings.disk_copies_per_host);
+                }
                 _ => {}
             }
         }
@@ -132,19 +173,27 @@ impl World {
 
     fn follow_vm(&mut self, vm: &Vm) {
         let (Some(host), Some(observed)) = (vm.host, &vm.observed) else { return };
+        let order = self.true_orders.get(&observed.order.seq).copied().unwrap_or(observed.order);
         if let Some(known) = self.orders.get(&(vm.id, host))
-            && observed.order.is_before(*known)
+            && order.is_before(*known)
         {
-            let words = format!("{}: {:?} after {known:?}", vm.spec.name, observed.order);
+            let words = format!(
+                "{}: run {} place {} after run {} place {}",
+                vm.spec.name, order.run, order.seq, known.run, known.seq
+            );
             self.fail(format!("the record goes back in a host's own history: {words}"));
         }
-        self.orders.insert((vm.id, host), observed.order);
+        self.orders.insert((vm.id, host), order);
         self.count("fact recorded");
     }
 
     /// What is derived equals what a fresh load derives.
     pub fn check_derived(&mut self) {
         let Some(drive) = &self.drive else { return };
+        if self.mutant == Some(Mutant::LimitsIgnored) {
+            // Planted where objects are loaded, it would be found here and never by what it does.
+            return;
+        }
         let running = drive.engine().derived();
         match self.fresh_engine() {
             Ok(fresh) => {

@@ -113,7 +113,10 @@ impl World {
                     self.tell(|_| "the store is restored from a backup".into());
                     self.count("backup restored");
                     self.crash_server(usize::MAX);
-                    backup.restored();
+                    if self.mutant != Some(crate::mutant::Mutant::RestoreUnmarked) {
+                        backup.restored();
+                    }
+                    self.read_head = 0;
                     self.store = backup;
                     self.restored = true;
                 }
@@ -235,7 +238,7 @@ impl World {
         let open: Vec<u64> =
             self.connections.iter().filter(|(_, c)| c.server_open).map(|(n, _)| *n).collect();
         for connection in open {
-            self.to_agent(connection, ToAgent::Picture);
+            self.say_to_agent(connection, ToAgent::Picture);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
@@ -60,6 +61,8 @@ const MUST_HAPPEN: &[&str] = &[
 const ENOUGH_SEEDS: u64 = 300;
 /// Within how many seeds each planted fault must be found.
 const FIND_WITHIN: u64 = 2_000;
+/// Of how many seeds it is counted how many find a planted fault.
+const OF_SEEDS: u64 = 200;
 
 /// Tells stories of a fleet from seeds and checks that its invariants hold.
 #[derive(Parser)]
@@ -79,6 +82,9 @@ struct Arguments {
     /// Plant each fault and see that it is found.
     #[arg(long)]
     mutants: bool,
+    /// Write the table of planted faults to this file, too.
+    #[arg(long, value_name = "FILE", requires = "mutants")]
+    write: Option<std::path::PathBuf>,
     /// Tell a story with this planted fault.
     #[arg(long, value_name = "WORDS")]
     mutant: Option<String>,
@@ -91,7 +97,11 @@ fn main() -> ExitCode {
     if let Some(seed) = arguments.story {
         return story(seed, planted);
     }
-    if arguments.mutants { mutants() } else { seeds(arguments.from, arguments.seeds) }
+    if arguments.mutants {
+        mutants(arguments.write.as_deref())
+    } else {
+        seeds(arguments.from, arguments.seeds)
+    }
 }
 
 fn story(seed: u64, planted: Option<Mutant>) -> ExitCode {
@@ -148,23 +158,73 @@ fn seeds(from: u64, count: u64) -> ExitCode {
     if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn mutants() -> ExitCode {
-    let mut missed = 0;
-    println!("{:<40} {:>6}  found as", "planted fault", "seed");
-    for mutant in Mutant::ALL {
-        let found = (1..=FIND_WITHIN).find_map(|seed| {
-            run(seed, Size::default(), Some(*mutant), false).failure.map(|what| (seed, what))
-        });
-        match found {
-            Some((seed, what)) => {
-                let short: String = what.chars().take(110).collect();
-                println!("{:<40} {seed:>6}  {short}", mutant.word());
-            }
-            None => {
-                missed += 1;
-                println!("{:<40} {:>6}  NOT FOUND", mutant.word(), "-");
-            }
+/// What became of a planted fault.
+struct Found {
+    mutant: Mutant,
+    /// The first seed that finds it, and as what.
+    first: Option<(u64, String)>,
+    /// How many of [`OF_SEEDS`] find it.
+    seen_by: u64,
+}
+
+/// Plants a fault in one seed's story. A seed that is bad by itself finds nothing.
+fn plant(seed: u64, mutant: Mutant) -> Option<String> {
+    let what = run(seed, Size::default(), Some(mutant), false).failure?;
+    run(seed, Size::default(), None, false).failure.is_none().then_some(what)
+}
+
+fn find(mutant: Mutant) -> Found {
+    let mut found = Found { mutant, first: None, seen_by: 0 };
+    for seed in 1..=FIND_WITHIN {
+        if seed > OF_SEEDS && found.first.is_some() {
+            break;
+        }
+        if let Some(what) = plant(seed, mutant) {
+            found.seen_by += u64::from(seed <= OF_SEEDS);
+            found.first.get_or_insert((seed, what));
         }
     }
-    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    found
+}
+
+fn mutants(write: Option<&std::path::Path>) -> ExitCode {
+    let all = Mutant::ALL;
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut found: Vec<Found> = std::thread::scope(|scope| {
+        let work = || {
+            let mut mine = Vec::new();
+            while let Some(mutant) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                mine.push(find(*mutant));
+            }
+            mine
+        };
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
+    });
+    found.sort_by_key(|found| found.mutant);
+    let mut table = format!(
+        "| planted fault | first seed | of {OF_SEEDS} seeds | found as |\n| --- | ---: | ---: | --- |\n"
+    );
+    for Found { mutant, first, seen_by } in &found {
+        let (seed, what) = first.as_ref().map_or(("-".into(), "NOT FOUND".into()), |(seed, what)| {
+            let short: String = what.replace('|', "/").chars().take(100).collect();
+            (seed.to_string(), short)
+        });
+        table.push_str(&format!("| {} | {seed} | {seen_by} | {what} |\n", mutant.word()));
+    }
+    print!("{table}");
+    if let Some(path) = write {
+        let page = format!(
+            "# Planted faults\n\nMade by `hostler-sim --mutants --write`: ways in which the code around the engine \
+             could be wrong, each planted in the simulator, and the first of {FIND_WITHIN} seeds whose story finds \
+             it. A seed whose story is bad without the fault counts as finding nothing.\n\n{table}"
+        );
+        if let Err(error) = std::fs::write(path, page) {
+            eprintln!("{}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    let missed = found.iter().any(|found| found.first.is_none()) || found.len() < all.len();
+    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

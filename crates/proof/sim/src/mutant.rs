@@ -31,7 +31,7 @@ mutants! {
     JournalNotSynced = "journal not synced";
     /// The agent keeps no outcome.
     NoOutcome = "no outcome record";
-    /// The agent keeps no tombstone of what was revoked.
+    /// The agent keeps no tombstone: a step that is revoked before it arrives begins when it does.
     NoTombstone = "no tombstone";
     /// An undo removes what lies at the path, whoever made it.
     UndoByPath = "undo by path, not by mark";
@@ -41,8 +41,6 @@ mutants! {
     NoProbe = "no look after a crash";
     /// A step that is delivered again is begun again.
     DeliveredTwice = "delivered twice, begun twice";
-    /// Reports of a session that is over are taken for the present one's.
-    StaleSession = "reports of an old session accepted";
     /// Facts lose their order: each seems the newest.
     FactsWithoutOrder = "older fact overwrites a newer one";
     /// The locks of open jobs are lost at a restart.
@@ -61,4 +59,16 @@ mutants! {
     EpochNotRaised = "old epoch used again";
     /// The agent forgets what is below the floor without refusing it later.
     NoFloor = "pruned without a floor";
+    /// A full picture counts as newer than every fact.
+    PictureTooNew = "picture overwrites a newer fact";
+    /// Readers see a commit before it is durable.
+    ReaderAhead = "reader ahead of the commit";
+    /// A restored store bears no mark, and no agent says that it has met a later epoch.
+    RestoreUnmarked = "restore neither marked nor noticed";
+    /// Any number of commands of one class is sent to a host at the same time.
+    LimitsIgnored = "limits of a class ignored";
+    /// Of a commit only the first changes are kept.
+    HalfCommit = "half a commit kept";
+    /// A step that is asked to stop counts as revoked while it goes on.
+    AbortIsRevoked = "asked to stop taken for stopped";
 }

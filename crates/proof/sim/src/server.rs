@@ -6,6 +6,9 @@ use hostler_drive::Drive;
 use hostler_engine::{Effect, Engine, Input, Loaded};
 use hostler_model::channel::{FromAgent, ReportBody, ToAgent};
 use hostler_model::command::Outcome;
+use hostler_model::object::Installation;
+use hostler_model::seen::Order;
+use hostler_model::setting::Settings;
 use hostler_model::{Object, Timestamp};
 use hostler_store::{MemoryStore, Store, StoreError};
 
@@ -39,6 +42,13 @@ impl Store for Forgetful {
         if self.mutant == Some(Mutant::KeysLost) {
             loaded.ended.clear();
         }
+        if self.mutant == Some(Mutant::LimitsIgnored) {
+            loaded.objects.retain(|stored| !matches!(stored.object, Object::Settings(_)));
+            let settings =
+                Settings { starts_per_host: 10_000, disk_copies_per_host: 10_000, ..Settings::default() };
+            let object = Object::from(Installation { id: loaded.installation, settings });
+            loaded.objects.push(hostler_store::Stored { revision: loaded.head.revision, object });
+        }
         for stored in &mut loaded.objects {
             let Object::Job(job) = &stored.object else { continue };
             let mut job = (**job).clone();
@@ -50,6 +60,7 @@ impl Store for Forgetful {
                     job.past_point = false;
                     job.steps.iter_mut().for_each(|step| step.decides = false);
                 }
+                Some(Mutant::LimitsIgnored) => continue,
                 Some(Mutant::StepsLost) => job.steps.retain(|step| step.owed_by().is_none()),
                 _ => continue,
             }
@@ -67,6 +78,11 @@ impl Store for Forgetful {
     }
 
     fn commit(&mut self, commit: &hostler_store::Commit) -> Result<hostler_store::Revision, StoreError> {
+        if self.mutant == Some(Mutant::HalfCommit) && commit.changes.len() > 2 {
+            let mut half = commit.clone();
+            half.changes.truncate(commit.changes.len() / 2);
+            return self.inner.commit(&half);
+        }
         self.inner.commit(commit)
     }
 
@@ -109,6 +125,7 @@ impl World {
             return;
         }
         self.store = self.store.crash(keep);
+        self.check_readers();
         self.inbox.clear();
         self.count("server crashed");
         for connection in self.connections.values_mut() {
@@ -159,6 +176,9 @@ impl World {
             self.count(word);
         }
         let effects = turned.effects;
+        if self.mutant == Some(Mutant::ReaderAhead) {
+            self.readers_look();
+        }
         if self.mutant == Some(Mutant::EffectsBeforeCommit) {
             for effect in effects.clone() {
                 self.release(effect);
@@ -174,6 +194,7 @@ impl World {
             }
         }
         self.store.sync();
+        self.readers_look();
         if let Some(revision) = turned.revision {
             self.follow(revision, &turned.changes);
         }
@@ -227,7 +248,7 @@ impl World {
                 if let Some(open) = self.connections.get_mut(&connection) {
                     open.session = Some(session);
                 }
-                self.to_agent(connection, ToAgent::Welcome { session, epoch });
+                self.say_to_agent(connection, ToAgent::Welcome { session, epoch });
             }
             Effect::Reject { connection, .. } => {
                 self.count("connection rejected");
@@ -238,7 +259,7 @@ impl World {
                     self.connections.iter().find(|(_, c)| c.session == Some(session) && c.server_open);
                 let Some(connection) = found.map(|(number, _)| *number) else { return };
                 self.check_limit_is_asked(&message);
-                self.to_agent(connection, *message);
+                self.say_to_agent(connection, *message);
             }
             Effect::OlderThanFleet { .. } => {}
         }
@@ -256,24 +277,32 @@ impl World {
         let session = open.session;
         match message {
             FromAgent::Hello(hello) => {
-                let hello = hello.clone();
+                let mut hello = hello.clone();
+                if self.mutant == Some(Mutant::RestoreUnmarked) {
+                    hello.epoch = 0;
+                }
                 self.server_input(Input::Connected { connection, hello });
             }
             FromAgent::Report(mut report) => {
                 match self.mutant {
-                    Some(Mutant::StaleSession) => {
-                        if let Some(current) =
-                            self.drive.as_ref().and_then(|d| d.engine().sessions().of(agent))
-                        {
-                            report.session = current;
+                    Some(Mutant::PictureTooNew) => {
+                        if let ReportBody::Picture { as_of } = &mut report.body {
+                            *as_of += 1_000_000;
                         }
                     }
                     Some(Mutant::FactsWithoutOrder) => {
-                        self.fake_order += 1;
-                        let order = 1_000_000 + self.fake_order;
-                        report.facts.iter_mut().for_each(|fact| fact.seq = order);
+                        let (journal, run) = (report.journal, report.run);
+                        for fact in &mut report.facts {
+                            self.fake_order += 1;
+                            let fake = 1_000_000 + self.fake_order;
+                            self.true_orders.insert(fake, Order { journal, run, seq: fact.seq });
+                            fact.seq = fake;
+                        }
                         if let ReportBody::Picture { as_of } = &mut report.body {
-                            *as_of = order;
+                            self.fake_order += 1;
+                            let fake = 1_000_000 + self.fake_order;
+                            self.true_orders.insert(fake, Order { journal, run, seq: *as_of });
+                            *as_of = fake;
                         }
                     }
                     _ => {}
@@ -340,7 +369,7 @@ impl World {
                 continue;
             }
             if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
-                self.to_agent(connection, if picture { ToAgent::Picture } else { ToAgent::Heartbeat });
+                self.say_to_agent(connection, if picture { ToAgent::Picture } else { ToAgent::Heartbeat });
             }
         }
         self.connections.retain(|_, c| c.server_open);
@@ -352,7 +381,13 @@ impl World {
         if self.agents[at].connection != Some(connection) {
             return;
         }
+        if let ToAgent::Do { no, .. } = &message {
+            self.agents[at].met.insert(*no);
+        }
         match (self.mutant, &message) {
+            (Some(Mutant::NoTombstone), ToAgent::Revoke { no, .. }) if !self.agents[at].met.contains(no) => {
+                self.answer_revoked(connection, at, *no);
+            }
             (Some(Mutant::DeliveredTwice), ToAgent::Do { no, mark, undo, command, .. }) => {
                 // Begun again under another number, as an agent without memory of numbers would.
                 let again = hostler_model::StepNo(no.0 + (1 << 39));
@@ -368,20 +403,25 @@ impl World {
             }
             (Some(Mutant::LimitIsFailure), ToAgent::Revoke { no, .. }) => {
                 // Concluded on the spot: the agent is not asked.
-                let (no, agent) = (*no, self.agents[at].id);
-                let session = self.connections.get(&connection).and_then(|c| c.session);
-                if let (Some(session), Some(core)) = (session, self.agents[at].core.as_ref()) {
-                    let report = hostler_model::channel::Report {
-                        session,
-                        journal: core.journal(),
-                        run: core.run(),
-                        facts: Vec::new(),
-                        body: ReportBody::Ended { no, outcome: Outcome::Revoked },
-                    };
-                    self.server_input(Input::Report { agent, report: Box::new(report) });
-                }
+                self.answer_revoked(connection, at, *no);
             }
             _ => self.agent_hears(at, AgentInput::FromServer(message)),
+        }
+    }
+
+    /// Under a planted fault: the answer that a step was revoked, of which its agent knows nothing.
+    fn answer_revoked(&mut self, connection: u64, at: usize, no: hostler_model::StepNo) {
+        let agent = self.agents[at].id;
+        let session = self.connections.get(&connection).and_then(|c| c.session);
+        if let (Some(session), Some(core)) = (session, self.agents[at].core.as_ref()) {
+            let report = hostler_model::channel::Report {
+                session,
+                journal: core.journal(),
+                run: core.run(),
+                facts: Vec::new(),
+                body: ReportBody::Ended { no, outcome: Outcome::Revoked },
+            };
+            self.server_input(Input::Report { agent, report: Box::new(report) });
         }
     }
 

@@ -6,10 +6,12 @@ use hostler_agent_core::Input as AgentInput;
 use hostler_drive::Drive;
 use hostler_engine::{AskId, Asked, Input};
 use hostler_hypervisor::Machines;
+use hostler_hypervisor::simulated::Outside;
 use hostler_model::access::Actor;
 use hostler_model::channel::{FromAgent, ToAgent};
 use hostler_model::request::Request;
 use hostler_model::seen::Order;
+use hostler_model::setting::Settings;
 use hostler_model::{InstallationId, JobId, Refusal, StepNo, VmId};
 use hostler_store::MemoryStore;
 use uuid::Uuid;
@@ -50,6 +52,8 @@ pub enum Event {
     ListMade { at: usize, life: u32 },
     /// A machine is read.
     ReadMachine { at: usize, life: u32, domain: Uuid },
+    /// Somebody starts a machine with `virsh` at the worst moment.
+    StartBehind { at: usize, domain: Uuid },
     /// Something happens on a host by itself.
     HostTick { at: usize },
     /// A computer's power is back.
@@ -144,6 +148,12 @@ pub struct World {
     pub orders: BTreeMap<(VmId, hostler_model::HostId), Order>,
     /// Machines whose disks may lie about, because somebody chose to keep them.
     pub let_go: BTreeSet<VmId>,
+    /// Under the planted fault that renumbers facts: what each number truly was.
+    pub true_orders: BTreeMap<u64, Order>,
+    /// The newest revision that a reader has seen.
+    pub read_head: u64,
+    /// The most commands of each class that any setting of the story allowed a host at one time.
+    pub allowed: (u32, u32),
     /// Steps that the server asked to be done or revoked, so that nothing is done unasked.
     pub revoked: BTreeSet<StepNo>,
 }
@@ -184,6 +194,9 @@ impl World {
             failure: None,
             orders: BTreeMap::new(),
             let_go: BTreeSet::new(),
+            true_orders: BTreeMap::new(),
+            read_head: 0,
+            allowed: (Settings::default().starts_per_host, Settings::default().disk_copies_per_host),
             revoked: BTreeSet::new(),
         }
     }
@@ -299,6 +312,13 @@ impl World {
                     self.read_machine(at, domain);
                 }
             }
+            Event::StartBehind { at, domain } => {
+                if self.agents[at].host.outside(&Outside::Start(domain)).is_ok() {
+                    self.count("started behind the manager's back while it is deleted");
+                    self.tell(|_| format!("on host {at}, behind our back: {domain} is started"));
+                    self.host_moved(at);
+                }
+            }
             Event::HostTick { at } => {
                 self.agents[at].host.tick(self.now);
                 self.host_moved(at);
@@ -347,7 +367,7 @@ impl World {
     }
 
     /// A message leaves an agent.
-    pub fn to_server(&mut self, at: usize, message: FromAgent) {
+    pub fn say_to_server(&mut self, at: usize, message: FromAgent) {
         let Some(connection) = self.agents[at].connection else { return };
         let life = self.server_life;
         if self.stormy && self.dice.chance(2) {
@@ -364,7 +384,7 @@ impl World {
     }
 
     /// A message leaves the server.
-    pub fn to_agent(&mut self, connection: u64, message: ToAgent) {
+    pub fn say_to_agent(&mut self, connection: u64, message: ToAgent) {
         let Some(open) = self.connections.get(&connection) else { return };
         let at = open.at;
         if let ToAgent::Do { no, floor, mark, undo, command } = &message {

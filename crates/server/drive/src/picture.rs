@@ -9,7 +9,7 @@ use hostler_engine::{Engine, Progress};
 use hostler_model::host::Host;
 use hostler_model::job::{Job, LockOn};
 use hostler_model::vm::Vm;
-use hostler_model::{AgentId, Change, HostId, JobId, Key, Kind, Object, StepNo, VmId, status};
+use hostler_model::{AgentId, Change, HostId, JobId, Key, Kind, Name, Object, StepNo, VmId, status};
 use hostler_placement::Usage;
 use hostler_store::{Cursor, Revision, Stored};
 use imbl::{OrdMap, OrdSet};
@@ -78,8 +78,8 @@ impl Picture {
 
     fn put(&mut self, revision: Revision, object: &Object) {
         let key = object.key();
-        self.remove(key);
         if let Object::Job(job) = object {
+            self.remove(key);
             // Ended jobs are read from the store: they would fill the memory.
             if !job.is_open() {
                 return;
@@ -88,16 +88,23 @@ impl Picture {
                 self.under.insert(vm, job.id);
             }
         }
-        if let Some(name) = name_of(object) {
-            self.names.insert((key.kind(), name, key), ());
+        let before = self.objects.insert(key, Stored { revision, object: object.clone() });
+        let (before, after) = (before.as_ref().and_then(|old| name_of(&old.object)), name_of(object));
+        // To fold a name costs more than all the rest, and hardly any change is a change of name.
+        if before != after {
+            if let Some(before) = before {
+                self.names.remove(&(key.kind(), before.folded(), key));
+            }
+            if let Some(after) = after {
+                self.names.insert((key.kind(), after.folded(), key), ());
+            }
         }
-        self.objects.insert(key, Stored { revision, object: object.clone() });
     }
 
     fn remove(&mut self, key: Key) {
         let Some(old) = self.objects.remove(&key) else { return };
         if let Some(name) = name_of(&old.object) {
-            self.names.remove(&(key.kind(), name, key));
+            self.names.remove(&(key.kind(), name.folded(), key));
         }
         if let Object::Job(job) = &old.object {
             for vm in held(job) {
@@ -197,16 +204,16 @@ fn held(job: &Job) -> impl Iterator<Item = VmId> {
 }
 
 /// What an object is ordered and found by.
-fn name_of(object: &Object) -> Option<String> {
+fn name_of(object: &Object) -> Option<&Name> {
     match object {
-        Object::Vm(vm) => Some(vm.spec.name.folded()),
-        Object::Host(host) => Some(host.name.folded()),
-        Object::Agent(agent) => Some(agent.name.folded()),
-        Object::Share(share) => Some(share.name.folded()),
-        Object::Item(item) => Some(item.name.folded()),
-        Object::Template(template) => Some(template.spec.name.folded()),
-        Object::User(user) => Some(user.name.folded()),
-        Object::Token(token) => Some(token.name.folded()),
+        Object::Vm(vm) => Some(&vm.spec.name),
+        Object::Host(host) => Some(&host.name),
+        Object::Agent(agent) => Some(&agent.name),
+        Object::Share(share) => Some(&share.name),
+        Object::Item(item) => Some(&item.name),
+        Object::Template(template) => Some(&template.spec.name),
+        Object::User(user) => Some(&user.name),
+        Object::Token(token) => Some(&token.name),
         Object::Enrolment(_) | Object::Credential(_) | Object::Job(_) | Object::Settings(_) => None,
     }
 }

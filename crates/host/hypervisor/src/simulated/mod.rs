@@ -317,6 +317,11 @@ impl SimulatedHost {
         self.lock().machines.values().map(|machine| machine.seen.clone()).collect()
     }
 
+    /// The power of every machine as it truly is.
+    pub fn powers(&self) -> BTreeMap<Uuid, Power> {
+        self.lock().machines.iter().map(|(domain, machine)| (*domain, machine.seen.power)).collect()
+    }
+
     /// One machine as it truly is.
     pub fn truth_of(&self, domain: Uuid) -> Option<Seen> {
         self.lock().machines.get(&domain).map(|machine| machine.seen.clone())
