@@ -1,6 +1,7 @@
 //! The command line that asks for the same as a request: shown beside each job, so that what was done once by hand
 //! can be written into a script. Pure: names are looked up by a function that the caller brings.
 
+use crate::hardware::{GIB, MIB};
 use crate::host::HostSpec;
 use crate::object::Key;
 use crate::request::{CreateVm, Request, VmSource};
@@ -11,6 +12,8 @@ use crate::{HostId, VmId};
 /// The words of one command line.
 struct Line<'a> {
     words: Vec<String>,
+    /// What stands behind `--`: words that begin with a dash, and what follows them.
+    behind: Vec<String>,
     name: &'a dyn Fn(Key) -> Option<String>,
 }
 
@@ -18,8 +21,12 @@ struct Line<'a> {
 /// person calls a thing; where it does not know, the id stands. Secrets are never in it: they are read from standard
 /// input.
 pub fn command_line(request: &Request, name: &dyn Fn(Key) -> Option<String>) -> String {
-    let mut line = Line { words: vec!["hostler".to_owned()], name };
+    let mut line = Line { words: vec!["hostler".to_owned()], behind: Vec::new(), name };
     line.request(request);
+    if !line.behind.is_empty() {
+        line.plain("--");
+        line.words.append(&mut line.behind);
+    }
     if line.words.len() == 1 { String::new() } else { line.words.join(" ") }
 }
 
@@ -30,7 +37,7 @@ impl Line<'_> {
             Request::StartVm { vm } => self.vm("start", *vm),
             Request::ShutDownVm { vm, limit_s } => {
                 self.vm("shut-down", *vm);
-                self.option("--limit", limit_s.map(|s| s.to_string()));
+                self.option("--limit", limit_s.map(span));
             }
             Request::TurnOffVm { vm } => self.vm("turn-off", *vm),
             Request::PauseVm { vm } => self.vm("pause", *vm),
@@ -50,21 +57,21 @@ impl Line<'_> {
                 }
             }
             Request::SetVmHardware { vm, cpus, memory_mib } => {
-                self.vm("set", *vm);
+                self.vm("set-hardware", *vm);
                 self.option("--cpus", cpus.map(|n| n.to_string()));
-                self.option("--memory", memory_mib.map(|n| format!("{n}MiB")));
+                self.option("--memory", memory_mib.map(mebibytes));
             }
             Request::AttachDisk { vm, size_bytes } => {
                 self.vm("attach-disk", *vm);
-                self.option("--size", Some(size_bytes.to_string()));
+                self.option("--size", Some(size(*size_bytes)));
             }
             Request::DetachDisk { vm, disk, delete } => {
                 self.vm("detach-disk", *vm);
-                self.plain(&disk.to_string());
+                self.positional(&disk.to_string());
                 self.flag("--delete", *delete);
             }
             Request::SetVmMedia { vm, item } => {
-                self.vm("dvd", *vm);
+                self.vm("set-dvd", *vm);
                 match item {
                     Some(item) => self.thing(Key::Item(*item)),
                     None => self.plain("--eject"),
@@ -72,7 +79,8 @@ impl Line<'_> {
             }
             Request::DeleteVm { vm, disks } => {
                 self.vm(if *disks { "delete" } else { "forget" }, *vm);
-                self.plain("--yes");
+                // What cannot be taken back is asked about, unless this is said.
+                self.flag("--yes", *disks);
             }
             Request::AdoptVm { vm } => self.vm("adopt", *vm),
             Request::RefreshVm { vm } => self.vm("refresh", *vm),
@@ -88,7 +96,7 @@ impl Line<'_> {
             }
             Request::AddShare { name, agent, folder } => {
                 self.plain("library-share add");
-                self.word(name.as_str());
+                self.positional(name.as_str());
                 self.named("--agent", Key::Agent(*agent));
                 self.option("--folder", Some(folder.clone()));
             }
@@ -96,18 +104,20 @@ impl Line<'_> {
             Request::RemoveShare { share } => self.noun("library-share remove", Key::Share(*share)),
             Request::CreateTemplate { spec } => {
                 self.plain("template create");
-                self.word(spec.name.as_str());
+                self.positional(spec.name.as_str());
                 self.template(spec);
+                self.option("--notes", Some(spec.notes.clone()).filter(|notes| !notes.is_empty()));
             }
             Request::EditTemplate { template, spec } => {
                 self.noun("template edit", Key::Template(*template));
                 self.option("--name", Some(spec.name.to_string()));
                 self.template(spec);
+                self.option("--notes", Some(spec.notes.clone()));
             }
             Request::DeleteTemplate { template } => self.noun("template delete", Key::Template(*template)),
             Request::CreateUser { name, role, .. } => {
                 self.plain("user create");
-                self.word(name.as_str());
+                self.positional(name.as_str());
                 self.option("--role", word_of(role));
             }
             Request::EditUser { user, role, disabled, hash } => {
@@ -124,16 +134,16 @@ impl Line<'_> {
             Request::CreateToken { session: true, .. } => self.plain("login"),
             Request::CreateToken { name, expires, .. } => {
                 self.plain("token create");
-                self.word(name.as_str());
+                self.positional(name.as_str());
                 self.option("--expires", expires.map(|at| at.to_string()));
             }
             Request::RevokeToken { token } => self.noun("token revoke", Key::Token(*token)),
             Request::CreateEnrolment { roles, host_name, valid_ms, .. } => {
-                self.plain("agent token");
+                self.plain("agent enrolment-token");
                 self.flag("--host", roles.host);
                 self.flag("--library", roles.library);
                 self.option("--host-name", host_name.clone());
-                self.option("--valid", Some((valid_ms / 1_000).to_string()));
+                self.option("--valid", Some(span(u32::try_from(valid_ms / 1_000).unwrap_or(u32::MAX))));
             }
             Request::SetSettings { settings } => self.settings(settings),
             Request::EnrolAgent(_) | Request::Refresher { .. } | Request::Unknown => {}
@@ -142,19 +152,19 @@ impl Line<'_> {
 
     fn create_vm(&mut self, ask: &CreateVm) {
         self.plain("vm create");
-        self.word(ask.name.as_str());
+        self.positional(ask.name.as_str());
         match &ask.from {
             VmSource::Template { template } => self.named("--template", Key::Template(*template)),
             VmSource::Disk { item, deploy } => {
                 self.named("--disk", Key::Item(*item));
-                self.flag("--copy", *deploy == Deploy::Copy);
+                self.option("--deploy", word_of(deploy).filter(|_| *deploy != Deploy::default()));
             }
             VmSource::Empty => self.plain("--empty"),
         }
         self.option("--cpus", ask.cpus.map(|n| n.to_string()));
-        self.option("--memory", ask.memory_mib.map(|n| format!("{n}MiB")));
+        self.option("--memory", ask.memory_mib.map(mebibytes));
         self.option("--firmware", ask.firmware.as_ref().and_then(word_of));
-        self.option("--disk-size", ask.disk_bytes.map(|n| n.to_string()));
+        self.option("--disk-size", ask.disk_bytes.map(size));
         if let Some(host) = ask.host {
             self.named("--host", Key::Host(host));
         }
@@ -173,28 +183,27 @@ impl Line<'_> {
         self.host("edit", host);
         self.option("--available", Some(spec.available.to_string()));
         self.option("--reserve-cpu", Some(spec.reserve.cpu_percent.to_string()));
-        self.option("--reserve-memory", Some(format!("{}MiB", spec.reserve.memory_mib)));
-        self.option("--reserve-disk", Some(format!("{}MiB", spec.reserve.disk_mib)));
+        self.option("--reserve-memory", Some(mebibytes(spec.reserve.memory_mib)));
+        self.option("--reserve-disk", Some(mebibytes(spec.reserve.disk_mib)));
         self.option("--notes", Some(spec.notes.clone()));
     }
 
     fn template(&mut self, spec: &TemplateSpec) {
         self.named("--disk", Key::Item(spec.disk));
         self.option("--cpus", Some(spec.cpus.to_string()));
-        self.option("--memory", Some(format!("{}MiB", spec.memory_mib)));
+        self.option("--memory", Some(mebibytes(spec.memory_mib)));
         self.option("--firmware", word_of(&spec.firmware));
-        self.flag("--copy", spec.deploy == Deploy::Copy);
-        self.option("--notes", Some(spec.notes.clone()).filter(|notes| !notes.is_empty()));
+        self.option("--deploy", word_of(&spec.deploy));
     }
 
-    /// Only what differs from the defaults: the rest would be noise.
+    /// The settings whole, as what differs from the defaults: the rest would be noise.
     fn settings(&mut self, settings: &Settings) {
-        self.plain("server set");
+        self.plain("server set --defaults");
         let values = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
         let (now, usual) = (values(settings), values(&Settings::default()));
         for (name, value) in now.as_object().into_iter().flatten() {
             if usual.get(name) != Some(value) {
-                self.word(&format!("{name}={value}"));
+                self.positional(&format!("{name}={value}"));
             }
         }
     }
@@ -215,21 +224,29 @@ impl Line<'_> {
     }
 
     fn thing(&mut self, key: Key) {
-        let called = (self.name)(key).unwrap_or_else(|| key.id());
-        self.word(&called);
+        let called = self.called(key);
+        self.positional(&called);
     }
 
     fn named(&mut self, option: &str, key: Key) {
-        self.plain(option);
-        self.thing(key);
+        let called = self.called(key);
+        self.option(option, Some(called));
+    }
+
+    fn called(&self, key: Key) -> String {
+        (self.name)(key).unwrap_or_else(|| key.id())
     }
 
     fn plain(&mut self, words: &str) {
         self.words.push(words.to_owned());
     }
 
-    fn word(&mut self, word: &str) {
-        self.words.push(quoted(word));
+    /// A word in its place. One that begins with a dash would be read as an option, so it stands behind `--`.
+    fn positional(&mut self, word: &str) {
+        match self.behind.is_empty() && !word.starts_with('-') {
+            true => self.words.push(quoted(word)),
+            false => self.behind.push(quoted(word)),
+        }
     }
 
     fn flag(&mut self, flag: &str, on: bool) {
@@ -239,9 +256,13 @@ impl Line<'_> {
     }
 
     fn option(&mut self, option: &str, value: Option<String>) {
-        if let Some(value) = value {
-            self.plain(option);
-            self.word(&value);
+        match value {
+            Some(value) if value.starts_with('-') => self.plain(&format!("{option}={}", quoted(&value))),
+            Some(value) => {
+                self.plain(option);
+                self.words.push(quoted(&value));
+            }
+            None => {}
         }
     }
 }
@@ -251,11 +272,33 @@ fn word_of(value: &impl serde::Serialize) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }
 
+/// A size as people write it: exact, in the largest unit that divides it.
+fn size(bytes: u64) -> String {
+    let units = [(GIB, "GiB"), (MIB, "MiB")];
+    match units.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", bytes / unit),
+        None => bytes.to_string(),
+    }
+}
+
+fn mebibytes(mib: u64) -> String {
+    size(mib.saturating_mul(MIB))
+}
+
+/// A span as people write it.
+fn span(seconds: u32) -> String {
+    match seconds {
+        0 => "0s".to_owned(),
+        s if s.is_multiple_of(3_600) => format!("{}h", s / 3_600),
+        s if s.is_multiple_of(60) => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
+
 /// A word as a shell takes it for one word, and nothing else.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
-    // A leading dash would be read as an option; quoting does not help, but it shows where the word begins.
-    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('-') {
+    if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -283,6 +326,25 @@ mod tests {
         assert_eq!(
             line(&ask.unwrap()),
             r"hostler vm create 'it'\''s' --template tiny-linux --memory 256MiB --start"
+        );
+    }
+
+    #[test]
+    fn a_name_that_begins_with_a_dash_is_no_option() {
+        let name = Name::new("--force").unwrap();
+        let spec = crate::template::TemplateSpec {
+            name,
+            notes: "-x".into(),
+            disk: crate::ItemId(uuid::Uuid::nil()),
+            cpus: 1,
+            memory_mib: 2048,
+            firmware: crate::hardware::Firmware::Bios,
+            deploy: Deploy::Overlay,
+        };
+        assert_eq!(
+            line(&Request::CreateTemplate { spec }),
+            "hostler template create --disk 00000000-0000-0000-0000-000000000000 --cpus 1 --memory 2GiB \
+             --firmware bios --deploy overlay --notes=-x -- --force"
         );
     }
 
