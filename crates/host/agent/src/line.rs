@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use hostler_agent_core::Input;
 use hostler_model::channel::{FromAgent, ToAgent};
 use hostler_wire::{AgentConfig, AgentSession, Backoff, Identity, connect};
 use tokio::sync::mpsc;
@@ -91,7 +92,7 @@ async fn speak(
     let mut welcomed = false;
     let cut = kill.clone();
     // A task of its own: a server that does not read must not keep us from hearing it.
-    let mouth = tokio::spawn(async move {
+    let mut mouth = tokio::spawn(async move {
         while let Some(message) = queue.recv().await {
             if outgoing.send(message).await.is_err() {
                 return;
@@ -103,10 +104,15 @@ async fn speak(
         cut.cut("closed by this agent");
     });
     let ended = loop {
-        match incoming.next().await {
+        let heard = tokio::select! {
+            heard = incoming.next() => heard,
+            // After its own cut this end is not told that nothing comes any more.
+            _ = &mut mouth => break "closed by this agent, or gone".to_owned(),
+        };
+        match heard {
             Ok(message) => {
                 welcomed |= matches!(message, ToAgent::Welcome { .. });
-                if events.send(Event::Input(hostler_agent_core::Input::FromServer(message))).await.is_err() {
+                if events.send(Event::Input(Input::FromServer(message))).await.is_err() {
                     break "the agent is ending".to_owned();
                 }
             }

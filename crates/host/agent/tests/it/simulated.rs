@@ -217,6 +217,7 @@ async fn an_agent_that_is_stopped_says_good_bye_and_leaves_machines_alone() {
     link.until("the guest was asked", |_| computer.effects(What::AskedToShutDown) == 1).await;
     let begun = Instant::now();
     agent.stop().await;
+    // Two seconds for what is at work, half a second for the last words.
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(matches!(link.end().await, End::Bye(_)));
     assert!(computer.host.truth_of(VM).unwrap().power.is_on());
@@ -279,5 +280,19 @@ async fn readings_of_one_machine_are_told_in_the_order_of_what_happened() {
     let pictures = link.pictures;
     link.until("a picture", |link| link.pictures > pictures).await;
     assert_eq!(link.power(VM), Some(Power::Running));
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_epoch_is_behind_is_left_and_called_again_soon() {
+    let (mut server, computer) = (Server::new(), Computer::new());
+    let agent = computer.start(&server, true);
+    let mut link = server.session().await;
+    // The agent closes this one itself, and says why.
+    link.say(ToAgent::Welcome { session: hostler_model::SessionId(9), epoch: 0 });
+    let begun = Instant::now();
+    assert!(matches!(link.end().await, End::Bye(_)));
+    server.session().await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     agent.stop().await;
 }
