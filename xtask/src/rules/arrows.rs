@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("client", &["model"]),
     ("hostler", &["model", "client", "api", "server", "store"]),
     ("sim", &["model", "placement", "engine", "drive", "store", "agent-core", "hypervisor"]),
-    ("testbed", &["model", "wire", "client", "agent-core", "hypervisor", "disk"]),
+    ("testbed", &["model", "wire", "client", "agent", "agent-core", "hypervisor", "disk"]),
     ("xtask", &[]),
 ];
 

@@ -6,15 +6,21 @@
 //! binary `hostler-testbed`, and by `cargo xtask bench`.
 
 mod commands;
+mod computer;
 mod first;
 mod ground;
 mod host;
 mod process;
+mod server;
+mod site;
 mod trouble;
 
 pub use commands::{PROGRAMS, program};
+pub use computer::Computer;
 pub use first::{First, run_first};
 pub use ground::Ground;
 pub use host::Host;
 pub use process::{Process, wait_for};
+pub use server::Server;
+pub use site::{Site, ask_empty, create, empty, success, taken};
 pub use trouble::{Result, Trouble};

@@ -2,4 +2,6 @@
 //! `cargo nextest run -p hostler-testbed --run-ignored only`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod first;
 mod hosts;
+mod world;

@@ -1,0 +1,129 @@
+//! A real server on a computer of the testbed, and a client that is signed in to it.
+
+use std::fs;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hostler_client::{Authority, Client, Config};
+use hostler_model::body::SignIn;
+
+use crate::commands::program;
+use crate::computer::Computer;
+use crate::ground::Ground;
+use crate::process::wait_for;
+use crate::trouble::{Result, Trouble};
+
+/// How long a server may take to answer: five times what it took on a busy computer.
+const ANSWERS: Duration = Duration::from_secs(20);
+
+/// What the server's process is known by on its computer.
+pub(crate) const PROCESS: &str = "hostler";
+
+/// A server. Dropped, its power is cut.
+#[derive(Debug)]
+pub struct Server {
+    computer: Computer,
+}
+
+impl Server {
+    /// Makes the server's computer and starts the server on it.
+    ///
+    /// # Errors
+    /// A program is missing or fails.
+    pub fn start(ground: &Ground, n: u8) -> Result<Self> {
+        let mut computer = Computer::make(ground, "server", n, false)?;
+        computer.power_on()?;
+        let mut server = Self { computer };
+        server.launch_it()?;
+        wait_for(ANSWERS, "the server has made its administrator", || {
+            let password = fs::read_to_string(server.password_file()).ok();
+            let made = password.is_some_and(|text| text.ends_with('\n'));
+            (made || server.process(PROCESS).is_none()).then_some(())
+        })?;
+        if server.process(PROCESS).is_none() {
+            let said = server.log_of(PROCESS);
+            return Err(Trouble::Program { line: "hostler server run".into(), said });
+        }
+        Ok(server)
+    }
+
+    /// Starts it again after [`Server::stop`].
+    ///
+    /// # Errors
+    /// It runs already, or cannot be started.
+    pub fn launch_it(&mut self) -> Result<()> {
+        let (hostler, state) = (program("hostler")?, self.state());
+        let (rest, agents) = (format!("{}:8470", self.address()), self.agent_address());
+        let (hostler, state) = (hostler.to_string_lossy(), state.to_string_lossy());
+        let words =
+            [&hostler, "server", "run", "--state", &state, "--listen", &rest, "--agent-listen", &agents];
+        self.launch(PROCESS, &words)
+    }
+
+    /// Kills it with `SIGKILL`.
+    ///
+    /// # Errors
+    /// It does not go.
+    pub fn kill_it(&mut self) -> Result<()> {
+        self.kill(PROCESS)
+    }
+
+    /// Where agents connect.
+    pub fn agent_address(&self) -> String {
+        format!("{}:8471", self.address())
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.folder().join("state")
+    }
+
+    /// A client, signed in as the first administrator.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn sign_in(&self) -> Result<Client> {
+        let read = |path: PathBuf| fs::read_to_string(&path).map_err(Trouble::file(&path));
+        let authority = Authority::from_pem(&read(self.state().join("pki/authority.crt"))?)?;
+        let server = format!("https://{}:8470", self.address());
+        let client = Client::new(Config { server, authority, token: None })?;
+        answers(&client).await?;
+        let password = read(self.password_file())?.trim().to_owned();
+        let body = SignIn { user: "administrator".into(), password, cookie: false };
+        let token = client.sign_in(&body).await?.token;
+        Ok(client.with_token(&token.unwrap_or_default())?)
+    }
+
+    fn password_file(&self) -> PathBuf {
+        self.state().join("initial-password")
+    }
+}
+
+/// Waits until the server answers.
+///
+/// # Errors
+/// It does not.
+pub async fn answers(client: &Client) -> Result<()> {
+    let begun = Instant::now();
+    while let Err(why) = client.health().await {
+        if begun.elapsed() > ANSWERS {
+            return Err(why.into());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+impl Deref for Server {
+    type Target = Computer;
+    fn deref(&self) -> &Computer {
+        &self.computer
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Computer {
+        &mut self.computer
+    }
+}
