@@ -57,7 +57,12 @@ impl Subject {
     /// What only libvirt's words tell: its numbers put these together with everything else.
     fn by_text(self, text: &str) -> Trouble {
         let has = |part: &str| text.contains(part);
-        let (code, remedy) = if has("No space left on device") || has("Disk quota exceeded") {
+        let (code, remedy) = if has("virtlogd-sock") {
+            (
+                Code::HypervisorFailed,
+                "start virtlogd, which keeps machines' logs (systemctl start virtlogd, or virtlogd -d)",
+            )
+        } else if has("No space left on device") || has("Disk quota exceeded") {
             (Code::DiskFull, "free space on the host, then try again")
         } else if has("Failed to get \"write\" lock") || has("Failed to get shared \"write\" lock") {
             (Code::DiskInUse, "another machine uses the disk: shut it down or detach the disk there")

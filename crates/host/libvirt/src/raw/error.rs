@@ -76,6 +76,8 @@ impl Error {
     /// What it means.
     pub(crate) fn kind(&self) -> Kind {
         match self.code {
+            // libvirtd itself is a client of its log keeper: that one missing is no loss of ours.
+            1 | 38 if self.domain == FROM_RPC && self.message.contains("virtlogd") => Kind::Other,
             1 | 38 if self.domain == FROM_RPC => Kind::Lost,
             8 => Kind::InvalidArgument,
             42 => Kind::NoDomain,
@@ -118,6 +120,9 @@ mod tests {
         let of = |code, domain| Error { code, domain, message: String::new() }.kind();
         assert_eq!(of(1, 7), Kind::Lost);
         assert_eq!(of(38, 7), Kind::Lost);
+        let message =
+            "Failed to connect socket to '/run/libvirt/virtlogd-sock': No such file or directory".into();
+        assert_eq!(Error { code: 38, domain: 7, message }.kind(), Kind::Other, "libvirtd's own log keeper");
         assert_eq!(of(38, 18), Kind::Other, "a missing disk file has the same number in another domain");
         assert_eq!(of(1, 10), Kind::Other, "QEMU's internal errors have the same number");
     }

@@ -1,0 +1,76 @@
+//! `hostler server run`: the server in the foreground.
+
+use std::io::IsTerminal;
+
+use hostler_api::Api;
+use hostler_server::{Config, Server};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{RunArgs, here};
+use crate::cli::failure::Failure;
+
+pub fn run(args: RunArgs) -> Result<(), Failure> {
+    log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| here("server", cause, "Look at the computer's limits of threads"))?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: RunArgs) -> Result<(), Failure> {
+    // The port first: it is the likeliest thing to be in the way, and nothing has been touched yet.
+    let listener = TcpListener::bind(args.listen).await.map_err(|cause| {
+        here(
+            format!("address {}", args.listen),
+            cause,
+            "Stop what listens there, or choose another with --listen",
+        )
+    })?;
+    let mut names = args.names;
+    names.extend(["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()]);
+    if !args.listen.ip().is_unspecified() {
+        names.push(args.listen.ip().to_string());
+    }
+    if let Ok(name) = rustix::system::uname().nodename().to_str() {
+        names.push(name.to_owned());
+    }
+    names.sort();
+    names.dedup();
+    let config = Config { state_dir: args.state, agent_listen: args.agent_listen, server_names: names };
+    let server = Server::start(config)
+        .await
+        .map_err(|cause| here("server", cause, "Mend what is named, then start it again"))?;
+    let api = Api::new(server.handle.clone())
+        .map_err(|cause| here("server", cause, "This is a defect: report it"))?;
+    let tls = server.certificate.https_config(&["h2", "http/1.1"]).map_err(|cause| {
+        here("certificate", cause, "Remove the server's certificate below pki: it is made anew")
+    })?;
+    tracing::info!(address = %args.listen, "the server answers");
+    hostler_api::serve(listener, tls, api, told_to_stop()).await;
+    server.stop().await;
+    Ok(())
+}
+
+/// Ready when somebody tells this process to stop.
+async fn told_to_stop() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HOSTLER_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
