@@ -20,7 +20,8 @@ async fn a_setting_is_changed_by_a_job_that_says_so() {
     assert_eq!((&settings["history_days"], &settings["feed_days"]), (&json!(30), &json!(7)));
     let job = face.admin("GET", &format!("/jobs/{}", accepted.body["job"]), None).await.is(200).body;
     assert_eq!(job["state"], "completed");
-    assert_eq!(job["command"], "hostler server set history_days=30");
+    let command = job["command"].as_str().unwrap();
+    assert!(command.starts_with("hostler server set ") && command.ends_with(" history_days=30"), "{command}");
     let changes = face.admin("GET", &format!("/jobs/{}/changes", job["id"]), None).await.is(200).body;
     let days = changes.as_array().unwrap().iter().find(|c| c["property"] == "settings.history_days");
     assert!(days.is_none_or(|days| days["after"] == 30), "{changes}");
@@ -179,4 +180,33 @@ async fn a_backup_is_written_once_and_into_no_file_that_is_there() {
     assert!(file.metadata().unwrap().len() > 0);
     face.admin("POST", "/backup", Some(body)).await.is(422);
     face.admin("POST", "/backup", Some(json!({ "file": "relative.db" }))).await.code(422, "value.invalid");
+}
+
+#[tokio::test]
+async fn a_job_says_what_it_waits_for() {
+    let mut objects = inventory();
+    let vm = "01900000-0000-7000-8000-000500000000";
+    let job = json!({
+        "id": 5, "kind": "start-vm", "request": { "ask": "start-vm", "vm": vm }, "actor": { "is": "system" }, "epoch": 0,
+        "state": "running", "phase": "forward", "about": [format!("vm/{vm}")], "title": "web-00",
+        "locks": [{ "on": { "on": "object", "key": format!("vm/{vm}") } }],
+        "choices": { "at": null },
+        "steps": [{
+            "key": "start", "stage": 0, "is": { "is": "out" }, "no": 1, "limit_ms": 330_000, "sent": "2026-11-21T00:00:00Z",
+            "act": { "act": "agent", "agent": "01900000-0000-7000-8000-000100000001",
+                "command": { "do": "start", "domain": vm } },
+        }],
+        "created": "2026-11-21T00:00:00Z",
+    });
+    objects.push(hostler_model::Object::read(hostler_model::Kind::Job, &job.to_string()).unwrap());
+    let face = Face::holding(objects).await;
+    let silent = face.admin("GET", "/jobs/5", None).await.is(200).body;
+    let waiting = silent["waiting"].as_str().unwrap();
+    assert_eq!(waiting, "alpha, which has not responded since the server was started");
+    assert_eq!(silent["command"], "hostler vm start web-00");
+    face.admin("POST", "/vms/web-00/start", None).await.code(409, "vm.busy");
+    let queued = face.admin("POST", "/vms/web-00/start?wait=true", None).await.is(202).body["job"].clone();
+    let queued = face.admin("GET", &format!("/jobs/{queued}"), None).await.is(200).body;
+    assert_eq!(queued["state"], "queued");
+    assert_eq!(queued["waiting"], "job 5 (start virtual machine, asked by Hostler)");
 }
