@@ -21,7 +21,7 @@ pub struct Part {
     #[arg(long, value_name = "TERMS")]
     pub filter: Option<String>,
     /// By which fields, as in `host,-memory_mib`
-    #[arg(long, value_name = "FIELDS")]
+    #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
     pub sort: Option<String>,
     /// How many at most; all when absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

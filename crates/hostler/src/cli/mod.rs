@@ -94,6 +94,12 @@ pub enum Commands {
     /// The server itself
     #[command(subcommand)]
     Server(server::Commands),
+    /// Start a server and an agent on this computer, with nothing to configure
+    #[cfg(feature = "server")]
+    Up(crate::serve::UpArgs),
+    /// Stop the server and the agent that `hostler up` started; machines run on
+    #[cfg(feature = "server")]
+    Down(crate::serve::DownArgs),
     /// Watch changes as they happen
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Watch),
@@ -114,12 +120,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { failure::USAGE } else { failure::DONE });
         }
     };
-    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = match ended {
-        Ok(runtime) => runtime.block_on(run(cli)),
-        Err(cause) => Err(Failure::Here(format!("runtime: {cause}"))),
-    };
-    match ended {
+    match begin(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             for line in failure.lines() {
@@ -130,7 +131,21 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Does what a command line says.
+/// What starts and stops servers is done by itself; all else asks one, which takes a runtime, and no more than one
+/// thread.
+fn begin(cli: Cli) -> Result<(), Failure> {
+    #[cfg(feature = "server")]
+    let cli = match cli.command {
+        Commands::Server(server::Commands::Run(args)) => return crate::serve::run(args),
+        Commands::Up(args) => return crate::serve::up(&args),
+        Commands::Down(args) => return crate::serve::down(&args),
+        command => Cli { command, ..cli },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|cause| Failure::Here(format!("runtime: {cause}")))?.block_on(run(cli))
+}
+
+/// Does what a command line says, where that is asking a server.
 ///
 /// # Errors
 /// As the command fails.
@@ -150,6 +165,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Commands::User(command) => user::run(&here, command).await,
         Commands::Token(command) => token::run(&here, command).await,
         Commands::Server(command) => server::run(&here, command).await,
+        #[cfg(feature = "server")]
+        Commands::Up(_) | Commands::Down(_) => Ok(()),
         Commands::Watch(command) => watch::run(&here, command).await,
         Commands::Completions { shell } => {
             let mut text = Vec::new();

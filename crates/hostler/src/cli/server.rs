@@ -16,6 +16,9 @@ use crate::cli::show::{Format, cell, number, out, sheet};
 /// What can be done with the server.
 #[derive(Subcommand)]
 pub enum Commands {
+    /// Run the server in the foreground until it is told to stop
+    #[cfg(feature = "server")]
+    Run(crate::serve::RunArgs),
     /// Show the server: version, uptime, memory
     #[command(after_help = "Examples:\n  hostler server show\n  hostler server show -o json")]
     Show,
@@ -77,6 +80,8 @@ fn assignment(written: &str) -> Result<(&'static FieldDoc, u64), String> {
 pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
     let client = here.client()?;
     match command {
+        #[cfg(feature = "server")]
+        Commands::Run(_) => Ok(()),
         Commands::Show => {
             let view = client.server_itself().await?;
             here.one(&view, || {

@@ -69,13 +69,13 @@ impl ClientError {
     }
 }
 
-/// A TLS error says of itself why a certificate was not taken. It hides inside I/O errors, which do not name it as
-/// their source.
+/// A TLS error says of itself why a certificate was not taken. It hides inside I/O errors, one in the other, which do
+/// not name it as their source.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls);
     }
-    error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()
+    tls_error(error.downcast_ref::<std::io::Error>()?.get_ref()?)
 }
 
 fn untrusted(error: &rustls::Error) -> String {

@@ -60,7 +60,7 @@ pub struct Like {
     #[arg(long)]
     empty: bool,
     /// How the library's disk gets to the host: overlay is at once and thin, copy stands alone
-    #[arg(long, value_enum, value_name = "HOW", requires = "disk")]
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with_all = ["template", "empty"])]
     deploy: Option<Way>,
     /// Virtual processors; the template's, else 1
     #[arg(long, value_name = "N")]

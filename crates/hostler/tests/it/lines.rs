@@ -1,0 +1,86 @@
+//! The command lines that the model writes beside jobs are ones that this program reads.
+
+use clap::Parser;
+use hostler::cli::Cli;
+use hostler_model::command_line::command_line;
+use hostler_model::job::JobKind;
+use hostler_model::request::Request;
+
+use crate::help::words;
+
+const ID: &str = "00000000-0000-7000-8000-0000000000aa";
+
+/// At least one request of every kind that a person can ask for, at its plainest and at its fullest.
+fn requests() -> Vec<Request> {
+    let texts = [
+        r#"{"ask":"create-vm","name":"web-1","from":{"is":"template","template":"ID"}}"#,
+        r#"{"ask":"create-vm","name":"it's","from":{"is":"disk","item":"ID","deploy":"copy"},"cpus":2,"memory_mib":1000,
+            "firmware":"uefi","disk_bytes":21474836480,"host":"ID","start":true,"notes":"two\nlines","tags":["a b","-c"],
+            "network":"br0","seed":{"k":"v=w","x":""}}"#,
+        r#"{"ask":"create-vm","name":"--help","from":{"is":"empty"},"disk_bytes":1000448}"#,
+        r#"{"ask":"start-vm","vm":"ID"}"#,
+        r#"{"ask":"shut-down-vm","vm":"ID"}"#,
+        r#"{"ask":"shut-down-vm","vm":"ID","limit_s":90}"#,
+        r#"{"ask":"turn-off-vm","vm":"ID"}"#,
+        r#"{"ask":"pause-vm","vm":"ID"}"#,
+        r#"{"ask":"resume-vm","vm":"ID"}"#,
+        r#"{"ask":"reset-vm","vm":"ID"}"#,
+        r#"{"ask":"save-vm","vm":"ID"}"#,
+        r#"{"ask":"discard-saved-vm","vm":"ID"}"#,
+        r#"{"ask":"edit-vm","vm":"ID","edit":{"name":"-n","notes":"","tags":["x","y z"]}}"#,
+        r#"{"ask":"edit-vm","vm":"ID","edit":{"tags":[]}}"#,
+        r#"{"ask":"set-vm-hardware","vm":"ID","cpus":4}"#,
+        r#"{"ask":"set-vm-hardware","vm":"ID","memory_mib":3000}"#,
+        r#"{"ask":"attach-disk","vm":"ID","size_bytes":1048576}"#,
+        r#"{"ask":"detach-disk","vm":"ID","disk":1,"delete":true}"#,
+        r#"{"ask":"set-vm-media","vm":"ID","item":"ID"}"#,
+        r#"{"ask":"set-vm-media","vm":"ID","item":null}"#,
+        r#"{"ask":"delete-vm","vm":"ID","disks":true}"#,
+        r#"{"ask":"delete-vm","vm":"ID","disks":false}"#,
+        r#"{"ask":"adopt-vm","vm":"ID"}"#,
+        r#"{"ask":"refresh-vm","vm":"ID"}"#,
+        r#"{"ask":"refresh-host","host":"ID"}"#,
+        r#"{"ask":"edit-host","host":"ID","spec":{"available":false,"notes":"-"}}"#,
+        r#"{"ask":"declare-host-dead","host":"ID","confirm":"-host a"}"#,
+        r#"{"ask":"remove-agent","agent":"ID","force":true}"#,
+        r#"{"ask":"add-share","name":"images","agent":"ID","folder":"/srv/my images"}"#,
+        r#"{"ask":"refresh-share","share":"ID"}"#,
+        r#"{"ask":"remove-share","share":"ID"}"#,
+        r#"{"ask":"create-template","spec":{"name":"t","disk":"ID","deploy":"copy","notes":"n"}}"#,
+        r#"{"ask":"edit-template","template":"ID","spec":{"name":"t","disk":"ID"}}"#,
+        r#"{"ask":"delete-template","template":"ID"}"#,
+        r#"{"ask":"create-user","name":"bob","role":"read-only","hash":"x"}"#,
+        r#"{"ask":"edit-user","user":"ID","role":"administrator","disabled":true,"hash":"x"}"#,
+        r#"{"ask":"edit-user","user":"ID","disabled":false}"#,
+        r#"{"ask":"delete-user","user":"ID"}"#,
+        r#"{"ask":"create-token","user":"ID","name":"ci","sha256":"x","expires":"2027-01-31T00:00:00Z"}"#,
+        r#"{"ask":"create-token","user":"ID","name":"ci","sha256":"x","session":true}"#,
+        r#"{"ask":"revoke-token","token":"ID"}"#,
+        r#"{"ask":"create-enrolment","sha256":"x","roles":{"host":true,"library":true},"host_name":"h","valid_ms":3600000}"#,
+        r#"{"ask":"set-settings","settings":{}}"#,
+        r#"{"ask":"set-settings","settings":{"history_days":30,"vm_refresh_s":0}}"#,
+    ];
+    texts.iter().map(|text| serde_json::from_str(&text.replace("ID", ID)).expect(text)).collect()
+}
+
+#[test]
+fn every_request_is_written_as_a_line_that_can_be_typed_whatever_things_are_called() {
+    for name in [None, Some("web-1"), Some("a b"), Some("-x"), Some("it's \"quoted\" $HOME"), Some("--")] {
+        for request in requests() {
+            let line = command_line(&request, &|_| name.map(str::to_owned));
+            assert!(line.starts_with("hostler "), "{request:?}");
+            if let Err(error) = Cli::try_parse_from(words(&line)) {
+                panic!("{line}\n{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_kind_of_request_is_left_out() {
+    let kinds: Vec<JobKind> = requests().iter().map(Request::kind).collect();
+    for kind in JobKind::ALL {
+        let never_asked = matches!(kind, JobKind::EnrolAgent | JobKind::Refresher | JobKind::Unknown);
+        assert!(never_asked || kinds.contains(kind), "{kind:?}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line as its users meet it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod contexts;
+mod failures;
+mod help;
+mod lines;
+mod served;
+
+mod shown;
