@@ -42,7 +42,9 @@ impl Engine {
             let cause = format!("it speaks protocol {}, this server {PROTOCOL}", hello.protocol);
             return reject(turn, Code::AgentUnsupported, cause, "Upgrade the server");
         }
-        if hello.epoch > self.epoch {
+        // Our own epoch is known to nobody whom we did not tell it in this life: another life of a server used it, of
+        // which our store knows nothing.
+        if hello.epoch > self.epoch || (hello.epoch == self.epoch && !self.sessions.told_epoch(agent)) {
             turn.effect(Effect::OlderThanFleet { met: hello.epoch });
             return;
         }

@@ -12,6 +12,8 @@ pub struct Sessions {
     // Persistent, because each published picture takes a copy.
     answering: OrdSet<AgentId>,
     version: u64,
+    // Agents that were welcomed in this life of the server, and so may have met its epoch.
+    told_epoch: BTreeSet<AgentId>,
     // Agents that were sent a step, by when that is sent again should no answer come.
     resends: BTreeSet<(Timestamp, AgentId)>,
 }
@@ -60,10 +62,16 @@ impl Sessions {
         }
     }
 
+    /// Whether an agent was told our epoch since the start.
+    pub(crate) fn told_epoch(&self, agent: AgentId) -> bool {
+        self.told_epoch.contains(&agent)
+    }
+
     pub(crate) fn open(&mut self, agent: AgentId, id: SessionId) {
         self.version += 1;
         self.answering.remove(&agent);
         self.resend_at(agent, None);
+        self.told_epoch.insert(agent);
         self.open.insert(agent, Session { id, pictured: false, resend: None });
     }
 

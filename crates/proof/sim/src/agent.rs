@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_agent_core::{Core, Identity, Input, JournalEntry, Output, Task};
 use hostler_hypervisor::perform::{Performing, Turn, World as Hands};
-use hostler_hypervisor::simulated::SimulatedHost;
+use hostler_hypervisor::simulated::{CrashWhen, SimulatedHost};
 use hostler_hypervisor::{Disks, Machines, Watch};
 use hostler_model::command::{Command, DiskContent, Outcome};
 use hostler_model::host::HostFacts;
@@ -14,6 +14,7 @@ use hostler_model::{AgentId, Code, Ms, Refusal, StepNo};
 use uuid::Uuid;
 
 use crate::dice::Dice;
+use crate::kinds::Moment;
 use crate::mutant::Mutant;
 use crate::world::{Event, World};
 
@@ -245,11 +246,15 @@ impl World {
         } else {
             Performing::new(command, task.mark.clone(), task.undo)
         };
-        let no = task.no;
+        let (no, undo) = (task.no, task.undo);
         if !looking {
             self.check_class_limit(at, &task);
         }
-        let takes = if looking { self.dice.between(1, 50) } else { duration(&task.command, &mut self.dice) };
+        let takes = if looking {
+            self.dice.between(1, 50)
+        } else {
+            duration(&task.command, &mut self.dice, self.stormy)
+        };
         let began = self.now + takes;
         if let Command::Undefine { domain } = &*task.command
             && self.stormy
@@ -262,6 +267,13 @@ impl World {
         self.agents[at].tasks.insert(no, Working { performing, account, began, abort: false, task });
         let life = self.agents[at].life;
         self.schedule(began, Event::TaskTurn { at, life, no });
+        if !looking && self.played.begins(no, undo) {
+            match self.played.script.moment {
+                Moment::Begin => self.crash_agent(at),
+                Moment::Halfway => self.agents[at].host.crash_at(1, CrashWhen::Halfway),
+                Moment::BeforeOutcome => {}
+            }
+        }
     }
 
     /// Lets a command do what it can do now.
@@ -286,6 +298,10 @@ impl World {
             (Some(Mutant::UndoByPath), Command::DeleteDisk { file, .. }) if working.task.undo => {
                 let _ = host.delete(file);
                 Turn::Ended(Outcome::done())
+            }
+            _ if self.played.fails(no) => {
+                let refusal = Refusal::new(Code::HypervisorFailed, "step", "it failed, as was to be tried");
+                Turn::Ended(Outcome::Failed { refusal })
             }
             _ => working.performing.turn(&hands, waited, &Ear(&abort)),
         };
@@ -317,7 +333,7 @@ impl World {
                 if let Some(domain) = working.task.command.domain() {
                     self.read_machine(at, domain);
                 }
-                if self.dice.chance(15) {
+                if self.played.dies(no) || self.stormy && self.dice.chance(15) {
                     // Dies between the effect and its outcome.
                     self.count("agent crashed before the outcome");
                     self.crash_agent(at);
@@ -369,14 +385,14 @@ impl World {
 }
 
 /// How long a command takes before it takes effect. Now and then it straddles the limits.
-fn duration(command: &Command, dice: &mut Dice) -> Ms {
+fn duration(command: &Command, dice: &mut Dice, stormy: bool) -> Ms {
     let heavy = matches!(
         command,
         Command::BringBase { .. }
             | Command::MakeDisk { content: DiskContent::Copy { .. }, .. }
             | Command::Save { .. }
     );
-    match dice.between(0, 1000) {
+    match dice.between(if stormy { 0 } else { 40 }, 1000) {
         0..4 => dice.between(110_000, 130_000),
         4..8 => dice.between(320_000, 340_000),
         8..40 => dice.between(3_000, 20_000),

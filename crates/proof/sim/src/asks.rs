@@ -79,7 +79,7 @@ impl World {
                 Request::AttachDisk { vm: self.some_vm(|vm| on(vm) || off(vm))?, size_bytes: GIB }
             }
             JobKind::DetachDisk => {
-                let vm = self.some_vm(|vm| vm.spec.hardware.disks.len() > 1)?;
+                let vm = self.some_vm(|vm| (on(vm) || off(vm)) && vm.spec.hardware.disks.len() > 1)?;
                 let found = self.drive.as_ref()?.engine().inventory().vm(vm)?.spec.hardware.disks.last()?.no;
                 let delete = self.dice.chance(500);
                 Request::DetachDisk { vm, disk: found, delete }
@@ -129,17 +129,11 @@ impl World {
                 Request::CreateTemplate { spec: template(name, self.item("base.qcow2")?) }
             }
             JobKind::EditTemplate => {
-                let (id, mut spec) = self.template()?;
+                let (id, mut spec) = self.template(false)?;
                 spec.cpus = 2;
                 Request::EditTemplate { template: id, spec }
             }
-            JobKind::DeleteTemplate => {
-                let (id, spec) = self.template()?;
-                if spec.name.as_str() == "tiny" {
-                    return None;
-                }
-                Request::DeleteTemplate { template: id }
-            }
+            JobKind::DeleteTemplate => Request::DeleteTemplate { template: self.template(true)?.0 },
             JobKind::CreateUser => {
                 let name = self.some_name("user")?;
                 Request::CreateUser { name, role: Role::ReadOnly, hash: Secret("hash".into()) }
@@ -192,7 +186,7 @@ impl World {
             0 => VmSource::Empty,
             1 => VmSource::Disk { item: self.item("base.qcow2")?, deploy: Deploy::Copy },
             2 => VmSource::Disk { item: self.item("base.qcow2")?, deploy: Deploy::Overlay },
-            _ => VmSource::Template { template: self.template()?.0 },
+            _ => VmSource::Template { template: self.template(false)?.0 },
         };
         let seed =
             if self.dice.chance(400) { [("token".to_owned(), "abc".to_owned())].into() } else { [].into() };
@@ -252,12 +246,14 @@ impl World {
         self.dice.pick(&found).copied()
     }
 
-    fn template(&mut self) -> Option<(hostler_model::TemplateId, TemplateSpec)> {
+    fn template(&mut self, added: bool) -> Option<(hostler_model::TemplateId, TemplateSpec)> {
         let found: Vec<_> = self
             .record()
             .iter()
             .filter_map(|object| match object {
-                Object::Template(template) => Some((template.id, template.spec.clone())),
+                Object::Template(t) if !added || t.spec.name.as_str() != "tiny" => {
+                    Some((t.id, t.spec.clone()))
+                }
                 _ => None,
             })
             .collect();

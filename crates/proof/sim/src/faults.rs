@@ -116,7 +116,9 @@ impl World {
                     if self.mutant != Some(crate::mutant::Mutant::RestoreUnmarked) {
                         backup.restored();
                     }
+                    // A restored record goes back: that is what it is for.
                     self.read_head = 0;
+                    self.orders.clear();
                     self.store = backup;
                     self.restored = true;
                 }

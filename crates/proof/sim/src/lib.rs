@@ -2,7 +2,7 @@
 //! hosts, a network that delays, reorders, doubles and cuts, a virtual clock, and faults at the dangerous moments.
 //!
 //! [`story::run`] tells one seed's story and checks the invariants; [`mutant::Mutant`] are planted faults by which the
-//! stories themselves are tested. Nothing here proves a feature: real hosts do that. It must use what the product uses
+//! stories themselves are tested; [`kinds`] puts each kind of job through every single trouble.  Nothing here proves a feature: real hosts do that. It must use what the product uses
 //! and never a copy of it. Called by `cargo xtask sim` and by the tests.
 
 mod agent;
@@ -10,6 +10,7 @@ mod asks;
 mod check;
 mod dice;
 mod faults;
+pub mod kinds;
 pub mod mutant;
 mod server;
 pub mod story;

@@ -195,6 +195,9 @@ impl World {
         }
         self.store.sync();
         self.readers_look();
+        if let Some(client) = self.played.cancels(turned.revision.is_some()) {
+            self.schedule(self.now, Event::CancelAsk { client });
+        }
         if let Some(revision) = turned.revision {
             self.follow(revision, &turned.changes);
         }
@@ -218,7 +221,8 @@ impl World {
 
     /// Dies inside the commit, right after it, or in the midst of the release.
     fn crash_around_commit(&mut self, effects: Vec<Effect>) {
-        match self.dice.between(0, 3) {
+        let how = self.played.script.how.unwrap_or_else(|| self.dice.between(0, 3));
+        match how {
             0 => {
                 self.count("server crashed inside a commit");
                 let keep = self.dice.between(0, self.store.unsynced() as u64 + 1) as usize;

@@ -85,7 +85,7 @@ pub fn run(seed: u64, size: Size, mutant: Option<Mutant>, tell: bool) -> Ending 
 }
 
 /// Lets clients ask at their times while faults strike at theirs.
-fn drive_storm(world: &mut World, size: Size, from: u64) {
+pub(crate) fn drive_storm(world: &mut World, size: Size, from: u64) {
     let mut asks: Vec<u64> = (0..size.asks).map(|_| world.dice.between(from, size.storm_ms)).collect();
     asks.sort_unstable();
     for (n, at) in asks.into_iter().enumerate() {
@@ -102,7 +102,7 @@ fn drive_storm(world: &mut World, size: Size, from: u64) {
 }
 
 /// Waits until nothing is open and nothing has moved for a while.
-fn settle(world: &mut World) {
+pub(crate) fn settle(world: &mut World) {
     let by = world.now + REST_BY_MS;
     while world.failure.is_none() && world.now < by {
         world.run_until(world.now + QUIET_MS);
@@ -127,7 +127,7 @@ fn settle(world: &mut World) {
     }
 }
 
-fn set_up(world: &mut World, hosts: usize) {
+pub(crate) fn set_up(world: &mut World, hosts: usize) {
     let at = Timestamp(1_700_000_000_000);
     let mut objects: Vec<Object> = Vec::new();
     let base = LibraryFile {

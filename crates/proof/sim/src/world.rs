@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::agent::Agent;
 use crate::dice::{CountedIds, Dice};
+use crate::kinds::Played;
 use crate::mutant::Mutant;
 use crate::server::{Connection, Forgetful};
 
@@ -154,6 +155,8 @@ pub struct World {
     pub read_head: u64,
     /// The most commands of each class that any setting of the story allowed a host at one time.
     pub allowed: (u32, u32),
+    /// The one trouble of a job that is tried.
+    pub played: Played,
     /// Steps that the server asked to be done or revoked, so that nothing is done unasked.
     pub revoked: BTreeSet<StepNo>,
 }
@@ -197,6 +200,7 @@ impl World {
             true_orders: BTreeMap::new(),
             read_head: 0,
             allowed: (Settings::default().starts_per_host, Settings::default().disk_copies_per_host),
+            played: Played::default(),
             revoked: BTreeSet::new(),
         }
     }
@@ -374,7 +378,7 @@ impl World {
             return self.lose(connection, at);
         }
         let when = self.now + self.delay();
-        if self.stormy && self.dice.chance(10) {
+        if self.played.script.doubled || self.stormy && self.dice.chance(10) {
             self.count("message doubled");
             let again = when + self.dice.between(0, 2_000);
             let message = Box::new(message.clone());
@@ -399,7 +403,7 @@ impl World {
             return self.lose(connection, at);
         }
         let when = self.now + self.delay();
-        if self.stormy && self.dice.chance(10) {
+        if self.played.script.doubled || self.stormy && self.dice.chance(10) {
             self.count("message doubled");
             let again = when + self.dice.between(0, 2_000);
             let message = Box::new(message.clone());
@@ -425,7 +429,7 @@ impl World {
     // The clients.
 
     /// A client asks, again and again until it is answered.
-    fn ask(&mut self, client: usize) {
+    pub fn ask(&mut self, client: usize) {
         let it = &self.clients[client];
         if it.acknowledged.is_some() && !self.stormy || it.refused.is_some() {
             return;

@@ -83,9 +83,7 @@ pub(super) fn refresh(id: ShareId, p: &mut Planner<'_>) -> Planned {
         return p.later(&["record"]);
     };
     let records = items_of(id, items, p)?;
-    if !records.is_empty() {
-        p.record("record", records);
-    }
+    p.record("record", records);
     Ok(())
 }
 

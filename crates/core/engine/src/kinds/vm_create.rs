@@ -22,8 +22,8 @@ use crate::plan::{Planned, Planner, View};
 const EMPTY_DISK_BYTES: u64 = 40 * GIB;
 /// A seed disk holds a few lines: one MiB is the least that every partitioning tool accepts.
 const SEED_BYTES: u64 = MIB;
-/// The longest seed, in bytes: what fits on the seed disk with room to spare.
-const LONGEST_SEED: usize = 256 * 1024;
+/// The longest seed, in bytes: what guests read of it (4 KiB), with room for its first line and its end.
+const LONGEST_SEED: usize = 4_000;
 /// How many hosts are looked at when none of the rated ones suits any more.
 const LOOK_AT_MOST: usize = 64;
 
@@ -71,7 +71,7 @@ pub(super) fn admit(ask: &CreateVm, view: View<'_>) -> Result<(), Refusal> {
     }
     let seed = seed_text(ask);
     if seed.len() > LONGEST_SEED {
-        return Err(Refusal::invalid("seed", "it is longer than 256 KiB"));
+        return Err(Refusal::invalid("seed", "it is longer than 4,000 bytes"));
     }
     let bad = |text: &str| text.is_empty() || text.chars().any(|c| c.is_control() || c == '\u{0}');
     if ask

@@ -28,7 +28,8 @@ pub(super) fn managed(vm: VmId, p: &mut Planner<'_>) -> Result<At, Stop> {
     if let Some(identity) = at.mark {
         p.step("adopt", at.agent, Command::Adopt { identity });
         let edit = VmEdit { origin: Some(Origin::Adopted), ..VmEdit::default() };
-        p.record("adopted", vec![Record::Vm { vm, edit: Box::new(edit) }]);
+        // Never taken back: the host bears our mark from now on, whatever becomes of the action.
+        p.record("adopted", vec![Record::Vm { vm, edit: Box::new(edit) }]).undo_record(Vec::new());
     }
     Ok(at)
 }

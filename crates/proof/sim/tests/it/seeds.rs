@@ -1,0 +1,46 @@
+//! Seeds whose stories were once bad, kept for ever, and a few fresh ones.
+
+use hostler_sim::mutant::Mutant;
+use hostler_sim::story::{Size, run};
+
+/// Each with what was wrong.
+const KEPT: &[(u64, &str)] = &[
+    (592, "a restore ended the deletion of a machine without the conclusion that it was gone"),
+    (
+        4416,
+        "a restored store began an epoch that the fleet had met, so an old answer was taken for a new step's",
+    ),
+    (81, "a restored record goes back, and that is no fault"),
+];
+
+#[test]
+fn stories_that_were_once_bad_are_good() {
+    for (seed, what) in KEPT {
+        if let Some(failure) = run(*seed, Size::default(), None, false).failure {
+            panic!("seed {seed} ({what}): {failure}");
+        }
+    }
+}
+
+#[test]
+fn three_hundred_stories_hold() {
+    for seed in 1..=300 {
+        if let Some(failure) = run(seed, Size::default(), None, false).failure {
+            panic!("seed {seed}: {failure}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    let tell = || run(7, Size::default(), None, true).told;
+    assert_eq!(tell(), tell());
+}
+
+#[test]
+fn faults_that_are_easily_planted_are_easily_found() {
+    for mutant in [Mutant::DeliveredTwice, Mutant::KeysLost, Mutant::LimitIsFailure, Mutant::EpochNotRaised] {
+        let found = (1..=20).any(|seed| run(seed, Size::default(), Some(mutant), false).failure.is_some());
+        assert!(found, "{} is not found within 20 seeds", mutant.word());
+    }
+}
