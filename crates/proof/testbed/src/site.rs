@@ -121,6 +121,14 @@ impl Site {
     /// It does not go, or does not come.
     pub fn restart_server(&mut self) -> Result<()> {
         self.server.kill_it()?;
+        self.restart_server_after_kill()
+    }
+
+    /// Starts the server after [`Server::kill_it`].
+    ///
+    /// # Errors
+    /// It does not come.
+    pub fn restart_server_after_kill(&mut self) -> Result<()> {
         self.server.launch_it()?;
         self.run(answers(&self.client))
     }

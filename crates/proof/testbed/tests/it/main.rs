@@ -4,4 +4,6 @@
 
 mod first;
 mod hosts;
+mod kills;
+mod sets;
 mod world;

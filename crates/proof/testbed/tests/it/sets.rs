@@ -1,0 +1,86 @@
+//! Three views of one host, compared as sets: Hostler's list, libvirt's list, the folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use hostler_model::status::VmStatus;
+use hostler_testbed::{Host, Result, Site, Trouble, wait_for};
+
+/// What a host has, as one of the views shows it: a domain's UUID and whether it runs.
+type Machines = BTreeMap<String, bool>;
+
+/// That Hostler's list, libvirt's list and the machines' folders agree, or come to agree by themselves.
+pub fn agree(site: &Site) {
+    let mut last = None;
+    let settled = wait_for(Duration::from_secs(20), "list, libvirt and folder agree", || {
+        let difference = difference(site);
+        let agree = matches!(difference, Ok(None));
+        last = Some(difference);
+        agree.then_some(())
+    });
+    if let Err(why) = settled {
+        panic!("{why}: {}", last.map_or_else(String::new, |last| format!("{last:?}")));
+    }
+}
+
+/// The first difference between the views.
+fn difference(site: &Site) -> Result<Option<String>> {
+    let host = &site.hosts[0];
+    let mut listed = Machines::new();
+    let mut files = BTreeSet::new();
+    for view in site.vms()? {
+        let on = match view.status {
+            VmStatus::Running => true,
+            VmStatus::Off | VmStatus::Crashed => false,
+            other => return Ok(Some(format!("{} is {}", view.vm.spec.name, other.word()))),
+        };
+        listed.insert(view.vm.domain.to_string(), on);
+        files.extend(view.vm.spec.hardware.disks.iter().map(|disk| disk.file.clone()));
+    }
+    let defined = libvirt(host)?;
+    if listed != defined {
+        return Ok(Some(format!("Hostler lists {listed:?}, libvirt {defined:?}")));
+    }
+    let images = images(&host.vm_folder())?;
+    if files != images {
+        return Ok(Some(format!("the record names {files:?}, the folder holds {images:?}")));
+    }
+    empty_folders(&host.vm_folder(), listed.len())
+}
+
+/// What `virsh list --all` shows.
+pub fn libvirt(host: &Host) -> Result<Machines> {
+    let all = host.virsh(&["list", "--all", "--uuid"])?;
+    let running = host.virsh(&["list", "--state-running", "--uuid"])?;
+    let running: BTreeSet<&str> = running.split_whitespace().collect();
+    Ok(all.split_whitespace().map(|uuid| (uuid.to_owned(), running.contains(uuid))).collect())
+}
+
+/// Disk images below a folder: what has a format's ending.
+pub fn images(folder: &Path) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for path in below(folder)? {
+        let inside = below(&path).unwrap_or_default();
+        for file in inside {
+            let name = file.to_string_lossy().into_owned();
+            // Logs and NVRAM are the machine's too, but no disks.
+            if ![".log", ".fd"].iter().any(|other| name.ends_with(other)) {
+                found.insert(name);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One folder for each machine, and no other.
+fn empty_folders(folder: &Path, machines: usize) -> Result<Option<String>> {
+    let folders = below(folder)?;
+    Ok((folders.len() != machines).then(|| format!("{machines} machines, but the folders {folders:?}")))
+}
+
+fn below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+    let read = fs::read_dir(folder).map_err(|cause| Trouble::File { path: folder.into(), cause })?;
+    Ok(read.flatten().map(|entry| entry.path()).collect())
+}
