@@ -35,7 +35,7 @@ const BLOCKING: usize = 64;
     version,
     after_help = "Examples:
   hostler-agent enrol --server manager:8471 --token-file token
-  hostler enrolment create --host | hostler-agent enrol --server manager:8471 --token-file -
+  hostler agent enrolment-token --host | hostler-agent enrol --server manager:8471 --token-file -
   hostler-agent run
   hostler-agent check"
 )]

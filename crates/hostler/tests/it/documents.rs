@@ -37,7 +37,9 @@ fn typed(text: &str) -> Vec<&str> {
 fn every_command_in_the_pages_can_be_typed() {
     let mut tried = 0;
     for (page, text) in pages() {
-        for line in typed(&text).into_iter().filter(|line| line.starts_with("hostler ") && !line.contains('<')) {
+        for line in
+            typed(&text).into_iter().filter(|line| line.starts_with("hostler ") && !line.contains('<'))
+        {
             if let Err(error) = Cli::try_parse_from(words(line)) {
                 panic!("{}: {line}\n{error}", page.display());
             }
