@@ -76,9 +76,9 @@ fn every_command_has_help_with_an_example_and_says_what_each_option_does() {
 #[test]
 fn every_example_can_be_typed() {
     let mut tried = 0;
-    let root = Cli::command().render_long_help().to_string();
-    let texts = leaves().into_iter().map(|(_, mut command)| command.render_long_help().to_string());
-    for help in texts.chain([root]) {
+    // As they are written, not as they are wrapped for a terminal.
+    let written = |command: &Command| command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    for help in leaves().iter().map(|(_, command)| written(command)).chain([written(&Cli::command())]) {
         let examples = help.split("Examples:").nth(1).unwrap();
         for line in examples.lines().map(str::trim) {
             if !["hostler ", "sudo ", "HOSTLER_"].iter().any(|begin| line.starts_with(begin)) {
@@ -118,7 +118,7 @@ fn no_secret_is_ever_an_argument() {
             let secret = ["password", "token", "secret"].iter().any(|word| name.contains(word));
             let file = name.ends_with("file");
             let names_one = words.starts_with("hostler token revoke");
-            assert!(!(secret && takes_value && !file && !names_one), "{words}: {name}");
+            assert!(!secret || !takes_value || file || names_one, "{words}: {name}");
         }
     }
 }
