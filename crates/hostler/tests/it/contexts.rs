@@ -63,7 +63,9 @@ fn what_is_written_for_somebody_is_theirs_and_no_link_of_theirs_is_followed() {
     if is_root {
         std::os::unix::fs::chown(other.path(), Some(owner.uid), Some(owner.gid)).unwrap();
     }
+    // The link itself is theirs, and so is what it leads to: it is refused for being one.
     symlink(elsewhere.path(), other.path().join(".config")).unwrap();
+    std::os::unix::fs::lchown(other.path().join(".config"), Some(owner.uid), Some(owner.gid)).unwrap();
     let refused = write_for(other.path(), Some(owner), "lab", context());
     assert!(matches!(refused, Err(ContextsError::NotTheirs { .. })));
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
