@@ -66,7 +66,10 @@ impl Process {
     /// It is not gone within ten seconds.
     pub(crate) fn end(self, what: &str) -> Result<()> {
         self.kill();
-        wait_for(Duration::from_secs(10), &format!("{what} is gone"), || (!self.lives()).then_some(()))
+        // A dead leader's threads may still hold its sockets: it is gone when it has been buried.
+        let there = format!("/proc/{}", self.pid);
+        let gone = || (!self.lives() && !Path::new(&there).exists()).then_some(());
+        wait_for(Duration::from_secs(10), &format!("{what} is gone"), gone)
     }
 
     /// Reads what [`Process::write`] wrote; none where that process is gone.

@@ -148,7 +148,10 @@ fn struck(site: &mut Site, victim: Victim, doing: Doing, name: &str, at: Duratio
     let accepted = match asked {
         Ok(accepted) => accepted,
         // The server was killed before it answered: whoever asks again with the key gets the one job.
-        Err(_) if victim == Victim::Server => site.run(ask(site, doing, name, Some(key))).unwrap(),
+        Err(_) if victim == Victim::Server => {
+            site.host_answers("a").unwrap();
+            site.run(ask(site, doing, name, Some(key))).unwrap()
+        }
         Err(why) => panic!("{doing:?}: {why}"),
     };
     let job = site.ended(accepted.job).unwrap();

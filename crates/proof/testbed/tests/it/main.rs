@@ -2,8 +2,12 @@
 //! `cargo nextest run -p hostler-testbed --run-ignored only`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod actions;
 mod first;
+mod full;
 mod hosts;
 mod kills;
+mod once;
+mod picture;
 mod sets;
 mod world;

@@ -1,14 +1,17 @@
 //! What several stories begin with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hostler_client::{How, ListQuery};
+use hostler_client::{ClientError, How, ListQuery};
 use hostler_model::body::NewShare;
 use hostler_model::hardware::Firmware;
+use hostler_model::request::CreateVm;
 use hostler_model::template::{Deploy, TemplateSpec};
-use hostler_model::{ItemId, Name, TemplateId};
-use hostler_testbed::Site;
+use hostler_model::{Code, ItemId, Name, TemplateId};
+use hostler_testbed::{Site, Trouble, wait_for};
+use serde_json::json;
 
 /// What the guest is to read back.
 pub const TOKEN: &str = "8c1f0b5e";
@@ -61,4 +64,38 @@ pub fn read_token(site: &Site, vm: &str) -> String {
     let seed = String::from_utf8(seed.unwrap().to_vec()).unwrap();
     let token = seed.lines().find_map(|line| line.strip_prefix("token="));
     token.expect("the seed has a token").to_owned()
+}
+
+/// The same with a seed that the guest reads.
+pub fn with_seed(mut create: CreateVm) -> CreateVm {
+    create.seed = BTreeMap::from([("token".into(), TOKEN.into()), ("hostname".into(), create.name.to_string())]);
+    create
+}
+
+/// Runs a script in a guest, by libvirt and the guest's agent, and answers its output.
+pub fn guest_runs(site: &Site, vm: &str, script: &str) -> String {
+    let domain = site.vm(vm).unwrap().vm.domain.to_string();
+    let host = &site.hosts[0];
+    let ask = |question: serde_json::Value| -> serde_json::Value {
+        let answer = host.virsh(&["qemu-agent-command", &domain, &question.to_string()]).unwrap();
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["return"].take()
+    };
+    let arguments = json!({ "path": "/bin/sh", "arg": ["-c", script], "capture-output": true });
+    let pid = ask(json!({ "execute": "guest-exec", "arguments": arguments }))["pid"].clone();
+    let ended = wait_for(BOOTS, "the guest has run the script", || {
+        let status = ask(json!({ "execute": "guest-exec-status", "arguments": { "pid": pid } }));
+        (status["exited"] == true).then_some(status)
+    });
+    let out = ended.unwrap()["out-data"].as_str().unwrap_or_default().to_owned();
+    // Base64, decoded by whoever has it.
+    let decoded = host.shell(&format!("echo '{out}' | base64 -d")).unwrap();
+    decoded.trim().to_owned()
+}
+
+/// The code of a refusal.
+pub fn code_of<T: std::fmt::Debug>(asked: hostler_testbed::Result<T>) -> Code {
+    match asked {
+        Err(Trouble::Client(ClientError::Refused(refusal))) => refusal.code,
+        other => panic!("instead of a refusal: {other:?}"),
+    }
 }
