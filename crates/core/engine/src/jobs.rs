@@ -91,8 +91,9 @@ impl Engine {
             _ => None,
         });
         let stopping = !job.past_point && (trouble.is_some() || job.cancelled_by.is_some());
-        if stopping {
-            self.revoke_open(job, turn);
+        if stopping && self.revoke_open(job, turn) {
+            // What was held and is revoked now is trouble in its turn.
+            return true;
         }
         if self.release_held(job, turn) || job.steps.iter().any(|step| step.owed_by().is_some()) {
             return false;
@@ -276,13 +277,15 @@ impl Engine {
         turn.effect(Effect::Send { agent, session, message: Box::new(message) });
     }
 
-    /// Asks for every open step to be revoked. What has not left is revoked at once.
-    fn revoke_open(&mut self, job: &mut Job, turn: &mut Turn<'_>) {
+    /// Asks for every open step to be revoked. What has not left is revoked at once: true when there was such a step.
+    fn revoke_open(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
+        let mut at_once = false;
         for at in 0..job.steps.len() {
             match job.steps[at].is {
                 StepIs::Held => {
                     job.steps[at].is = StepIs::Revoked;
                     job.steps[at].answered = Some(turn.now);
+                    at_once = true;
                 }
                 StepIs::Out => {
                     job.steps[at].is = StepIs::Revoking;
@@ -291,6 +294,7 @@ impl Engine {
                 _ => {}
             }
         }
+        at_once
     }
 
     /// Takes back the last stage that has something to take back.

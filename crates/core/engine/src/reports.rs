@@ -166,11 +166,15 @@ impl Engine {
             self.graves.insert((agent, fact.domain), order);
         }
         let mut after = (*vm).clone();
-        let what = follow(&mut after, fact.seen.as_deref(), order, turn.now);
-        if what.is_empty() {
-            return;
-        }
+        let mut what = follow(&mut after, fact.seen.as_deref(), order, turn.now);
         let holder = self.table.holder_of(vm.id);
+        if what.is_empty() {
+            // Nothing new; but a host that was declared dead shows its machines just as they were.
+            if holder.is_some() || presence_of(&vm, turn.now).is_none() {
+                return;
+            }
+            what = "where the record says, after all".to_owned();
+        }
         match holder.or(ended_job.filter(|job| self.is_about(*job, vm.id))) {
             // Under a job only what is observed follows; the conclusion waits for its end.
             Some(job) => {

@@ -145,6 +145,12 @@ impl World {
                             steps.join(", ")
                         )
                     });
+                    let undone = job.steps.iter().find(|step| !matches!(step.is, StepIs::Done { .. }));
+                    if let (JobState::Completed, Some(step)) = (job.state, undone) {
+                        let is = is_word(&step.is);
+                        let words = format!("{} completed although {} is {is}", job.label(), step.key);
+                        self.fail(words);
+                    }
                     if job.state.is_ended() && !job.is_open() {
                         self.count(ended_word(job.state));
                     }
