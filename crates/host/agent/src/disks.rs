@@ -45,6 +45,8 @@ pub struct AgentDisks {
     /// Library files that are being brought.
     brought: Mutex<HashSet<(u64, u64)>>,
     done: Condvar,
+    /// Machines' folders in which files are being made, and how many: such a folder is not removed, empty as it may be.
+    making: Mutex<HashMap<String, usize>>,
 }
 
 /// Which file, in which state.
@@ -61,7 +63,14 @@ struct Source {
 impl AgentDisks {
     /// With machines' folders below `vms`, and bases in `bases`. Both are absolute paths and must be there.
     pub fn new(vms: PathBuf, bases: PathBuf) -> Self {
-        Self { vms, bases, known: Mutex::default(), brought: Mutex::default(), done: Condvar::new() }
+        Self {
+            vms,
+            bases,
+            known: Mutex::default(),
+            brought: Mutex::default(),
+            done: Condvar::new(),
+            making: Mutex::default(),
+        }
     }
 
     /// A machine's file as folder and name below `vms`.
@@ -108,11 +117,25 @@ impl AgentDisks {
         self.real(wanted.file)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
     }
 
-    /// Removes a machine's folder if nothing is in it.
+    /// Removes a machine's folder if nothing is in it, nor about to be.
     fn remove_if_empty(&self, file: &str) {
         if let Ok((folder, _)) = self.machine_file(file) {
-            // Whatever is in it stays, and then so does the folder.
-            let _ = fs::remove_dir(self.vms.join(folder));
+            let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            if !making.contains_key(folder) {
+                // Whatever is in it stays, and then so does the folder.
+                let _ = fs::remove_dir(self.vms.join(folder));
+            }
+        }
+    }
+
+    /// Keeps a machine's folder while a file is made in it.
+    fn keep_folder(&self, file: &str, keep: bool) {
+        let Ok((folder, _)) = self.machine_file(file) else { return };
+        let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = making.entry(folder.to_owned()).or_default();
+        *count = if keep { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            making.remove(folder);
         }
     }
 
@@ -186,8 +209,9 @@ impl Drop for Turn<'_> {
 
 impl Disks for AgentDisks {
     fn make(&self, wanted: &NewDisk<'_>, watch: &dyn Watch) -> Result<u64, Trouble> {
-        let path = self.to_be_made(wanted)?;
-        let made = self.fill(&path, wanted, watch);
+        self.keep_folder(wanted.file, true);
+        let made = self.to_be_made(wanted).and_then(|path| self.fill(&path, wanted, watch));
+        self.keep_folder(wanted.file, false);
         if made.is_err() {
             self.remove_if_empty(wanted.file);
         }

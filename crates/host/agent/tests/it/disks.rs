@@ -303,3 +303,26 @@ fn a_share_shows_its_items_with_kind_facts_and_what_is_wrong_with_them() {
     fs::create_dir_all(deep).unwrap();
     assert_eq!(code(folders.disks.scan(folders.share())), Code::DiskFailed);
 }
+
+#[test]
+fn disks_of_one_machine_are_made_and_swept_at_the_same_time_without_losing_their_folder() {
+    let here = Folders::new();
+    here.library("base.qcow2", "1M");
+    let share = here.share.to_str().unwrap();
+    let base = here.disks.bring_base(share, "base.qcow2", DiskFormat::Qcow2, &NoWatch).unwrap().sha256;
+    let overlay = DiskContent::Overlay { base };
+    // A sweep finds the folder empty in the moment between its making and the first file in it.
+    for round in 0..20 {
+        let (swept, made) = std::thread::scope(|scope| {
+            let sweeping = scope.spawn(|| {
+                let sweep = |_| here.disks.sweep(&here.file("seed.raw"), MARK);
+                (0..200).map(sweep).collect::<Vec<_>>()
+            });
+            let made = here.make("disk-0.qcow2", DiskFormat::Qcow2, MIB, &overlay);
+            (sweeping.join().unwrap(), made)
+        });
+        assert_eq!(made, Ok(MIB), "round {round}");
+        assert!(swept.iter().all(Result::is_ok), "{swept:?}");
+        here.disks.delete(&here.file("disk-0.qcow2")).unwrap();
+    }
+}
