@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use hostler::cli::Cli;
 
 use crate::help::words;
@@ -62,4 +62,22 @@ fn every_link_in_the_pages_leads_to_a_file() {
         }
     }
     assert!(followed >= 20, "{followed}");
+}
+
+#[test]
+fn the_table_of_nouns_and_verbs_is_that_of_the_program() {
+    let (_, page) = pages().into_iter().find(|(page, _)| page.ends_with("docs/command-line.md")).unwrap();
+    let mut missing = Vec::new();
+    for noun in Cli::command().get_subcommands().filter(|noun| noun.get_name() != "help") {
+        let verbs: Vec<&str> =
+            noun.get_subcommands().map(|verb| verb.get_name()).filter(|verb| *verb != "help").collect();
+        let said = match verbs.is_empty() {
+            true => vec![format!("`{}`", noun.get_name()), format!("`hostler {}`", noun.get_name())],
+            false => vec![format!("| `{}` | `{}` |", noun.get_name(), verbs.join(" "))],
+        };
+        if !said.iter().any(|said| page.contains(said)) {
+            missing.extend(said);
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
 }
