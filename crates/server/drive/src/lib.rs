@@ -189,6 +189,7 @@ impl<S: Store> Drive<S> {
         match load(&mut self.store, now) {
             Ok((engine, picture)) => {
                 self.engine = engine;
+                self.sessions_shown = 0;
                 self.picture.store(Arc::new(picture));
             }
             Err(trouble) => turned.trouble = Some(trouble),
@@ -202,6 +203,7 @@ impl<S: Store> Drive<S> {
     pub fn recover(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let (engine, picture) = load(&mut self.store, now)?;
         self.engine = engine;
+        self.sessions_shown = 0;
         self.picture.store(Arc::new(picture));
         Ok(())
     }
@@ -239,6 +241,7 @@ fn load(store: &mut impl Store, now: Timestamp) -> Result<(Engine, Picture), Sto
         },
         now,
     );
+    picture.volatile = Arc::new(Volatile::of(&engine));
     Ok((engine, picture))
 }
 

@@ -1,5 +1,7 @@
 //! What the engine promises, told by small worlds: inputs in, record and messages out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+// Benches measure with a real clock.
+#![allow(clippy::disallowed_types)]
 
 mod asks;
 mod bench;

@@ -1,5 +1,7 @@
 //! What a rating promises, whatever the host.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+// Benches measure with a real clock.
+#![allow(clippy::disallowed_types)]
 
 use std::time::Instant;
 
