@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod contexts;
+#[cfg(feature = "server")]
 mod documents;
 mod failures;
 mod help;
