@@ -36,7 +36,7 @@ pub struct Phase {
 
 /// Fewer tests than this were never run by a whole run: a phase that silently ran nothing is noticed here. Raise it
 /// as the project grows; lower it only together with the tests that were removed.
-pub const LEAST_TESTS: u32 = 200;
+pub const LEAST_TESTS: u32 = 450;
 
 /// All phases, in order.
 pub const PHASES: &[Phase] = &[
@@ -90,6 +90,13 @@ pub const PHASES: &[Phase] = &[
         beside: false,
         after: &["packages", "tiny-linux"],
         steps: &[Step::Tests(&["--workspace", "--exclude", "xtask"])],
+    },
+    Phase {
+        name: "sim",
+        what: "stories of a simulated fleet from fixed seeds: faults at the dangerous moments, invariants at rest",
+        beside: false,
+        after: &[],
+        steps: &[Step::Run(&["cargo", "run", "--quiet", "-p", "hostler-sim", "--", "--seeds", "1000"])],
     },
     Phase {
         name: "doc",
