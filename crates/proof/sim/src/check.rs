@@ -227,6 +227,18 @@ impl World {
             let owing: Vec<_> = job.steps.iter().map(|s| format!("{} {}", s.key, is_word(&s.is))).collect();
             let words =
                 format!("{} ({}, {:?}): {}", job.label(), job.kind.word(), job.phase, owing.join(", "));
+            for at in 0..self.agents.len() {
+                self.tell(|world| {
+                    let agent = &world.agents[at];
+                    let core = agent.core.as_ref().map(|core| (core.at_work(), core.session()));
+                    format!(
+                        "agent {at}: at work and session {core:?}, tasks {:?}, {} entries not synced, connection {:?}",
+                        agent.tasks.keys(),
+                        agent.unsynced.len(),
+                        agent.connection
+                    )
+                });
+            }
             return self.fail(format!("a job does not end: {words}"));
         }
         self.check_derived();

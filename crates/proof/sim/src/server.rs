@@ -24,6 +24,8 @@ pub struct Connection {
     pub server_open: bool,
     /// Its session, once there is one.
     pub session: Option<hostler_model::SessionId>,
+    /// Whether hello was said on it: the server hears only the first, as its session code reads only one.
+    pub greeted: bool,
     /// When the agent was last heard on it.
     pub heard: u64,
 }
@@ -280,6 +282,7 @@ impl World {
         let agent = self.agents[open.at].id;
         let session = open.session;
         match message {
+            FromAgent::Hello(_) if std::mem::replace(&mut open.greeted, true) => {}
             FromAgent::Hello(hello) => {
                 let mut hello = hello.clone();
                 if self.mutant == Some(Mutant::RestoreUnmarked) {

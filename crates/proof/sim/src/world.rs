@@ -355,7 +355,10 @@ impl World {
         }
         let number = self.next_connection;
         self.next_connection += 1;
-        self.connections.insert(number, Connection { at, server_open: true, session: None, heard: self.now });
+        self.connections.insert(
+            number,
+            Connection { at, server_open: true, session: None, greeted: false, heard: self.now },
+        );
         self.agents[at].connection = Some(number);
         self.count("agent connected");
         self.agent_hears(at, AgentInput::Connected);

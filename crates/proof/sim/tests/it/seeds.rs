@@ -10,6 +10,9 @@ const KEPT: &[(u64, &str)] = &[
         4416,
         "a restored store began an epoch that the fleet had met, so an old answer was taken for a new step's",
     ),
+    (2309, "a doubled hello opened a second session, which no connection of the product does"),
+    (5786, "the same"),
+    (6209, "the same"),
     (81, "a restored record goes back, and that is no fault"),
 ];
 
