@@ -42,7 +42,7 @@ Environment: HOSTLER_SERVER, HOSTLER_TOKEN, HOSTLER_CA stand for --server, the t
 
 /// Manage virtual machines
 #[derive(Parser)]
-#[command(name = "hostler", version, about, after_help = EXAMPLES, max_term_width = 110, infer_subcommands = false)]
+#[command(name = "hostler", version, about = "Manage hosts and the virtual machines that stay on them", after_help = EXAMPLES, max_term_width = 110, infer_subcommands = false)]
 pub struct Cli {
     /// What can be said with every command.
     #[command(flatten)]
@@ -137,6 +137,7 @@ fn begin(cli: Cli) -> Result<(), Failure> {
     #[cfg(feature = "server")]
     let cli = match cli.command {
         Commands::Server(server::Commands::Run(args)) => return crate::serve::run(args),
+        Commands::Server(server::Commands::Restore(args)) => return crate::serve::restore(&args),
         Commands::Up(args) => return crate::serve::up(&args),
         Commands::Down(args) => return crate::serve::down(&args),
         command => Cli { command, ..cli },

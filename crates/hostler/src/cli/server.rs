@@ -19,6 +19,9 @@ pub enum Commands {
     /// Run the server in the foreground until it is told to stop
     #[cfg(feature = "server")]
     Run(crate::serve::RunArgs),
+    /// Put a backup in the place of a stopped server's store
+    #[cfg(feature = "server")]
+    Restore(crate::serve::RestoreArgs),
     /// Show the server: version, uptime, memory
     #[command(after_help = "Examples:\n  hostler server show\n  hostler server show -o json")]
     Show,
@@ -81,7 +84,7 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
     let client = here.client()?;
     match command {
         #[cfg(feature = "server")]
-        Commands::Run(_) => Ok(()),
+        Commands::Run(_) | Commands::Restore(_) => Ok(()),
         Commands::Show => {
             let view = client.server_itself().await?;
             here.one(&view, || {

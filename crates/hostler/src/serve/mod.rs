@@ -80,6 +80,38 @@ pub struct DownArgs {
     pub limit: u32,
 }
 
+/// Puts a backup in the place of a stopped server's store. What was there is kept beside it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  hostler server restore /var/backups/hostler-2026-11-20.db
+  hostler server restore backup.db --state /srv/hostler/server")]
+pub struct RestoreArgs {
+    /// The backup, as `hostler server backup` wrote it.
+    pub backup: PathBuf,
+    /// The server's state folder.
+    #[arg(long, value_name = "DIR", default_value = layout::SERVER_STATE)]
+    pub state: PathBuf,
+}
+
+/// Restores a backup.
+///
+/// # Errors
+/// When a server has the store, or the file is no backup; the store is then as it was.
+pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
+    let store = args.state.join("store.db");
+    let kept = hostler_server::store::restore(&args.backup, &store).map_err(|cause| {
+        here(args.backup.display(), cause, "Stop the server (hostler down), and name a backup that it wrote")
+    })?;
+    println!("Restored {} to {}.", args.backup.display(), store.display());
+    if let Some(kept) = kept {
+        println!("What was there is kept in {}.", kept.display());
+    }
+    println!(
+        "Jobs that were unfinished then end at the next start; every host is looked at anew before it is touched."
+    );
+    Ok(())
+}
+
 /// Runs the server in the foreground.
 ///
 /// # Errors
