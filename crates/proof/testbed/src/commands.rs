@@ -61,7 +61,8 @@ pub(crate) fn run_with(command: &mut Command, input: &str) -> Result<String> {
         // One that does not read its input fails by itself, and says more than a broken pipe.
         let _ = pipe.write_all(input.as_bytes());
     }
-    let Output { status, stdout, stderr } = child.wait_with_output().map_err(|why| failed(why.to_string()))?;
+    let Output { status, stdout, stderr } =
+        child.wait_with_output().map_err(|why| failed(why.to_string()))?;
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }

@@ -57,6 +57,10 @@ impl Computer {
             uuid: Uuid::new_v4(),
         };
         passable(&folder)?;
+        if stays {
+            let path = folder.join("stays");
+            fs::write(&path, "").map_err(Trouble::file(&path))?;
+        }
         let path = folder.join("computer.json");
         fs::write(&path, serde_json::to_string(&about).unwrap_or_default()).map_err(Trouble::file(&path))?;
         Ok(Self {

@@ -54,9 +54,20 @@ impl Ground {
         Err(Trouble::Answer(format!("{ALL}: no number is free")))
     }
 
-    /// The ground that stays after the program that made it, under this number.
-    pub(crate) fn again(number: u8) -> Self {
-        Self { number, folder: folder_of(number), stays: true }
+    /// The ground that another program left, with the host of this name on it; and who holds it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn with(host: &str) -> Result<(Self, Process)> {
+        for number in NUMBERS {
+            let folder = folder_of(number);
+            if folder.join(host).join("stays").is_file()
+                && let Some(holder) = Process::read(&folder.join(OWNER))
+            {
+                return Ok((Self { number, folder, stays: true }, holder));
+            }
+        }
+        Err(Trouble::Host { name: host.into(), is: "not there; hostler-testbed up makes it" })
     }
 
     /// Leaves it to another process: it stays until that one is gone and another testbed is made.

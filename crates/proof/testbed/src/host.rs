@@ -33,8 +33,7 @@ impl Host {
     /// A tool is missing or fails.
     pub fn start(ground: &Ground, name: &str, n: u8) -> Result<Self> {
         let mut host = Self::make(ground, name, n, false)?;
-        host.power_on()?;
-        host.libvirtd_start()?;
+        host.boot()?;
         Ok(host)
     }
 
@@ -61,6 +60,20 @@ impl Host {
     /// There is none.
     pub(crate) fn find(ground: &Ground, name: &str) -> Result<Self> {
         Computer::find(ground, name).map(|computer| Self { computer })
+    }
+
+    /// Boots it: power, libvirtd, and the agent where one is enrolled.
+    ///
+    /// # Errors
+    /// It is on, or something does not start.
+    pub fn boot(&mut self) -> Result<()> {
+        self.power_on()?;
+        self.libvirtd_start()?;
+        if !self.agent_state().join("identity").exists() {
+            return Ok(());
+        }
+        self.agent_settings()?;
+        self.agent_start()
     }
 
     /// The state folder of its agent.
@@ -113,9 +126,7 @@ impl Host {
     pub fn agent_enrol(&self, server: &str, token: &str) -> Result<()> {
         let state = self.agent_state();
         passable(&state)?;
-        let config = state.join("agent.toml");
-        let text = format!("name = \"{}\"\nhost_boot = \"{}\"\n", self.name(), Uuid::new_v4());
-        fs::write(&config, text).map_err(Trouble::file(&config))?;
+        self.agent_settings()?;
         let agent = program("hostler-agent")?;
         let mut command = self.command(&[])?;
         command.arg(agent).arg("--state").arg(state);
@@ -123,7 +134,7 @@ impl Host {
         run_with(&mut command, token).map(drop)
     }
 
-    /// Adds a line to the agent's settings; it counts from the agent's next start.
+    /// Adds a line to the agent's settings; it counts from the agent's next start to the host's next boot.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -131,6 +142,13 @@ impl Host {
         let path = self.agent_state().join("agent.toml");
         let text = fs::read_to_string(&path).map_err(Trouble::file(&path))?;
         fs::write(&path, format!("{text}{line}\n")).map_err(Trouble::file(&path))
+    }
+
+    /// Writes the agent's settings, with a boot id of this boot: all test hosts share one kernel.
+    fn agent_settings(&self) -> Result<()> {
+        let path = self.agent_state().join("agent.toml");
+        let text = format!("name = \"{}\"\nhost_boot = \"{}\"\n", self.name(), Uuid::new_v4());
+        fs::write(&path, text).map_err(Trouble::file(&path))
     }
 
     /// Starts the agent.

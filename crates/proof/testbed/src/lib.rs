@@ -5,9 +5,12 @@
 //! It must not reach into server or agent, nor touch the computer's own libvirt. Called by its own stories, by the
 //! binary `hostler-testbed`, and by `cargo xtask bench`.
 
+mod bench;
+pub mod cli;
 mod commands;
 mod computer;
 mod first;
+mod fleet;
 mod ground;
 mod host;
 mod process;
@@ -17,7 +20,7 @@ mod trouble;
 
 pub use commands::{PROGRAMS, program};
 pub use computer::Computer;
-pub use first::{First, run_first};
+pub use fleet::Fleet;
 pub use ground::Ground;
 pub use host::Host;
 pub use process::{Process, wait_for};

@@ -84,15 +84,28 @@ impl Server {
     /// # Errors
     /// The server does not answer.
     pub async fn sign_in(&self) -> Result<Client> {
+        let client = self.client()?;
+        Ok(client.with_token(&self.token().await?)?)
+    }
+
+    /// A token of the first administrator.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn token(&self) -> Result<String> {
+        let client = self.client()?;
+        answers(&client).await?;
+        let path = self.password_file();
+        let password = fs::read_to_string(&path).map_err(Trouble::file(&path))?.trim().to_owned();
+        let body = SignIn { user: "administrator".into(), password, cookie: false };
+        Ok(client.sign_in(&body).await?.token.unwrap_or_default())
+    }
+
+    fn client(&self) -> Result<Client> {
         let read = |path: PathBuf| fs::read_to_string(&path).map_err(Trouble::file(&path));
         let authority = Authority::from_pem(&read(self.state().join("pki/authority.crt"))?)?;
         let server = format!("https://{}:8470", self.address());
-        let client = Client::new(Config { server, authority, token: None })?;
-        answers(&client).await?;
-        let password = read(self.password_file())?.trim().to_owned();
-        let body = SignIn { user: "administrator".into(), password, cookie: false };
-        let token = client.sign_in(&body).await?.token;
-        Ok(client.with_token(&token.unwrap_or_default())?)
+        Ok(Client::new(Config { server, authority, token: None })?)
     }
 
     fn password_file(&self) -> PathBuf {

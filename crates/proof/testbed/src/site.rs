@@ -182,7 +182,10 @@ impl Site {
     ///
     /// # Errors
     /// It is refused or fails.
-    pub fn change(&self, asking: impl Future<Output = std::result::Result<Changed, ClientError>>) -> Result<()> {
+    pub fn change(
+        &self,
+        asking: impl Future<Output = std::result::Result<Changed, ClientError>>,
+    ) -> Result<()> {
         let changed = self.run(asking)?;
         self.done(taken(changed)?.job)
     }

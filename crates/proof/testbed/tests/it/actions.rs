@@ -62,7 +62,10 @@ fn a_machine_without_a_guest_does_what_it_is_told() {
     let hardware = ChangeHardware { cpus: Some(2), memory_mib: Some(192) };
     site.change(c.set_vm_hardware("shop", &hardware, &how())).unwrap();
     let info = site.hosts[0].virsh(&["dominfo", &domain]).unwrap();
-    assert!(info.contains("196608 KiB") && info.lines().any(|l| l.starts_with("CPU(s):") && l.ends_with('2')), "{info}");
+    assert!(
+        info.contains("196608 KiB") && info.lines().any(|l| l.starts_with("CPU(s):") && l.ends_with('2')),
+        "{info}"
+    );
 
     site.change(c.attach_disk("shop", &NewDisk { size_bytes: 32 << 20 }, &how())).unwrap();
     assert_eq!(site.vm("shop").unwrap().vm.spec.hardware.disks.len(), 2);
@@ -124,7 +127,11 @@ fn a_guest_shuts_down_by_agent_and_by_button_lets_go_of_disks_and_finds_a_dvd() 
     // Without its agent a guest hears the power button all the same.
     site.doing("web", VmAction::Start).unwrap();
     read_token(&site, "web");
-    guest_runs(&site, "web", "(sleep 0.5; mv /usr/sbin/qemu-ga /gone; kill $(pidof qemu-ga)) > /dev/null 2>&1 &");
+    guest_runs(
+        &site,
+        "web",
+        "(sleep 0.5; mv /usr/sbin/qemu-ga /gone; kill $(pidof qemu-ga)) > /dev/null 2>&1 &",
+    );
     site.until("the guest's agent is gone", BOOTS, async |client| {
         let view = client.vm("web", None).await?;
         Ok(view.vm.seen().is_some_and(|seen| !seen.guest_agent).then_some(()))

@@ -36,7 +36,12 @@ fn a_machine_that_fills_its_storage_is_shown_paused_and_goes_on_when_there_is_sp
     let mut site = Site::with_host().unwrap();
     let template = library(&mut site);
     let folder = site.host().vm_folder();
-    site.host().shell(&format!("mount -t tmpfs -o size=48M,mode=711 tmpfs {0}; head -c 32M /dev/zero > {0}/ballast", folder.display())).unwrap();
+    site.host()
+        .shell(&format!(
+            "mount -t tmpfs -o size=48M,mode=711 tmpfs {0}; head -c 32M /dev/zero > {0}/ballast",
+            folder.display()
+        ))
+        .unwrap();
     let mut web = with_seed(create("web", VmSource::Template { template }).unwrap());
     web.start = true;
     let made = site.run(site.client().create_vm(&web, &How::default())).unwrap();
@@ -44,7 +49,11 @@ fn a_machine_that_fills_its_storage_is_shown_paused_and_goes_on_when_there_is_sp
     read_token(&site, "web");
     let disk = hostler_model::body::NewDisk { size_bytes: 64 << 20 };
     site.change(site.client().attach_disk("web", &disk, &How::default())).unwrap();
-    guest_runs(&site, "web", "(sleep 1; dd if=/dev/urandom of=/dev/vdc bs=1M count=40; sync; echo written > /run/done) > /dev/null 2>&1 &");
+    guest_runs(
+        &site,
+        "web",
+        "(sleep 1; dd if=/dev/urandom of=/dev/vdc bs=1M count=40; sync; echo written > /run/done) > /dev/null 2>&1 &",
+    );
     site.becomes("web", VmStatus::PausedStorageFull).unwrap();
 
     // Whoever comes back finds it as it is.
@@ -58,7 +67,11 @@ fn a_machine_that_fills_its_storage_is_shown_paused_and_goes_on_when_there_is_sp
 
     site.host().shell(&format!("rm {0}/ballast; mount -o remount,size=128M {0}", folder.display())).unwrap();
     site.doing("web", hostler_model::action::VmAction::Resume).unwrap();
-    let done = guest_runs(&site, "web", "n=0; while [ ! -e /run/done ] && [ $n -lt 60 ]; do sleep 1; n=$((n+1)); done; cat /run/done");
+    let done = guest_runs(
+        &site,
+        "web",
+        "n=0; while [ ! -e /run/done ] && [ $n -lt 60 ]; do sleep 1; n=$((n+1)); done; cat /run/done",
+    );
     assert_eq!(done, "written");
     assert_eq!(site.vm("web").unwrap().status, VmStatus::Running);
 }

@@ -1,6 +1,10 @@
 //! The test host itself.
 
-use hostler_testbed::{Ground, Host, Process};
+use hostler_model::action::VmAction;
+use hostler_model::status::VmStatus;
+use hostler_testbed::{Ground, Host, Process, Site};
+
+use crate::sets::agree;
 
 #[test]
 #[ignore = "needs root and libvirt"]
@@ -27,4 +31,25 @@ fn a_host_has_a_libvirt_of_its_own_and_its_power_can_be_cut() {
     drop(ground);
     assert!(!first.lives() && !folder.exists());
     assert!(Process::me().lives());
+}
+
+#[test]
+#[ignore = "needs root and libvirt"]
+fn a_host_whose_power_was_cut_does_not_answer_and_comes_back_with_its_machines_off() {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let mut site = Site::with_host().unwrap();
+    site.create_empty("web").unwrap();
+    site.doing("web", VmAction::Start).unwrap();
+    site.host().power_off().unwrap();
+    site.becomes("web", VmStatus::HostNotResponding).unwrap();
+    site.host().boot().unwrap();
+    site.host_answers("a").unwrap();
+    site.until("the machine is seen off", std::time::Duration::from_secs(20), async |client| {
+        let status = client.vm("web", None).await?.status;
+        Ok(matches!(status, VmStatus::Off | VmStatus::Crashed).then_some(()))
+    })
+    .unwrap();
+    site.doing("web", VmAction::Start).unwrap();
+    agree(&site);
+    assert_eq!(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap(), boot);
 }

@@ -187,9 +187,9 @@ fn kind_of(doing: Doing) -> JobKind {
 /// Whether what was asked for is so.
 fn holds(site: &Site, doing: Doing, name: &str) -> bool {
     let vm = site.vms().unwrap().into_iter().find(|view| view.vm.spec.name.as_str() == name);
-    let on = vm.as_ref().and_then(|view| {
-        libvirt(&site.hosts[0]).unwrap().get(&view.vm.domain.to_string()).copied()
-    });
+    let on = vm
+        .as_ref()
+        .and_then(|view| libvirt(&site.hosts[0]).unwrap().get(&view.vm.domain.to_string()).copied());
     match doing {
         Doing::Create => on.is_some(),
         Doing::Start => on == Some(true),

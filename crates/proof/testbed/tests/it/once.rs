@@ -33,8 +33,7 @@ fn fifty_equal_creations_with_one_key_make_one_machine_though_the_server_is_kill
     let mut site = Site::with_host().unwrap();
     for after_ms in [0, 3, 8, 20, 60] {
         let key = format!("once-{after_ms}");
-        let asked: Vec<_> =
-            (0..50).map(|_| site.spawn(insist(site.client().clone(), key.clone()))).collect();
+        let asked: Vec<_> = (0..50).map(|_| site.spawn(insist(site.client().clone(), key.clone()))).collect();
         std::thread::sleep(Duration::from_millis(after_ms));
         site.restart_server().unwrap();
         let answers: BTreeSet<_> = asked.into_iter().map(|asked| site.run(asked).unwrap()).collect();

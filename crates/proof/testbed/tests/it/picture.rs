@@ -21,7 +21,9 @@ const FOREIGN: &str = "<domain type='qemu'><name>foreign</name><memory unit='MiB
 /// Machines that are about to be changed by others.
 fn site() -> Site {
     let site = Site::with_host().unwrap();
-    for (name, on) in [("stopped", true), ("runs", true), ("crashed", true), ("undefined", false), ("changed", false)] {
+    for (name, on) in
+        [("stopped", true), ("runs", true), ("crashed", true), ("undefined", false), ("changed", false)]
+    {
         site.create_empty(name).unwrap();
         if on {
             site.doing(name, VmAction::Start).unwrap();
@@ -56,13 +58,16 @@ impl Back {
         host.virsh(&["undefine", &self.undefined]).unwrap();
         host.virsh(&["setvcpus", &self.changed, "3", "--config", "--maximum"]).unwrap();
         host.virsh(&["setvcpus", &self.changed, "3", "--config"]).unwrap();
-        host.shell(&format!("cat > /run/foreign.xml <<'X'\n{FOREIGN}\nX\nvirsh -q define /run/foreign.xml")).unwrap();
+        host.shell(&format!("cat > /run/foreign.xml <<'X'\n{FOREIGN}\nX\nvirsh -q define /run/foreign.xml"))
+            .unwrap();
         host.shell(&format!("kill -9 $(cat /run/libvirt/qemu/{}.pid)", self.crashed)).unwrap();
     }
 
     fn comes_back(&self, site: &Site) {
         let xml = &self.definition;
-        site.hosts[0].shell(&format!("cat > /run/back.xml <<'X'\n{xml}\nX\nvirsh -q define /run/back.xml")).unwrap();
+        site.hosts[0]
+            .shell(&format!("cat > /run/back.xml <<'X'\n{xml}\nX\nvirsh -q define /run/back.xml"))
+            .unwrap();
     }
 }
 
@@ -72,7 +77,8 @@ fn wrong(site: &Site) -> Option<String> {
         Ok(vms) => vms,
         Err(why) => return Some(why.to_string()),
     };
-    let status = |name: &str| vms.iter().find(|view| view.vm.spec.name.as_str() == name).map(|view| view.status);
+    let status =
+        |name: &str| vms.iter().find(|view| view.vm.spec.name.as_str() == name).map(|view| view.status);
     let expected = [
         ("stopped", VmStatus::Off),
         ("runs", VmStatus::Running),

@@ -68,7 +68,8 @@ pub fn read_token(site: &Site, vm: &str) -> String {
 
 /// The same with a seed that the guest reads.
 pub fn with_seed(mut create: CreateVm) -> CreateVm {
-    create.seed = BTreeMap::from([("token".into(), TOKEN.into()), ("hostname".into(), create.name.to_string())]);
+    create.seed =
+        BTreeMap::from([("token".into(), TOKEN.into()), ("hostname".into(), create.name.to_string())]);
     create
 }
 

@@ -1,0 +1,64 @@
+//! Figures of the whole program: the speeds that are promised, each measured against what a user would do without
+//! Hostler, in turns, so that a busy moment of the computer falls on both.
+
+mod figures;
+mod fleet;
+mod machines;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::trouble::{Result, Trouble};
+
+use figures::Line;
+
+/// A bench by its name.
+type Bench = (&'static str, &'static str, fn(u32) -> Result<Vec<Line>>);
+
+/// All benches.
+const ALL: [Bench; 5] = [
+    ("start", "a machine started through Hostler, and by `virsh start`", machines::start),
+    ("deploy", "template to running, and a script of qemu-img and virsh", machines::deploy),
+    ("list", "`hostler vm list` of 1,000 machines, whole process", fleet::list),
+    ("memory", "the server's memory after 1,000 jobs", fleet::memory),
+    ("jobs", "jobs per second, each of two steps on simulated agents", fleet::jobs),
+];
+
+/// What is measured.
+#[derive(Debug, clap::Args)]
+pub struct Benches {
+    /// Which: start, deploy, list, memory, jobs. All when absent.
+    names: Vec<String>,
+    /// How many pairs, or runs.
+    #[arg(long, default_value_t = 20)]
+    runs: u32,
+    /// Write the table into this file too.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Measures and prints a table.
+///
+/// # Errors
+/// A name is no bench, or something of what is measured fails.
+pub fn measure(benches: &Benches) -> Result<()> {
+    if let Some(name) = benches.names.iter().find(|name| ALL.iter().all(|(known, ..)| known != name)) {
+        return Err(Trouble::Answer(format!("there is no bench {name}: start, deploy, list, memory, jobs")));
+    }
+    let mut table = String::from("| what | median | p95 | promised | n |\n| --- | --- | --- | --- | --- |\n");
+    for (name, what, bench) in ALL {
+        if !benches.names.is_empty() && !benches.names.iter().any(|chosen| chosen == name) {
+            continue;
+        }
+        eprintln!("{name}: {what} …");
+        for line in bench(benches.runs.max(1))? {
+            eprintln!("  {line}");
+            let _ = writeln!(table, "{line}");
+        }
+    }
+    println!("{table}");
+    if let Some(out) = &benches.out {
+        std::fs::write(out, &table).map_err(Trouble::file(out))?;
+    }
+    Ok(())
+}
