@@ -73,7 +73,7 @@ fn request(world: &World, what: u8, n: u8) -> Request {
             name: name("same"),
             sha256: Secret("00".into()),
             expires: None,
-            session: n % 2 == 0,
+            session: n.is_multiple_of(2),
         },
         4 => Request::EditUser { user, role: None, disabled: None, hash: Some(Secret("x".into())) },
         5 => Request::EditTemplate { template: TEMPLATE, spec: template(&format!("t-{n}")) },
