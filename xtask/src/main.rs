@@ -2,6 +2,7 @@
 //! builds on a fresh Debian with only Rust and a C compiler, and can install the rest. It is no part of Hostler;
 //! nothing depends on it.
 
+mod bench;
 mod commands;
 mod packages;
 #[cfg(test)]
@@ -41,6 +42,22 @@ enum Developer {
         /// Let an installed package be replaced by the release's older one where nothing else fits.
         #[arg(long)]
         allow_downgrades: bool,
+    },
+    /// Measure the whole program against what one would do without it, in a release build; needs root.
+    ///
+    /// The table is printed and kept in target/bench.md.
+    Bench {
+        /// Which: start, deploy, list, memory, jobs. All when absent.
+        names: Vec<String>,
+        /// How many pairs, or runs.
+        #[arg(long, default_value_t = 20)]
+        runs: u32,
+    },
+    /// Kill libvirtd, agent and server at 20 moments each of creating, starting and deleting machines; needs root.
+    Soak {
+        /// How many moments in place of 20.
+        #[arg(long)]
+        kills: Option<u32>,
     },
     /// Build a tiny bootable Linux disk (qcow2), or find the one built before, and print its path.
     TinyLinux {
@@ -111,6 +128,8 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::Test { only, allow_downgrades, .. } => {
             test::run(&only, Manners { only_list: false, allow_downgrades })?;
         }
+        Developer::Bench { names, runs } => bench::run(&names, runs)?,
+        Developer::Soak { kills } => bench::soak(kills)?,
         Developer::TinyLinux { out: Some(out) } => tiny_linux::build_to(&out)?,
         Developer::TinyLinux { out: None } => println!("{}", tiny_linux::build()?.display()),
     }

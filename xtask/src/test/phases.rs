@@ -110,6 +110,20 @@ pub const PHASES: &[Phase] = &[
         what: "what was set aside: long stories, guests that boot, figures",
         beside: false,
         after: &["packages", "tiny-linux"],
-        steps: &[Step::SetAside(&["--workspace"])],
+        // The stories run the programs that users run.
+        steps: &[
+            Step::Run(&[
+                "cargo",
+                "build",
+                "--quiet",
+                "-p",
+                "hostler",
+                "-p",
+                "hostler-agent",
+                "-p",
+                "hostler-testbed",
+            ]),
+            Step::SetAside(&["--workspace"]),
+        ],
     },
 ];

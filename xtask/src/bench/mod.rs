@@ -1,0 +1,58 @@
+//! Figures of the whole program, and long kill stories: builds what is measured, lets `hostler-testbed` measure it, and
+//! keeps the table in `target/bench.md`. What a figure means is the testbed's.
+
+use std::process::{Command, Stdio};
+
+use crate::trouble::Trouble;
+use crate::{commands, tiny_linux, tree};
+
+/// The programs that take part.
+const PROGRAMS: [&str; 6] = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
+/// How many moments of each piece of work are killed in, by each of three victims.
+const SOAK_KILLS: &str = "20";
+
+/// Measures these benches, or all, and prints the table.
+///
+/// # Errors
+/// Something cannot be built, or a bench fails.
+pub fn run(names: &[String], runs: u32) -> Result<(), Trouble> {
+    let disk = tiny_linux::build()?;
+    in_front(Command::new("cargo").args(["build", "--release"]).args(PROGRAMS))?;
+    let out = tree::target().join("bench.md");
+    let mut bench = Command::new(tree::target().join("release/hostler-testbed"));
+    bench.arg("bench").args(names).args(["--runs", &runs.to_string()]).arg("--out").arg(&out);
+    in_front(bench.env("HOSTLER_TINY_LINUX", disk))?;
+    println!("The table is in {}.", out.display());
+    Ok(())
+}
+
+/// Runs the kill stories with as many moments as are promised.
+///
+/// # Errors
+/// Something cannot be built, or a story fails.
+pub fn soak(kills: Option<u32>) -> Result<(), Trouble> {
+    in_front(Command::new("cargo").arg("build").args(PROGRAMS))?;
+    let kills = kills.map_or_else(|| SOAK_KILLS.to_owned(), |kills| kills.to_string());
+    let mut stories = Command::new("cargo");
+    stories.args(["test", "-p", "hostler-testbed", "--test", "it", "--"]);
+    // One at a time: what is measured is the length of the work, and the blows are spread over that.
+    stories.args(["--ignored", "--nocapture", "--test-threads=1", "kills"]);
+    in_front(stories.env("HOSTLER_KILLS", kills))
+}
+
+/// Runs a program before the caller's eyes.
+fn in_front(command: &mut Command) -> Result<(), Trouble> {
+    command.current_dir(tree::top()).stdin(Stdio::null());
+    let line = commands::line_of(command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(Trouble::new(
+            format!("`{line}` failed."),
+            "Read its words above, mend what they name, then run the command again.",
+        )),
+        Err(error) => Err(Trouble::new(
+            format!("`{line}` could not be started: {error}."),
+            "Look at the path it names.",
+        )),
+    }
+}
