@@ -10,11 +10,11 @@ use uuid::Uuid;
 use crate::world::{World, agent, create, ours, seen, vm_id};
 
 fn found(world: &World, domain: Uuid) -> Vm {
-    let vms = world.record.values().filter_map(|object| match object {
+    let mut vms = world.record.values().filter_map(|object| match object {
         Object::Vm(vm) if vm.domain == domain => Some((**vm).clone()),
         _ => None,
     });
-    vms.last().expect("it is in the record")
+    vms.next_back().expect("it is in the record")
 }
 
 #[test]
