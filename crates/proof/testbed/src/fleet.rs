@@ -13,8 +13,8 @@ use hostler_model::command::Definition;
 use hostler_model::hardware::{Bus, Disk, DiskFormat, Firmware, GIB, Hardware};
 use hostler_model::host::{HostFacts, Kvm, Load};
 use hostler_model::seen::Identity as Mark;
-use hostler_model::{InstallationId, VmId};
-use hostler_wire::{AgentConfig, EnrolmentToken, enrol};
+use hostler_model::{Code, InstallationId, VmId};
+use hostler_wire::{AgentConfig, ConnectError, EnrolmentToken, enrol};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Lets `hosts` more hosts join, each with its part of `machines` machines that somebody made with other tools. Each
-    /// enrols with a token of its own, made through `client`.
+    /// enrols with a token of its own, made through `client`; beyond 30 a minute the server lets it wait.
     ///
     /// # Errors
     /// The server refuses a token or an agent.
@@ -60,8 +60,16 @@ impl Fleet {
             NewEnrolment { roles: Roles { host: true, library: true }, host_name: None, valid_s: None };
         let token = taken(client.create_enrolment(&body, &How::default()).await?)?.token;
         let token = EnrolmentToken::parse(&token).map_err(|why| Trouble::Answer(why.to_string()))?;
-        let identity = enrol(server, &token, VERSION, facts.clone(), &AgentConfig::default()).await;
-        let identity = identity.map_err(|why| Trouble::Answer(format!("{}: {why}", facts.host_name)))?;
+        let identity = loop {
+            match enrol(server, &token, VERSION, facts.clone(), &AgentConfig::default()).await {
+                Ok(identity) => break identity,
+                // So many a minute are let in from one address.
+                Err(ConnectError::Refused(why)) if why.code == Code::TooManyRequests => {
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                }
+                Err(why) => return Err(Trouble::Answer(format!("{}: {why}", facts.host_name))),
+            }
+        };
         let host = SimulatedHost::new(u64::try_from(n).unwrap_or_default(), VM_FOLDER, CAPACITY_BYTES);
         for machine in 0..machines {
             furnish(&host, n, machine).map_err(|why| Trouble::Answer(why.to_string()))?;

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::ground::Ground;
 use crate::host::Host;
+use crate::process::wait_for;
 use crate::server::{PROCESS, Server, answers};
 use crate::trouble::{Result, Trouble};
 
@@ -138,10 +139,17 @@ impl Site {
     /// # Errors
     /// It does not.
     pub fn host_answers(&self, name: &str) -> Result<()> {
-        self.until(&format!("host {name} answers"), FOLLOWS, async |client| {
-            Ok(client.host(name).await.ok().filter(|host| host.answers && host.host.facts.libvirt_answers))
-        })
-        .map(drop)
+        let mut is = String::from("not in the record");
+        let answers = || {
+            let host = self.run(self.client.host(name)).ok()?;
+            is = format!(
+                "its agent answers: {}, its libvirt: {}",
+                host.answers, host.host.facts.libvirt_answers
+            );
+            (host.answers && host.host.facts.libvirt_answers).then_some(())
+        };
+        wait_for(FOLLOWS, "the host answers", answers)
+            .map_err(|_| Trouble::Late { what: format!("host {name} answers ({is})"), limit: FOLLOWS })
     }
 
     /// Asks for a machine with an empty disk, which boots nothing, and answers its job and its id.

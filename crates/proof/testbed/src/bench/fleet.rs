@@ -71,7 +71,7 @@ pub(super) fn memory(_: u32) -> Result<Vec<Line>> {
 
 /// How many jobs of two steps are done in a second.
 pub(super) fn jobs(_: u32) -> Result<Vec<Line>> {
-    let (site, _fleet) = simulated(50, 0)?;
+    let (site, _fleet) = simulated(30, 0)?;
     let plan =
         match site.run(site.client().create_vm(&empty("plan")?, &How { dry_run: true, ..How::default() }))? {
             Changed::Planned(plan) => plan,
@@ -81,7 +81,7 @@ pub(super) fn jobs(_: u32) -> Result<Vec<Line>> {
     const JOBS: usize = 5_000;
     let took = create_many(&site, JOBS)?;
     let rate = JOBS as f64 / took.as_secs_f64();
-    let what = format!("jobs per second, {steps} steps each, 50 hosts, client and agents on the same cores");
+    let what = format!("jobs per second, {steps} steps each, 30 hosts, client and agents on the same cores");
     Ok(vec![Line::one(&what, format!("{rate:.0}"), "aim 5,000")])
 }
 

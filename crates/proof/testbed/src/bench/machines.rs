@@ -1,5 +1,6 @@
 //! Machines on a real host, through Hostler and by the tools that are there without it.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,10 @@ pub(super) fn deploy(runs: u32) -> Result<Vec<Line>> {
     site.doing("pattern", VmAction::TurnOff)?;
     let xml = shell(&format!("{virsh} dumpxml --inactive {}", pattern.domain))?;
     let disk = pattern.spec.hardware.disks.first().ok_or_else(|| Trouble::Answer("it has no disk".into()))?;
+    let disk_file = Path::new(&disk.file);
+    let own = disk_file.parent().unwrap_or(disk_file);
+    // The same file name in a folder of its own.
+    let file = folder.join(disk_file.file_name().unwrap_or_default());
     let base = shell(&format!("qemu-img info --output=json '{}'", disk.file))?;
     let base: serde_json::Value =
         serde_json::from_str(&base).map_err(|why| Trouble::Answer(format!("qemu-img: {why}")))?;
@@ -94,7 +99,7 @@ pub(super) fn deploy(runs: u32) -> Result<Vec<Line>> {
         site.doing("web", VmAction::TurnOff)?;
         site.change(site.client().delete_vm("web", true, &How::default()))?;
 
-        let (file, domain) = (folder.join("disk.qcow2"), uuid::Uuid::new_v4());
+        let domain = uuid::Uuid::new_v4();
         let definition = folder.join("web.xml");
         let title = xml.find("<metadata>").zip(xml.find("</metadata>"));
         let bare = title.map_or_else(
@@ -102,8 +107,8 @@ pub(super) fn deploy(runs: u32) -> Result<Vec<Line>> {
             |(from, to)| format!("{}{}", &xml[..from], &xml[to + "</metadata>".len()..]),
         );
         let of_its_own = bare
+            .replace(&*own.to_string_lossy(), &folder.to_string_lossy())
             .replace(&pattern.domain.to_string(), &domain.to_string())
-            .replace(&disk.file, &file.to_string_lossy())
             .replace("<title>pattern</title>", "<title>by hand</title>");
         let name = pattern.observed.as_ref().map(|seen| seen.seen.name.clone()).unwrap_or_default();
         let of_its_own = of_its_own.replace(&format!("<name>{name}</name>"), "<name>by-hand</name>");
