@@ -4,7 +4,6 @@
 #![allow(clippy::disallowed_types)]
 
 mod asks;
-mod bench;
 mod jobs;
 mod owed;
 mod reports;

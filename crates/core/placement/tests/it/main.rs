@@ -3,7 +3,6 @@
 // Benches measure with a real clock.
 #![allow(clippy::disallowed_types)]
 
-use std::time::Instant;
 
 use hostler_model::host::{Host, HostFacts, HostSpec, Kvm, Load, Reserve};
 use hostler_model::{HostId, Name, Timestamp};
@@ -167,21 +166,4 @@ fn where_no_host_suits_a_few_are_named_and_the_rest_counted() {
     assert!(words.starts_with("host-00000: processors: 9 needed, 8 there"), "{words}");
     assert!(words.ends_with("and 5 more"), "{words}");
     assert_eq!(explain(&[], 3), "there is no host");
-}
-
-#[test]
-#[ignore = "a bench"]
-fn what_it_costs_to_rate_ten_thousand_hosts() {
-    let hosts: Vec<Host> = (0..10_000).map(host).collect();
-    let need = Need { cpus: 1, memory_mib: 256, ..Need::default() };
-    let mut times: Vec<f64> = (0..20)
-        .map(|_| {
-            let began = Instant::now();
-            let ratings = rate(&need, hosts.iter().map(answering), &Weights::default());
-            assert_eq!(ratings.len(), 10_000);
-            began.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    println!("rating 10,000 hosts: median {:.2} ms, worst {:.2} ms", times[10], times[19]);
 }
