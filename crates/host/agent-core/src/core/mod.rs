@@ -5,7 +5,7 @@ mod steps;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use hostler_model::channel::{FromAgent, HEARTBEAT_MS, ReportBody};
+use hostler_model::channel::{FromAgent, HEARTBEAT_MS};
 use hostler_model::command::Outcome;
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::time::Ms;
@@ -44,6 +44,8 @@ pub struct Core {
     steps: Steps,
     picture: Picture,
     host: HostFacts,
+    /// Whether the server was told what the host is like since that last changed.
+    host_told: bool,
     load: Load,
 
     /// The position of the newest entry.
@@ -97,6 +99,7 @@ impl Core {
             me,
             picture: Picture::default(),
             host: HostFacts::default(),
+            host_told: false,
             load: Load::default(),
             written: 0,
             synced: 0,
@@ -197,10 +200,7 @@ impl Core {
             Input::HostFacts(facts) => {
                 if self.host != *facts {
                     self.host = *facts;
-                    if let Some(session) = self.usable() {
-                        let body = ReportBody::Host { host: Box::new(self.host.clone()) };
-                        self.report(now, session, Vec::new(), body, out);
-                    }
+                    self.host_told = false;
                 }
             }
             Input::Load(load) => self.load = load,

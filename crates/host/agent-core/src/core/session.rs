@@ -121,6 +121,7 @@ impl Core {
     pub(super) fn speak(&mut self, now: Ms, out: &mut Vec<Output>) {
         if self.link == Link::Open && self.synced >= self.ready {
             self.link = Link::Greeted;
+            self.host_told = true;
             let hello = Hello {
                 protocol: PROTOCOL,
                 agent: self.me.agent,
@@ -145,6 +146,12 @@ impl Core {
             self.report(now, id, facts, ReportBody::Picture { as_of }, out);
         }
         let Some(session) = self.usable() else { return };
+        // Also what changed after the hello and before there was a session to say it in.
+        if !self.host_told {
+            self.host_told = true;
+            let body = ReportBody::Host { host: Box::new(self.host.clone()) };
+            self.report(now, session, Vec::new(), body, out);
+        }
         let durable: Vec<StepNo> = self
             .owed
             .iter()

@@ -203,3 +203,14 @@ fn a_computer_that_changed_is_told_once() {
     assert_eq!(bench.give(Input::HostFacts(facts())), ["s1 host []"]);
     assert_eq!(bench.give(Input::HostFacts(facts())), NOTHING);
 }
+
+#[test]
+fn what_the_host_became_between_hello_and_the_first_picture_is_told_after_the_picture() {
+    let mut bench = Bench::new();
+    bench.give(Input::Connected);
+    let answers = HostFacts { libvirt_answers: true, ..HostFacts::default() };
+    assert_eq!(bench.give(Input::HostFacts(Box::new(answers.clone()))), NOTHING, "there is no session yet");
+    bench.give(welcome(4, 3));
+    assert_eq!(bench.give(Input::Listed(Vec::new())), ["s4 picture as of 0 []", "s4 host []"]);
+    assert_eq!(bench.give(Input::HostFacts(Box::new(answers))), NOTHING);
+}
