@@ -25,6 +25,33 @@ pub fn agree(site: &Site) {
     }
 }
 
+#[test]
+#[ignore = "needs root and libvirt"]
+fn a_stray_file_a_stray_machine_and_a_lost_one_are_differences() {
+    let site = Site::with_host().unwrap();
+    site.create_empty("web").unwrap();
+    agree(&site);
+    let host = &site.hosts[0];
+    let folder = host.vm_folder();
+    let web = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let noticed = |what: &str| {
+        let difference = difference(&site).unwrap();
+        assert!(difference.is_some(), "{what} is not noticed");
+    };
+    fs::write(web.join("stray.qcow2"), "").unwrap();
+    noticed("a stray file");
+    fs::remove_file(web.join("stray.qcow2")).unwrap();
+    fs::create_dir(folder.join("left")).unwrap();
+    noticed("a folder that was left");
+    fs::remove_dir(folder.join("left")).unwrap();
+    agree(&site);
+    let name = site.vm("web").unwrap().vm.observed.unwrap().seen.name;
+    host.virsh(&["start", &name]).unwrap();
+    host.virsh(&["undefine", &name]).unwrap();
+    host.virsh(&["destroy", &name]).unwrap();
+    noticed("a machine that is gone");
+}
+
 /// The first difference between the views.
 fn difference(site: &Site) -> Result<Option<String>> {
     let host = &site.hosts[0];
