@@ -9,11 +9,18 @@ use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Time
 
 use crate::asks::Hindrance;
 use crate::plan::{PlannedAct, PlannedStep, Planner, Stop};
+use crate::stages::{cancelled, next_stage, note_failures, revoked};
 use crate::{Effect, Engine, RESEND_MS, Turn, kinds};
 
 /// How often a step is sent again by itself when its agent was interrupted before it took effect. More would hide a
 /// host that keeps dying under the step; fewer would fail jobs for one restart of libvirtd.
 const TRIES: u8 = 3;
+/// The same past the point of no return, where what is not done remains: with the waits between them some five minutes,
+/// in which a libvirtd that died has long been started again.
+const TRIES_PAST_POINT: u8 = 14;
+/// How long after an interruption a step is sent again; doubled each time, up to half a minute.
+const AGAIN_MS: Ms = 1_000;
+const AGAIN_LONGEST_MS: Ms = 30_000;
 /// How often an undo is tried before its job ends for the caller; what it owes stands, and is tried for ever.
 const UNDO_TRIES: u8 = 5;
 /// How long after a failed undo it is tried again, and after which it is doubled: libvirt restarts within seconds.
@@ -191,8 +198,15 @@ impl Engine {
     fn release_held(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
         let mut waiting = false;
         for at in 0..job.steps.len() {
-            if job.steps[at].is != StepIs::Held {
-                continue;
+            match job.steps[at].is {
+                StepIs::Held => {}
+                // Its time has come; should its host have no room, it waits for that and for no hour.
+                StepIs::Waits { until } if until <= turn.now => job.steps[at].is = StepIs::Held,
+                StepIs::Waits { .. } => {
+                    waiting = true;
+                    continue;
+                }
+                _ => continue,
             }
             let Act::Agent { agent, command } = &job.steps[at].act else { continue };
             let (agent, class) = (*agent, command.class());
@@ -282,7 +296,7 @@ impl Engine {
         let mut at_once = false;
         for at in 0..job.steps.len() {
             match job.steps[at].is {
-                StepIs::Held => {
+                StepIs::Held | StepIs::Waits { .. } => {
                     job.steps[at].is = StepIs::Revoked;
                     job.steps[at].answered = Some(turn.now);
                     at_once = true;
@@ -371,6 +385,7 @@ impl Engine {
 
     fn step_ended(&mut self, job: &mut Job, at: usize, outcome: Outcome, turn: &mut Turn<'_>) {
         let asked_back = job.steps[at].is == StepIs::Revoking;
+        let tries = if job.past_point { TRIES_PAST_POINT } else { TRIES };
         let step = &mut job.steps[at];
         step.answered = Some(turn.now);
         step.is = match outcome {
@@ -384,10 +399,11 @@ impl Engine {
             Outcome::Failed { refusal }
                 if refusal.code == Code::AgentInterrupted
                     && !asked_back
-                    && step.tries < TRIES
+                    && step.tries < tries
                     && matches!(&step.act, Act::Agent { command, .. } if command.may_be_repeated()) =>
             {
-                StepIs::Held
+                let doublings = u32::from(step.tries.saturating_sub(1)).min(8);
+                StepIs::Waits { until: turn.now.plus((AGAIN_MS << doublings).min(AGAIN_LONGEST_MS)) }
             }
             Outcome::Failed { refusal } | Outcome::Refused { refusal } => StepIs::Failed { error: refusal },
             Outcome::Revoked => StepIs::Revoked,
@@ -644,49 +660,4 @@ fn end(job: &mut Job, now: Timestamp) {
     if job.ended.is_none() {
         job.ended = Some(now);
     }
-}
-
-fn cancelled(by: &str) -> Refusal {
-    Refusal::new(Code::JobCancelled, "job", format!("{by} cancelled it"))
-}
-
-fn revoked(job: &Job, step: &Step) -> Refusal {
-    match &job.cancelled_by {
-        Some(by) => cancelled(&by.words()),
-        None => Refusal::new(
-            Code::StepTimeLimit,
-            format!("step {}", step.key),
-            format!("it took longer than {} s and was revoked", step.limit_ms / 1000),
-        )
-        .remedy("Look at the host's load, then try again"),
-    }
-}
-
-/// Past the point a failed step no longer fails the job: it is named in a warning, once.
-fn note_failures(job: &mut Job) {
-    let decided = job.steps.iter().find(|step| step.decides).map_or(0, |step| step.stage);
-    let mut warnings = Vec::new();
-    for step in job.steps.iter().filter(|step| step.stage > decided) {
-        let warning = match &step.is {
-            StepIs::Failed { error } | StepIs::InDoubt { error } => error.clone(),
-            StepIs::Revoked => revoked(job, step),
-            _ => continue,
-        };
-        if !job.warnings.contains(&warning) && !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-    }
-    job.warnings.extend(warnings);
-}
-
-/// The steps to issue next: the first stage with any that has not left, provided that all before it have ended.
-fn next_stage(job: &Job, planned: &[PlannedStep]) -> Vec<PlannedStep> {
-    let left = |key: &str| job.steps.iter().any(|step| step.key == key);
-    // Past the point a step that a newer version put before it is passed over.
-    let from =
-        if job.past_point { planned.iter().position(|step| step.decides).map_or(0, |at| at + 1) } else { 0 };
-    let Some(stage) = planned.iter().skip(from).find(|step| !left(&step.key)).map(|step| step.stage) else {
-        return Vec::new();
-    };
-    planned.iter().skip(from).filter(|step| step.stage == stage && !left(&step.key)).cloned().collect()
 }

@@ -17,6 +17,7 @@ pub(crate) mod kinds;
 mod plan;
 mod reports;
 mod session;
+mod stages;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -223,7 +223,7 @@ impl JobTable {
 fn due(step: &Step) -> Option<Timestamp> {
     match step.is {
         StepIs::Out => Some(step.sent.plus(step.limit_ms)),
-        StepIs::UndoWaits { until } => Some(until),
+        StepIs::UndoWaits { until } | StepIs::Waits { until } => Some(until),
         _ => None,
     }
 }

@@ -525,6 +525,11 @@ pub struct DryStep {
 pub enum StepIs {
     /// Waits until its host has room for it; it has not left.
     Held,
+    /// It was interrupted before it took effect, and is sent again at this time.
+    Waits {
+        /// When.
+        until: Timestamp,
+    },
     /// Sent; an answer is owed.
     Out,
     /// Its revocation is asked; an answer is owed.

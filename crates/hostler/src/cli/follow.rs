@@ -243,7 +243,9 @@ fn doing(view: &JobView) -> String {
         _ if view.cancelling => "cancelling".to_owned(),
         state => state.words().to_lowercase(),
     };
-    let out = |is: &StepIs| matches!(is, StepIs::Out | StepIs::Revoking | StepIs::Undoing | StepIs::Held);
+    let out = |is: &StepIs| {
+        matches!(is, StepIs::Out | StepIs::Revoking | StepIs::Undoing | StepIs::Held | StepIs::Waits { .. })
+    };
     let steps: Vec<&str> =
         view.job.steps.iter().filter(|step| out(&step.is)).map(|step| step.key.as_str()).collect();
     if steps.is_empty() { state } else { format!("{state}: {}", steps.join(", ")) }

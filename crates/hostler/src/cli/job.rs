@@ -263,6 +263,7 @@ fn text(view: &JobView, width: Option<u16>) -> String {
 fn step_words(is: &StepIs) -> (&'static str, Tone) {
     match is {
         StepIs::Held => ("waits for room", Tone::Notable),
+        StepIs::Waits { .. } => ("was interrupted, is sent again", Tone::Notable),
         StepIs::Out => ("under way", Tone::Notable),
         StepIs::Revoking => ("being revoked", Tone::Notable),
         StepIs::Done { .. } => ("done", Tone::Good),

@@ -383,6 +383,7 @@ fn ended_word(state: JobState) -> &'static str {
 fn is_word(is: &StepIs) -> &'static str {
     match is {
         StepIs::Held => "held",
+        StepIs::Waits { .. } => "waits",
         StepIs::Out => "out",
         StepIs::Revoking => "revoking",
         StepIs::Done { .. } => "done",

@@ -133,14 +133,37 @@ fn what_was_interrupted_is_sent_again_where_that_harms_nobody_and_a_start_is_not
     let before = world.jobs[&job].step("make-disk").unwrap().no;
     world.sent();
     world.answer(job, "make-disk", interrupted());
+    assert!(world.sent().is_empty(), "what interrupted it may still last");
+    world.pass(1_000);
     assert_eq!(world.sent(), ["make disk"]);
     assert_ne!(world.jobs[&job].step("make-disk").unwrap().no, before, "under a new number");
     world.answer(job, "make-disk", interrupted());
+    world.pass(2_000);
     world.answer(job, "make-disk", interrupted());
     assert_eq!(world.state(job), JobState::Undoing, "three tries are enough");
     let start = world.ask(Request::StartVm { vm: vm_id(1) }).unwrap();
     world.answer(start, "start", interrupted());
     assert_eq!(world.state(start), JobState::FailedUndone);
+}
+
+#[test]
+fn past_the_point_a_step_is_sent_again_for_as_long_as_libvirt_may_be_away() {
+    let interrupted =
+        || Outcome::Failed { refusal: Refusal::new(Code::AgentInterrupted, "step", "it was interrupted") };
+    let mut world = World::with_vms(1, &[Power::Off]);
+    let created = world.ask(create("web")).unwrap();
+    world.answer(created, "make-disk", Outcome::done());
+    world.answer(created, "define", Outcome::done());
+    let vm = world.vm_of(created);
+    let job = world.ask(Request::DeleteVm { vm, disks: true }).unwrap();
+    world.answer(job, "undefine", Outcome::done());
+    for _ in 0..8 {
+        world.answer(job, "delete-disk-0", interrupted());
+        assert_eq!(world.state(job), JobState::Running, "the disk would be left behind");
+        world.pass(30_000);
+    }
+    world.answer(job, "delete-disk-0", Outcome::done());
+    assert_eq!(world.state(job), JobState::Completed);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 // Benches measure with a real clock.
 #![allow(clippy::disallowed_types)]
 
-
 use hostler_model::host::{Host, HostFacts, HostSpec, Kvm, Load, Reserve};
 use hostler_model::{HostId, Name, Timestamp};
 use hostler_placement::{Candidate, Need, Usage, Weights, explain, lacks, rate, rate_one};
