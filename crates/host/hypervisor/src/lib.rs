@@ -68,6 +68,9 @@ pub trait Machines: Send + Sync {
     fn define(&self, definition: &Definition) -> Result<(), Trouble>;
     /// Removes a definition with saved state and NVRAM; the disks stay. The machine must be off.
     fn undefine(&self, domain: Uuid) -> Result<(), Trouble>;
+    /// Removes what a machine that the host no longer has left beside its disks, such as its log, and its folder when
+    /// that is empty then. Whoever undefined it may have been killed before this.
+    fn sweep(&self, domain: Uuid);
     /// Starts, from the saved state if there is one.
     fn start(&self, domain: Uuid) -> Result<(), Trouble>;
     /// Asks the guest's agent, else presses the ACPI button. That it returns says nothing of the guest.

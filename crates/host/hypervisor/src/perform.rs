@@ -180,7 +180,10 @@ impl Step<'_> {
                 }
             }
             Command::Undefine { domain } => match machines.read(*domain)? {
-                None => done(),
+                None => {
+                    machines.sweep(*domain);
+                    done()
+                }
                 Some(seen) => self.guarded(&seen, || machines.undefine(*domain)),
             },
             Command::Start { domain } => self.acting(*domain, || machines.start(*domain)),

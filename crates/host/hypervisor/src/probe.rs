@@ -1,5 +1,5 @@
 //! Finds out by looking whether a command took effect whose end nobody saw. It acts on nothing, except that it
-//! removes unfinished files that bear the step's mark.
+//! removes unfinished files that bear the step's mark, and what an undefined machine left.
 
 use hostler_model::command::{Answer, Command, Mark};
 use hostler_model::seen::{Power, Seen};
@@ -50,7 +50,13 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
             },
             Command::Define { definition } => seen(definition.identity.domain)?
                 .is_some_and(|seen| seen.identity == Some(definition.identity)),
-            Command::Undefine { domain } => seen(*domain)?.is_none(),
+            Command::Undefine { domain } => {
+                let is_gone = seen(*domain)?.is_none();
+                if is_gone {
+                    machines.sweep(*domain);
+                }
+                is_gone
+            }
             Command::Start { domain } => power(seen(*domain)?).is_some_and(is_started),
             Command::ShutDown { domain, .. } | Command::TurnOff { domain } => match power(seen(*domain)?) {
                 None | Some(Power::Off | Power::Crashed) => true,

@@ -58,24 +58,22 @@ impl Driver {
     }
 
     pub(super) fn remove_definition(&self, domain: Uuid) -> Result<(), Trouble> {
-        let folder = self.folder_of(domain);
-        let log = definition::serial_log(&folder);
-        let named = self.on_domain(domain, |_, domain| {
+        self.on_domain(domain, |_, domain| {
             if domain.is_active()? {
                 // libvirt would let the machine run on without a definition.
                 return Err(Error { code: 55, domain: 0, message: "the machine is on".into() });
             }
-            let xml = domain.defined_xml()?;
-            domain.undefine()?;
-            // What libvirt handed out a moment ago is either ours to read or was never a log of ours.
-            Ok(Element::parse(&xml).is_ok_and(|tree| logs_to(&tree, &log)))
+            domain.undefine()
         })?;
-        if named {
-            remove_log(&log);
-            // Only when empty: disks are removed by who made them.
-            let _ = fs::remove_dir(&folder);
-        }
+        self.remove_leftovers(domain);
         Ok(())
+    }
+
+    pub(super) fn remove_leftovers(&self, domain: Uuid) {
+        let folder = self.folder_of(domain);
+        remove_log(&definition::serial_log(&folder));
+        // Only when empty: disks are removed by who made them.
+        let _ = fs::remove_dir(&folder);
     }
 
     pub(super) fn bring_up(&self, domain: Uuid) -> Result<(), Trouble> {
@@ -132,12 +130,6 @@ fn run_on(domain: &Domain<'_>) -> Result<(), Error> {
     let now = domain.state()?;
     let by_storage = now.reason == s::VIR_DOMAIN_PAUSED_IOERROR;
     if now.state == s::VIR_DOMAIN_PAUSED && !by_storage { domain.resume() } else { Ok(()) }
-}
-
-/// Whether the definition names this file as its serial port's log.
-fn logs_to(domain: &Element, log: &Path) -> bool {
-    let serials = domain.first("devices").into_iter().flat_map(|devices| devices.all("serial"));
-    serials.filter_map(|serial| serial.first("log")?.get("file")).any(|file| Path::new(file) == log)
 }
 
 /// Removes a log and what virtlogd rolled over from it.

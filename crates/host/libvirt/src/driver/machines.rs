@@ -25,6 +25,10 @@ impl Machines for Driver {
         self.remove_definition(domain)
     }
 
+    fn sweep(&self, domain: Uuid) {
+        self.remove_leftovers(domain);
+    }
+
     fn start(&self, domain: Uuid) -> Result<(), Trouble> {
         self.bring_up(domain)
     }

@@ -118,7 +118,7 @@ fn network(host: &Host) -> String {
 }
 
 /// The suite is about machines; disks are tried elsewhere.
-struct NoDisks;
+pub struct NoDisks;
 
 fn none<T>() -> Result<T, Trouble> {
     Err(Trouble::Failed(Refusal::new(Code::Internal, "disks", "the suite of machines asks for no disk file")))

@@ -3,11 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hostler_hypervisor::{Machines, NoWatch, Trouble, Watch};
+use hostler_hypervisor::{Machines, NoWatch, Performing, Trouble, Turn, Watch, World};
+use hostler_model::JobId;
+use hostler_model::command::{Answer, Command, Mark, Outcome};
 use hostler_model::hardware::{Bus, DiskFormat, Firmware};
 use hostler_model::seen::Power;
 
-use crate::host::{Host, boot_sector, definition, eventually, hardware};
+use crate::conformance::NoDisks;
+use crate::host::{Host, boot_sector, definition, eventually, hardware, rand};
 
 #[test]
 fn a_machine_goes_through_its_states() {
@@ -36,6 +39,27 @@ fn a_machine_goes_through_its_states() {
     let disk = host.seen(vm).disks.iter().find_map(|disk| disk.file.clone()).unwrap();
     driver.undefine(vm).unwrap();
     assert!(!log.exists() && std::path::Path::new(&disk).exists());
+}
+
+#[test]
+fn what_an_interrupted_removal_left_is_removed_by_the_look_or_the_next_attempt() {
+    let host = Host::new();
+    let world = World { machines: &host.driver, disks: &NoDisks };
+    let removed = |begin: fn(Command, Mark, bool) -> Performing| {
+        let vm = host.define(rand());
+        host.driver.start(vm).unwrap();
+        host.driver.turn_off(vm).unwrap();
+        // libvirtd does what an agent asked that did not live to see it.
+        host.virsh(&["undefine", "--nvram", &vm.to_string()]);
+        let folder = host.folder.join("vms").join(vm.to_string());
+        assert!(folder.join("serial.log").exists());
+        let mark = Mark { epoch: 1, job: JobId(1), step: "undefine".into() };
+        let turn = begin(Command::Undefine { domain: vm }, mark, false).turn(&world, 0, &NoWatch);
+        assert_eq!(turn, Turn::Ended(Outcome::Done { answer: Answer::Nothing }));
+        assert!(!folder.exists(), "the machine's folder is left");
+    };
+    removed(Performing::looking);
+    removed(Performing::new);
 }
 
 #[test]
