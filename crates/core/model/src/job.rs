@@ -1,5 +1,8 @@
 //! A job: a plan of steps at work, its owner, its times, how it ended. What left for an agent is recorded here whole.
 
+mod kind;
+mod step;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,119 +10,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::access::Actor;
-use crate::command::{Answer, Class, Command};
 use crate::error::Refusal;
-use crate::ids::{AgentId, JobId, StepNo, VmId};
-use crate::object::{Key, Object};
+use crate::ids::JobId;
+use crate::object::Key;
 use crate::request::Request;
-use crate::time::{Ms, Timestamp};
-use crate::vm::VmEdit;
+use crate::time::Timestamp;
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $words:literal;)*) => {
-        /// A kind of job.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-        pub enum JobKind { $(
-            $(#[$doc])*
-            #[serde(rename = $word)]
-            $name,
-        )*
-            /// A kind that this version does not know.
-            #[serde(other)]
-            Unknown,
-        }
-
-        impl JobKind {
-            /// Every kind there is.
-            pub const ALL: &'static [JobKind] = &[$(JobKind::$name),*];
-
-            /// The word used in filters and in JSON.
-            pub fn word(self) -> &'static str {
-                match self { $(JobKind::$name => $word,)* JobKind::Unknown => "unknown" }
-            }
-
-            /// The kind as people read it.
-            pub fn words(self) -> &'static str {
-                match self { $(JobKind::$name => $words,)* JobKind::Unknown => "Unknown" }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// Make a machine.
-    CreateVm = "create-vm", "Create virtual machine";
-    /// Start a machine.
-    StartVm = "start-vm", "Start virtual machine";
-    /// Ask a guest to shut down.
-    ShutDownVm = "shut-down-vm", "Shut down virtual machine";
-    /// Cut a machine's power.
-    TurnOffVm = "turn-off-vm", "Turn off virtual machine";
-    /// Pause a machine.
-    PauseVm = "pause-vm", "Pause virtual machine";
-    /// Resume a machine.
-    ResumeVm = "resume-vm", "Resume virtual machine";
-    /// Reset a machine.
-    ResetVm = "reset-vm", "Reset virtual machine";
-    /// Save a machine's state.
-    SaveVm = "save-vm", "Save virtual machine";
-    /// Discard a saved state.
-    DiscardSavedVm = "discard-saved-vm", "Discard saved state";
-    /// Change a machine's name, notes or tags.
-    EditVm = "edit-vm", "Edit virtual machine";
-    /// Change a machine's processors or memory.
-    SetVmHardware = "set-vm-hardware", "Change hardware";
-    /// Attach a disk.
-    AttachDisk = "attach-disk", "Attach disk";
-    /// Detach a disk.
-    DetachDisk = "detach-disk", "Detach disk";
-    /// Change what lies in the DVD drive.
-    SetVmMedia = "set-vm-media", "Change DVD";
-    /// Delete or forget a machine.
-    DeleteVm = "delete-vm", "Delete virtual machine";
-    /// Take a found machine over.
-    AdoptVm = "adopt-vm", "Adopt virtual machine";
-    /// Read a machine anew.
-    RefreshVm = "refresh-vm", "Refresh virtual machine";
-    /// Read a host anew.
-    RefreshHost = "refresh-host", "Refresh host";
-    /// Change what administrators set for a host.
-    EditHost = "edit-host", "Edit host";
-    /// Declare that a host will never return.
-    DeclareHostDead = "declare-host-dead", "Declare host dead";
-    /// Let an agent in.
-    EnrolAgent = "enrol-agent", "Enrol agent";
-    /// Remove an agent.
-    RemoveAgent = "remove-agent", "Remove agent";
-    /// Add a library share.
-    AddShare = "add-library-share", "Add library share";
-    /// Read a library share anew.
-    RefreshShare = "refresh-library-share", "Refresh library share";
-    /// Remove a library share from the record.
-    RemoveShare = "remove-library-share", "Remove library share";
-    /// Make a template.
-    CreateTemplate = "create-template", "Create template";
-    /// Change a template.
-    EditTemplate = "edit-template", "Edit template";
-    /// Delete a template.
-    DeleteTemplate = "delete-template", "Delete template";
-    /// Make a user.
-    CreateUser = "create-user", "Create user";
-    /// Change a user.
-    EditUser = "edit-user", "Edit user";
-    /// Delete a user.
-    DeleteUser = "delete-user", "Delete user";
-    /// Make a token.
-    CreateToken = "create-token", "Create token";
-    /// Revoke a token.
-    RevokeToken = "revoke-token", "Revoke token";
-    /// Make a token for enrolment.
-    CreateEnrolment = "create-enrolment", "Create enrolment token";
-    /// Change the settings.
-    SetSettings = "set-settings", "Change settings";
-    /// A host or share had changed, and the record follows.
-    Refresher = "refresher", "Refresher";
-}
+pub use kind::JobKind;
+pub use step::{Act, Record, Step, StepIs, Undo};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -193,6 +91,35 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job as it is when it is asked: queued, with nothing known or done yet.
+    pub fn new(id: JobId, request: Request, actor: Actor, epoch: u32, now: Timestamp) -> Self {
+        Self {
+            id,
+            kind: request.kind(),
+            request,
+            actor,
+            key: None,
+            epoch,
+            state: JobState::Queued,
+            phase: Phase::Queued,
+            about: Vec::new(),
+            title: String::new(),
+            locks: Vec::new(),
+            waits_for: None,
+            choices: BTreeMap::new(),
+            steps: Vec::new(),
+            past_point: false,
+            cancelled_by: None,
+            error: None,
+            warnings: Vec::new(),
+            abandoned: None,
+            again_of: None,
+            created: now,
+            started: None,
+            ended: None,
+        }
+    }
+
     /// How people call it in messages.
     pub fn label(&self) -> String {
         format!("job {}", self.id)
@@ -368,126 +295,6 @@ impl Lock {
     }
 }
 
-/// A step that has left.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Step {
-    /// Its key: a stable word within the kind of job.
-    pub key: String,
-    /// Where it stands in the plan: steps of one stage run together.
-    pub stage: u32,
-    /// What it does.
-    #[schema(value_type = Object)]
-    pub act: Act,
-    /// What takes it back.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    pub undo: Undo,
-    /// How it stands.
-    #[schema(value_type = Object)]
-    pub is: StepIs,
-    /// Whether it is the one before the point of no return.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub decides: bool,
-    /// The number of its latest sending.
-    pub no: StepNo,
-    /// How often it was sent.
-    #[serde(default)]
-    pub tries: u8,
-    /// How long an answer may take, in milliseconds, before the agent is asked to revoke it.
-    pub limit_ms: Ms,
-    /// When it was last sent.
-    pub sent: Timestamp,
-    /// When its answer came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answered: Option<Timestamp>,
-}
-
-impl Step {
-    /// Whether an agent owes an answer to it, and which.
-    pub fn owed_by(&self) -> Option<AgentId> {
-        match (&self.is, &self.act, &self.undo) {
-            (StepIs::Out | StepIs::Revoking, Act::Agent { agent, .. }, _) => Some(*agent),
-            (StepIs::Undoing, _, Undo::Agent { agent, .. }) => Some(*agent),
-            _ => None,
-        }
-    }
-
-    /// The class of the command that is out.
-    pub fn class_out(&self) -> Option<Class> {
-        match (&self.is, &self.act) {
-            (StepIs::Out | StepIs::Revoking, Act::Agent { command, .. }) => Some(command.class()),
-            _ => None,
-        }
-    }
-
-    /// What it brought.
-    pub fn answer(&self) -> Option<&Answer> {
-        match &self.is {
-            StepIs::Done { answer } => Some(answer),
-            _ => None,
-        }
-    }
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "act")]
-pub enum Act {
-    /// Changes the record; done in the moment it was issued.
-    Record,
-    /// Sends a command to an agent.
-    Agent {
-        /// Which.
-        agent: AgentId,
-        /// What.
-        command: Box<Command>,
-    },
-}
-
-/// What takes a step back.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "undo")]
-pub enum Undo {
-    /// Nothing needs to be.
-    #[default]
-    None,
-    /// Changes the record back.
-    Record {
-        /// How.
-        records: Vec<Record>,
-    },
-    /// A command to an agent: make sure that what bears this step's mark is not there.
-    Agent {
-        /// Which.
-        agent: AgentId,
-        /// What.
-        command: Box<Command>,
-    },
-}
-
-/// A change of the record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "record")]
-pub enum Record {
-    /// An object is as follows.
-    Put {
-        /// The object.
-        object: Object,
-    },
-    /// An object is gone.
-    Gone {
-        /// Which.
-        key: Key,
-    },
-    /// What was asked for of a machine changes; what is observed stays.
-    Vm {
-        /// Which.
-        vm: VmId,
-        /// How.
-        edit: Box<VmEdit>,
-    },
-}
-
 /// What a request would do: its plan, shown and not performed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DryRun {
@@ -517,52 +324,4 @@ pub struct DryStep {
     pub undo: Undo,
     /// Whether it is the one before the point of no return.
     pub decides: bool,
-}
-
-/// How a step stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "is")]
-pub enum StepIs {
-    /// Waits until its host has room for it; it has not left.
-    Held,
-    /// It was interrupted before it took effect, and is sent again at this time.
-    Waits {
-        /// When.
-        until: Timestamp,
-    },
-    /// Sent; an answer is owed.
-    Out,
-    /// Its revocation is asked; an answer is owed.
-    Revoking,
-    /// Done.
-    Done {
-        /// What it brought.
-        answer: Answer,
-    },
-    /// Not done.
-    Failed {
-        /// Why.
-        error: Refusal,
-    },
-    /// Revoked: no effect.
-    Revoked,
-    /// Whether it took effect is not known.
-    InDoubt {
-        /// What is known.
-        error: Refusal,
-    },
-    /// Its undo was sent; an answer is owed.
-    Undoing,
-    /// Its undo failed and is tried again at this time.
-    UndoWaits {
-        /// When.
-        until: Timestamp,
-    },
-    /// Taken back.
-    Undone,
-    /// Not taken back, because it is in use.
-    Kept {
-        /// Why.
-        error: Refusal,
-    },
 }

@@ -1,0 +1,110 @@
+//! The kinds of job, with their words.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $words:literal;)*) => {
+        /// A kind of job.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum JobKind { $(
+            $(#[$doc])*
+            #[serde(rename = $word)]
+            $name,
+        )*
+            /// A kind that this version does not know.
+            #[serde(other)]
+            Unknown,
+        }
+
+        impl JobKind {
+            /// Every kind there is.
+            pub const ALL: &'static [JobKind] = &[$(JobKind::$name),*];
+
+            /// The word used in filters and in JSON.
+            pub fn word(self) -> &'static str {
+                match self { $(JobKind::$name => $word,)* JobKind::Unknown => "unknown" }
+            }
+
+            /// The kind as people read it.
+            pub fn words(self) -> &'static str {
+                match self { $(JobKind::$name => $words,)* JobKind::Unknown => "Unknown" }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Make a machine.
+    CreateVm = "create-vm", "Create virtual machine";
+    /// Start a machine.
+    StartVm = "start-vm", "Start virtual machine";
+    /// Ask a guest to shut down.
+    ShutDownVm = "shut-down-vm", "Shut down virtual machine";
+    /// Cut a machine's power.
+    TurnOffVm = "turn-off-vm", "Turn off virtual machine";
+    /// Pause a machine.
+    PauseVm = "pause-vm", "Pause virtual machine";
+    /// Resume a machine.
+    ResumeVm = "resume-vm", "Resume virtual machine";
+    /// Reset a machine.
+    ResetVm = "reset-vm", "Reset virtual machine";
+    /// Save a machine's state.
+    SaveVm = "save-vm", "Save virtual machine";
+    /// Discard a saved state.
+    DiscardSavedVm = "discard-saved-vm", "Discard saved state";
+    /// Change a machine's name, notes or tags.
+    EditVm = "edit-vm", "Edit virtual machine";
+    /// Change a machine's processors or memory.
+    SetVmHardware = "set-vm-hardware", "Change hardware";
+    /// Attach a disk.
+    AttachDisk = "attach-disk", "Attach disk";
+    /// Detach a disk.
+    DetachDisk = "detach-disk", "Detach disk";
+    /// Change what lies in the DVD drive.
+    SetVmMedia = "set-vm-media", "Change DVD";
+    /// Delete or forget a machine.
+    DeleteVm = "delete-vm", "Delete virtual machine";
+    /// Take a found machine over.
+    AdoptVm = "adopt-vm", "Adopt virtual machine";
+    /// Read a machine anew.
+    RefreshVm = "refresh-vm", "Refresh virtual machine";
+    /// Read a host anew.
+    RefreshHost = "refresh-host", "Refresh host";
+    /// Change what administrators set for a host.
+    EditHost = "edit-host", "Edit host";
+    /// Declare that a host will never return.
+    DeclareHostDead = "declare-host-dead", "Declare host dead";
+    /// Let an agent in.
+    EnrolAgent = "enrol-agent", "Enrol agent";
+    /// Remove an agent.
+    RemoveAgent = "remove-agent", "Remove agent";
+    /// Add a library share.
+    AddShare = "add-library-share", "Add library share";
+    /// Read a library share anew.
+    RefreshShare = "refresh-library-share", "Refresh library share";
+    /// Remove a library share from the record.
+    RemoveShare = "remove-library-share", "Remove library share";
+    /// Make a template.
+    CreateTemplate = "create-template", "Create template";
+    /// Change a template.
+    EditTemplate = "edit-template", "Edit template";
+    /// Delete a template.
+    DeleteTemplate = "delete-template", "Delete template";
+    /// Make a user.
+    CreateUser = "create-user", "Create user";
+    /// Change a user.
+    EditUser = "edit-user", "Edit user";
+    /// Delete a user.
+    DeleteUser = "delete-user", "Delete user";
+    /// Make a token.
+    CreateToken = "create-token", "Create token";
+    /// Revoke a token.
+    RevokeToken = "revoke-token", "Revoke token";
+    /// Make a token for enrolment.
+    CreateEnrolment = "create-enrolment", "Create enrolment token";
+    /// Change the settings.
+    SetSettings = "set-settings", "Change settings";
+    /// A host or share had changed, and the record follows.
+    Refresher = "refresher", "Refresher";
+}
