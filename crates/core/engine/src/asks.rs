@@ -1,10 +1,8 @@
 //! Requests come in: admitted or refused, queued or begun, cancelled or abandoned.
 
-use std::collections::BTreeMap;
-
 use hostler_model::access::Actor;
 use hostler_model::ids::Ids;
-use hostler_model::job::{Act, DryRun, DryStep, Job, JobState, LockOn, Phase};
+use hostler_model::job::{Act, DryRun, DryStep, Job, LockOn, Phase};
 use hostler_model::request::Request;
 use hostler_model::{Code, JobId, Refusal, Timestamp};
 use uuid::Uuid;
@@ -35,29 +33,9 @@ impl Engine {
         }
         let id = JobId(self.next_job);
         let mut job = Job {
-            id,
-            kind: asked.request.kind(),
-            request: asked.request,
-            actor: asked.actor,
             key: asked.key,
-            epoch: self.epoch,
-            state: JobState::Queued,
-            phase: Phase::Queued,
-            about: Vec::new(),
-            title: String::new(),
-            locks: Vec::new(),
-            waits_for: None,
-            choices: BTreeMap::new(),
-            steps: Vec::new(),
-            past_point: false,
-            cancelled_by: None,
-            error: None,
-            warnings: Vec::new(),
-            abandoned: None,
             again_of: asked.again_of,
-            created: turn.now,
-            started: None,
-            ended: None,
+            ..Job::new(id, asked.request, asked.actor, self.epoch, turn.now)
         };
         if let Err(refusal) = self.begin(&mut job, turn) {
             match refusal {

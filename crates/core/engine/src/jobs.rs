@@ -1,11 +1,11 @@
-//! Moves a job along its plan: forward stage by stage, or back. The one hard function is [`Engine::advance`]; it goes
-//! on until the job waits for somebody or has ended, and puts the job back.
+//! Moves a job along its plan: forward stage by stage; back, in `undo`; with what it does to the record, in `records`. The
+//! one hard function is [`Engine::advance`]; it goes on until the job waits for somebody or has ended, and puts the job
+//! back.
 
 use hostler_model::channel::ToAgent;
 use hostler_model::command::{Answer, Class, Mark, Outcome};
-use hostler_model::job::{Act, Job, JobKind, Phase, Record, Step, StepIs, Undo};
-use hostler_model::vm::{Presence, VmEdit};
-use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Timestamp, VmId};
+use hostler_model::job::{Act, Job, Phase, Step, StepIs, Undo};
+use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Timestamp};
 
 use crate::asks::Hindrance;
 use crate::plan::{PlannedAct, PlannedStep, Planner, Stop};
@@ -21,12 +21,6 @@ const TRIES_PAST_POINT: u8 = 14;
 /// How long after an interruption a step is sent again; doubled each time, up to half a minute.
 const AGAIN_MS: Ms = 1_000;
 const AGAIN_LONGEST_MS: Ms = 30_000;
-/// How often an undo is tried before its job ends for the caller; what it owes stands, and is tried for ever.
-const UNDO_TRIES: u8 = 5;
-/// How long after a failed undo it is tried again, and after which it is doubled: libvirt restarts within seconds.
-const UNDO_WAIT_MS: Ms = 2_000;
-/// The longest wait between two tries of an undo.
-const UNDO_LONGEST_WAIT_MS: Ms = 60_000;
 
 impl Engine {
     /// Moves a job as far as it goes, and records it.
@@ -255,7 +249,7 @@ impl Engine {
     }
 
     /// Why an agent will never answer, if so.
-    fn never(&self, agent: AgentId) -> Option<Refusal> {
+    pub(crate) fn never(&self, agent: AgentId) -> Option<Refusal> {
         let gone = !self.inv.agents.contains_key(&agent);
         let host = self.inv.hosts.get(&agent.into());
         let dead = host.is_some_and(|host| host.dead_since.is_some());
@@ -311,60 +305,6 @@ impl Engine {
         at_once
     }
 
-    /// Takes back the last stage that has something to take back.
-    fn back(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> bool {
-        self.retry_undo(job, turn);
-        if job.steps.iter().any(|step| matches!(step.is, StepIs::Undoing | StepIs::UndoWaits { .. })) {
-            return false;
-        }
-        if job.steps.iter().any(|step| matches!(step.is, StepIs::Kept { .. })) {
-            self.conclude(job, turn);
-            end(job, turn.now);
-            return true;
-        }
-        let undoable = |step: &Step| match (&step.is, &step.undo) {
-            (_, Undo::None) => false,
-            (StepIs::Done { .. } | StepIs::Failed { .. } | StepIs::InDoubt { .. }, _) => true,
-            _ => false,
-        };
-        let Some(stage) = job.steps.iter().filter(|step| undoable(step)).map(|step| step.stage).max() else {
-            self.conclude(job, turn);
-            end(job, turn.now);
-            return true;
-        };
-        for at in 0..job.steps.len() {
-            if job.steps[at].stage != stage || !undoable(&job.steps[at]) {
-                continue;
-            }
-            match job.steps[at].undo.clone() {
-                Undo::None => {}
-                Undo::Record { records } => {
-                    self.apply(job, &records, turn);
-                    job.steps[at].is = StepIs::Undone;
-                }
-                Undo::Agent { agent, .. } => {
-                    job.steps[at].tries = 0;
-                    if self.never(agent).is_some() {
-                        job.steps[at].is = StepIs::Undone;
-                    } else {
-                        self.send_undo(job, at, turn);
-                    }
-                }
-            }
-        }
-        true
-    }
-
-    fn send_undo(&mut self, job: &mut Job, at: usize, turn: &mut Turn<'_>) {
-        let no = self.draw_step();
-        let step = &mut job.steps[at];
-        step.no = no;
-        step.tries = step.tries.saturating_add(1);
-        step.sent = turn.now;
-        step.is = StepIs::Undoing;
-        self.send(job, at, turn);
-    }
-
     /// An agent says how a step ended.
     pub(crate) fn ended(&mut self, agent: AgentId, no: StepNo, outcome: Outcome, turn: &mut Turn<'_>) {
         let Some(id) = self.table.job_of(agent, no) else { return };
@@ -416,35 +356,6 @@ impl Engine {
                 ),
             },
         };
-    }
-
-    fn undo_ended(&mut self, job: &mut Job, at: usize, outcome: Outcome, turn: &mut Turn<'_>) {
-        let step = &mut job.steps[at];
-        step.answered = Some(turn.now);
-        match outcome {
-            Outcome::Done { .. } => step.is = StepIs::Undone,
-            Outcome::Refused { refusal } => step.is = StepIs::Kept { error: refusal },
-            Outcome::Failed { .. } | Outcome::InDoubt { .. } | Outcome::Revoked | Outcome::Unknown => {
-                let doublings = u32::from(step.tries.saturating_sub(1)).min(8);
-                let wait = (UNDO_WAIT_MS << doublings).min(UNDO_LONGEST_WAIT_MS);
-                step.is = StepIs::UndoWaits { until: turn.now.plus(wait) };
-                if step.tries >= UNDO_TRIES && job.abandoned.is_none() {
-                    job.abandoned = Some(turn.now);
-                    job.ended = Some(turn.now);
-                }
-            }
-        }
-    }
-
-    /// Tries again what was to be taken back and could not be.
-    fn retry_undo(&mut self, job: &mut Job, turn: &mut Turn<'_>) {
-        for at in 0..job.steps.len() {
-            if let StepIs::UndoWaits { until } = job.steps[at].is
-                && until <= turn.now
-            {
-                self.send_undo(job, at, turn);
-            }
-        }
     }
 
     /// Every step that such an agent owes is answered for it: it never will be.
@@ -558,102 +469,9 @@ impl Engine {
         job.settle();
         self.keep(job, turn);
     }
-
-    fn inverse(&self, records: &[Record]) -> Undo {
-        let records = records
-            .iter()
-            .rev()
-            .filter_map(|record| match record {
-                Record::Put { object } => Some(match self.inv.get(object.key()) {
-                    Some(before) => Record::Put { object: before },
-                    None => Record::Gone { key: object.key() },
-                }),
-                Record::Gone { key } => self.inv.get(*key).map(|object| Record::Put { object }),
-                Record::Vm { vm, edit } => self
-                    .inv
-                    .vm(*vm)
-                    .map(|before| Record::Vm { vm: *vm, edit: Box::new(edit.inverse(before)) }),
-            })
-            .collect::<Vec<_>>();
-        if records.iter().any(is_secret) { Undo::None } else { Undo::Record { records } }
-    }
-
-    fn apply(&mut self, job: &Job, records: &[Record], turn: &mut Turn<'_>) {
-        for record in records {
-            match record {
-                Record::Put { object } => self.put(object.clone(), job.id, &job.actor, turn),
-                Record::Gone { key } => {
-                    if let Key::Agent(agent) = key {
-                        self.answer_for_dead(*agent);
-                    }
-                    self.bury(*key);
-                    self.gone(*key, job.id, &job.actor, turn);
-                }
-                Record::Vm { vm, edit } => {
-                    if let Some(before) = self.inv.vm(*vm) {
-                        let mut after = (**before).clone();
-                        edit.apply(&mut after);
-                        self.put(Object::from(after), job.id, &job.actor, turn);
-                    }
-                }
-            }
-            if let (JobKind::DeclareHostDead, Record::Put { object: Object::Host(host) }) = (job.kind, record)
-            {
-                self.answer_for_dead(host.id.into());
-            }
-        }
-    }
-
-    /// Remembers how far a machine's host had come when its record goes, so that an older word of it, still under way,
-    /// does not bring it back.
-    fn bury(&mut self, key: Key) {
-        if let Key::Vm(id) = key
-            && let Some(vm) = self.inv.vm(id)
-            && let (Some(host), Some(observed)) = (vm.host, &vm.observed)
-        {
-            self.graves.insert((host.into(), vm.domain), observed.order);
-        }
-    }
-
-    /// What waited for the job's end: whether its machines are where the record says.
-    fn conclude(&mut self, job: &Job, turn: &mut Turn<'_>) {
-        let vms: Vec<VmId> = job
-            .locks
-            .iter()
-            .filter(|lock| !lock.shared)
-            .filter_map(|lock| match lock.on {
-                hostler_model::job::LockOn::Object { key: Key::Vm(vm) } => Some(vm),
-                _ => None,
-            })
-            .collect();
-        for vm in vms {
-            let Some(it) = self.inv.vm(vm) else { continue };
-            let Some(presence) = presence_of(it, turn.now) else { continue };
-            let mut after = (**it).clone();
-            VmEdit { presence: Some(presence), ..VmEdit::default() }.apply(&mut after);
-            self.put(Object::from(after), job.id, &job.actor, turn);
-        }
-    }
 }
 
-/// Where a machine stands by what its host showed, where that differs from the record.
-pub(crate) fn presence_of(vm: &hostler_model::vm::Vm, now: Timestamp) -> Option<Presence> {
-    let observed = vm.observed.as_ref()?;
-    match (vm.presence, observed.gone) {
-        (Presence::Here, true) => Some(Presence::Missing { since: now }),
-        (Presence::Planned | Presence::Missing { .. }, false) => Some(Presence::Here),
-        _ => None,
-    }
-}
-
-fn is_secret(record: &Record) -> bool {
-    match record {
-        Record::Put { object } => object.key().kind().is_secret(),
-        Record::Gone { .. } | Record::Vm { .. } => false,
-    }
-}
-
-fn end(job: &mut Job, now: Timestamp) {
+pub(crate) fn end(job: &mut Job, now: Timestamp) {
     job.phase = Phase::Ended;
     job.locks.clear();
     job.waits_for = None;

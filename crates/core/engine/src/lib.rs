@@ -5,8 +5,9 @@
 //! performs nothing, waits for nothing, reads no clock and throws no dice (time and new ids come in). Its only callers
 //! are `hostler-drive`, which batches, commits and releases, and through it the server and the simulator.
 //!
-//! Where to look: `kinds` has each kind of job as a plan; `jobs` moves a job along its plan; `asks` takes requests
-//! in; `reports` takes agents' words in and lets the record follow; `inventory` holds the objects and their indexes.
+//! Where to look: `kinds` has each kind of job as a plan; `jobs` moves a job along its plan, `undo` takes it back,
+//! `records` is what its steps do to the record; `asks` takes requests in; `reports` takes agents' words in and lets the
+//! record follow; `inventory` holds the objects and their indexes.
 //! Everything that is not an object is derived from the objects and equal to what a fresh load derives, except what is
 //! volatile: sessions, progress, and which hosts are under suspicion.
 
@@ -15,10 +16,12 @@ mod inventory;
 mod jobs;
 pub(crate) mod kinds;
 mod plan;
+mod records;
 mod reports;
 mod session;
 mod stages;
 mod table;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! Agents' words come in. What is observed follows the facts at once; conclusions wait while a job holds the machine.
 //! Every change that no job of ours explains is a refresher's job, so that it can be found like any other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hostler_model::access::Actor;
 use hostler_model::channel::{Fact, Hello, PROTOCOL, Report, ReportBody, ToAgent};
 use hostler_model::hardware::{Adapter, Disk, Firmware, Hardware, Media};
 use hostler_model::host::Host;
-use hostler_model::job::{Job, JobKind, JobState, Phase};
+use hostler_model::job::{Job, JobState, Phase};
 use hostler_model::request::Request;
 use hostler_model::seen::{Observed, Order, Seen};
 use hostler_model::vm::{Origin, Presence, Vm, VmSpec};
@@ -15,7 +15,7 @@ use hostler_model::{
     AgentId, Code, HostId, JobId, Key, Name, Object, Refusal, SessionId, StepNo, Timestamp, VmId,
 };
 
-use crate::jobs::presence_of;
+use crate::records::presence_of;
 use crate::{CONFLICT_AFTER_MS, Effect, Engine, Progress, Turn};
 
 /// Gathers what one report changed outside any job, to become one refresher job.
@@ -343,30 +343,15 @@ impl Engine {
         for (object, _) in refresh.changed {
             self.put(object, id, &Actor::Refresher, turn);
         }
+        let request = Request::Refresher { what: title.clone() };
         let job = Job {
-            id,
-            kind: JobKind::Refresher,
-            request: Request::Refresher { what: title.clone() },
-            actor: Actor::Refresher,
-            key: None,
-            epoch: self.epoch,
             state: JobState::Completed,
             phase: Phase::Ended,
             about,
             title,
-            locks: Vec::new(),
-            waits_for: None,
-            choices: BTreeMap::new(),
-            steps: Vec::new(),
-            past_point: false,
-            cancelled_by: None,
-            error: None,
-            warnings: Vec::new(),
-            abandoned: None,
-            again_of: None,
-            created: turn.now,
             started: Some(turn.now),
             ended: Some(turn.now),
+            ..Job::new(id, request, Actor::Refresher, self.epoch, turn.now)
         };
         turn.change(Key::Job(id), Some(Object::from(job)), Some(id), Actor::Refresher);
     }
