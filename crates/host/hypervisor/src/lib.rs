@@ -127,7 +127,8 @@ pub trait Disks: Send + Sync {
     fn look(&self, file: &str) -> Result<Option<DiskFile>, Trouble>;
     /// Deletes a file, and its machine's folder when that is empty then. Absent is done.
     fn delete(&self, file: &str) -> Result<(), Trouble>;
-    /// Removes what interrupted attempts with this mark left beside the file.
+    /// Removes what interrupted attempts with this mark left beside the file, and its machine's folder when that is empty
+    /// then.
     fn sweep(&self, file: &str, mark: &str) -> Result<(), Trouble>;
     /// Makes sure that a library file's content is here as an immutable base.
     fn bring_base(

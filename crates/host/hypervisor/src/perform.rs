@@ -296,7 +296,11 @@ impl Step<'_> {
         if self.undo {
             disks.sweep(file, &mark)?;
         }
-        let Some(there) = disks.look(file)? else { return done() };
+        let Some(there) = disks.look(file)? else {
+            // An earlier attempt may have been killed before it removed the folder.
+            disks.sweep(file, &mark)?;
+            return done();
+        };
         if self.undo {
             // What bears another mark is not what the step made: as far as this undo goes, nothing is there.
             if there.mark.as_deref() != Some(mark.as_str()) {

@@ -45,7 +45,10 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
                 false
             }
             Command::DeleteDisk { file, .. } => match world.disks.look(file)? {
-                None => true,
+                None => {
+                    world.disks.sweep(file, &mark.to_string())?;
+                    true
+                }
                 Some(there) => undo && there.mark != Some(mark.to_string()),
             },
             Command::Define { definition } => seen(definition.identity.domain)?

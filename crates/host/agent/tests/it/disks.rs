@@ -8,11 +8,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostler_agent::AgentDisks;
-use hostler_hypervisor::{DiskFile, Disks, NewDisk, NoWatch, Trouble, Watch};
-use hostler_model::command::DiskContent;
+use hostler_hypervisor::simulated::SimulatedHost;
+use hostler_hypervisor::{DiskFile, Disks, NewDisk, NoWatch, Performing, Trouble, Turn, Watch, World};
+use hostler_model::command::{Answer, Command as Deed, DiskContent, Mark, Outcome};
 use hostler_model::hardware::{DiskFormat, MIB};
 use hostler_model::library::ItemKind;
-use hostler_model::{Code, VmId};
+use hostler_model::{Code, JobId, VmId};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -166,6 +167,24 @@ fn a_file_that_bears_no_mark_is_not_deleted() {
     assert_eq!(code(folders.disks.delete(&file)), Code::GuardRefused);
     assert_eq!(folders.disks.look(&file).unwrap().map(|there| (there.mark, there.owner)), Some((None, None)));
     assert!(Path::new(&file).exists());
+}
+
+#[test]
+fn a_deletion_that_was_killed_before_it_removed_the_folder_is_completed_by_the_look_or_the_next_attempt() {
+    let folders = Folders::new();
+    let host = SimulatedHost::new(1, "/vms", 1 << 40);
+    let world = World { machines: &host, disks: &folders.disks };
+    let folder = folders.vms.join(OWNER.to_string());
+    for begin in [Performing::looking, Performing::new] {
+        folders.make("disk-0.raw", DiskFormat::Raw, MIB, &DiskContent::Blank).unwrap();
+        fs::remove_file(folders.file("disk-0.raw")).unwrap();
+        assert!(folder.exists());
+        let command = Deed::DeleteDisk { file: folders.file("disk-0.raw"), owner: OWNER };
+        let mark = Mark { epoch: 1, job: JobId(17), step: "make-disk".into() };
+        let turn = begin(command, mark, false).turn(&world, 0, &NoWatch);
+        assert_eq!(turn, Turn::Ended(Outcome::Done { answer: Answer::Nothing }));
+        assert!(!folder.exists(), "the machine's folder is left");
+    }
 }
 
 #[test]
