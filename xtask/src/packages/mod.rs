@@ -43,6 +43,7 @@ impl Group {
                 "qemu-system-x86",
                 "qemu-utils",
                 "qemu-block-extra",
+                "ovmf",
                 "libvirt-daemon-system",
                 "libvirt-clients",
                 "dnsmasq-base",

@@ -143,7 +143,8 @@ fn an_image_is_not_open_in_two_machines(subject: &dyn Subject) -> Tried {
     second.hardware.disks.clone_from(&first.definition.hardware.disks);
     let second = Guest::of(subject, second);
     second.did("define", subject.machines().define(&second.definition))?;
-    second.did_not("start with an image in use", subject.machines().start(second.domain))?;
+    let started = subject.machines().start(second.domain);
+    second.failed_with(Code::DiskInUse, "start with an image in use", started)?;
     second.is(Power::Off)?;
     first.did("turn_off", subject.machines().turn_off(first.domain))?;
     second.did("start once it is free", subject.machines().start(second.domain))?;
@@ -155,7 +156,8 @@ fn a_machine_whose_disk_file_is_missing_does_not_start(subject: &dyn Subject) ->
     definition.hardware.disks[0].file.push_str(".missing");
     let guest = Guest::of(subject, definition);
     guest.did("define", subject.machines().define(&guest.definition))?;
-    guest.did_not("start without its disk", subject.machines().start(guest.domain))?;
+    let started = subject.machines().start(guest.domain);
+    guest.failed_with(Code::DiskFailed, "start without its disk", started)?;
     guest.is(Power::Off)?;
     Ok(Verdict::Holds)
 }

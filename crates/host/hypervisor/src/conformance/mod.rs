@@ -109,6 +109,14 @@ impl<'a> Guest<'a> {
         }
     }
 
+    fn failed_with<T>(&self, code: Code, what: &str, result: Result<T, Trouble>) -> Result<(), String> {
+        match result {
+            Err(Trouble::Failed(refusal) | Trouble::Refused(refusal)) if refusal.code == code => Ok(()),
+            Err(other) => Err(format!("{what} should fail with {code}, and came to: {other}")),
+            Ok(_) => Err(format!("{what} should fail with {code}, and did not")),
+        }
+    }
+
     fn read(&self) -> Result<Seen, String> {
         let seen = self.did("read", self.machines().read(self.domain))?;
         seen.ok_or_else(|| "the machine is gone".to_owned())

@@ -13,7 +13,7 @@ use super::{Inner, Live, Machine, SimulatedHost, What, failed};
 use crate::{Machines, Trouble, Watch, no_vm};
 
 /// Where the one DVD drive is.
-const DVD_TARGET: &str = "sda";
+const DVD_TARGET: &str = "sdz";
 
 impl Inner {
     pub(super) fn machine(&mut self, domain: Uuid) -> Result<&mut Machine, Trouble> {
@@ -67,11 +67,11 @@ impl Inner {
                 None if disk.dvd && content.library.contains_key(file) => {}
                 None => {
                     let cause = format!("Cannot access storage file '{file}'");
-                    return Err(failed(Code::HypervisorFailed, object, cause));
+                    return Err(failed(Code::DiskFailed, object, cause));
                 }
                 Some(there) if self.locks_images && !disk.dvd && !there.open.is_empty() => {
                     let cause = "Failed to get \"write\" lock: is another process using the image";
-                    return Err(failed(Code::HypervisorFailed, object, cause));
+                    return Err(failed(Code::DiskInUse, object, cause));
                 }
                 Some(_) => {}
             }
