@@ -46,9 +46,14 @@ pub struct Cell {
 
 /// A cell with this text.
 pub fn cell(text: impl ToString) -> Cell {
-    // What came from elsewhere must not move the cursor or colour the screen.
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    Cell { text: text.to_string().chars().map(clean).collect(), ..Cell::default() }
+    Cell { text: harmless(&text.to_string()), ..Cell::default() }
+}
+
+/// What came from elsewhere, so that it can neither move the cursor, colour the screen, nor show a line in another order
+/// than it is written.
+pub fn harmless(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
 }
 
 /// A cell with a number, or nothing.

@@ -9,7 +9,7 @@ use hostler_model::body::FeedEvent;
 use crate::cli::failure::Failure;
 use crate::cli::here::Here;
 use crate::cli::list::what;
-use crate::cli::show::{Format, data, out};
+use crate::cli::show::{Format, data, harmless, out};
 
 pub(super) const EXAMPLES: &str = "Examples:
   hostler watch
@@ -39,15 +39,24 @@ fn kind(written: &str) -> Result<Kind, String> {
 pub(super) async fn run(here: &Here, watch: Watch) -> Result<(), Failure> {
     let mut feed = here.client()?.watch(watch.after, &watch.kinds);
     let watching = async {
+        // Each try that fails in vain says nothing new.
+        let mut lost = false;
         while let Some(word) = feed.next().await {
             match word? {
-                Word::Flows => here.say("watching"),
+                Word::Flows => {
+                    lost = false;
+                    here.say("watching");
+                }
                 Word::Change { event, .. } => tell(here, &event)?,
                 Word::Resync => {
                     here.say("some changes are not kept any more: what was shown before may be out of date")
                 }
+                Word::Lost { .. } if lost => {}
                 Word::Lost { cause } => {
-                    here.say(format!("the connection is lost ({cause}), and is tried again"))
+                    lost = true;
+                    here.say(format!(
+                        "the connection is lost ({cause}), and is tried again until it is there"
+                    ));
                 }
             }
         }
@@ -79,7 +88,7 @@ fn tell(here: &Here, event: &FeedEvent) -> Result<(), Failure> {
                 what(event.op),
                 event.actor.words()
             );
-            out(line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>() + "\n")
+            out(harmless(&line) + "\n")
         }
     }
 }

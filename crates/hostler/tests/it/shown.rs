@@ -39,6 +39,12 @@ fn what_comes_from_elsewhere_cannot_move_the_cursor() {
 }
 
 #[test]
+fn what_comes_from_elsewhere_cannot_turn_the_order_of_a_line() {
+    let sly = "off\u{202e}gninnur\u{2066}\u{200f}";
+    assert_eq!(sheet(&[("Notes", cell(sly))], None), "Notes:  off gninnur  \n");
+}
+
+#[test]
 fn yaml_and_json_say_the_same() {
     let job: JobView = serde_json::from_str(include_str!("job.json")).unwrap();
     let json = data(&job, Format::Json).unwrap();
