@@ -18,8 +18,9 @@ const CHECKPOINT_PAGES: u32 = 4_000;
 /// How long a connection waits for another one of ours. Only an open and a close ever need it.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Room for pages in memory, in KiB: for the writer, where B-tree leaves of all tables should fit.
-const CACHE_KIB: i64 = 64 * 1024;
+/// Room for pages in memory, in KiB, for the writer: the inner pages of all indexes and the leaves written lately. Less
+/// reads leaves again, which the system mostly has in memory; more only makes a server that has run for a while larger.
+const CACHE_KIB: i64 = 16 * 1024;
 
 pub(super) fn io_failure(path: &Path, error: &io::Error) -> StoreError {
     let cause = format!("{}: {error}", path.display());

@@ -68,8 +68,8 @@ fn load_objects(tx: &Transaction<'_>, objects: &mut Vec<Stored>) -> Result<(), S
 }
 
 fn load_open_jobs(tx: &Transaction<'_>, objects: &mut Vec<Stored>) -> Result<(), StoreError> {
-    let sql = "SELECT id, revision, body FROM jobs WHERE open = 1 ORDER BY id";
-    for stored in jobs_by(tx, sql, Vec::new())? {
+    let sql = format!("SELECT id, revision, {JOB_BODY} FROM jobs WHERE open = 1 ORDER BY id");
+    for stored in jobs_by(tx, &sql, Vec::new())? {
         objects.push(Stored { revision: stored.revision, object: Object::Job(stored.object) });
     }
     Ok(())
@@ -77,12 +77,11 @@ fn load_open_jobs(tx: &Transaction<'_>, objects: &mut Vec<Stored>) -> Result<(),
 
 fn load_ended(tx: &Transaction<'_>, at: Timestamp) -> Result<Vec<EndedJob>, StoreError> {
     let since = at.0.saturating_sub_unsigned(KEY_LIFE_MS);
-    let mut statement = tx
-        .prepare_cached(
-            "SELECT id, key, body ->> '$.actor', ended FROM jobs
-             WHERE key IS NOT NULL AND open = 0 AND ended > ?1 ORDER BY id",
-        )
-        .map_err(failure)?;
+    let query = format!(
+        "SELECT id, key, {JOB_BODY} ->> '$.actor', ended FROM jobs
+         WHERE key IS NOT NULL AND open = 0 AND ended > ?1 ORDER BY id"
+    );
+    let mut statement = tx.prepare_cached(&query).map_err(failure)?;
     let rows = statement.query_map([since], |row| {
         Ok(EndedJob {
             id: JobId(number(row, 0)?),
@@ -98,6 +97,9 @@ fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
     serde_json::from_str(row.get_ref(column)?.as_str()?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
+
+/// The body of a row of `jobs`.
+const JOB_BODY: &str = "(SELECT body FROM history WHERE history.place = jobs.place)";
 
 /// Jobs of a query for id, revision and body.
 fn jobs_by(db: &Connection, query: &str, given: Vec<Sql>) -> Result<Vec<Stored<Arc<Job>>>, StoreError> {
@@ -245,15 +247,15 @@ impl Reader for SqliteReader {
     fn jobs(&mut self, filter: &JobFilter, limit: usize) -> Result<Vec<Stored<Arc<Job>>>, StoreError> {
         let (conditions, given) = conditions(filter);
         let query = format!(
-            "SELECT jobs.id, revision, body FROM {from} WHERE {conditions} ORDER BY jobs.id DESC LIMIT {limit}",
+            "SELECT jobs.id, revision, {JOB_BODY} FROM {from} WHERE {conditions} ORDER BY jobs.id DESC LIMIT {limit}",
             from = if filter.about.is_some() { "job_about CROSS JOIN jobs ON jobs.id = job" } else { "jobs" },
         );
         jobs_by(&self.db, &query, given)
     }
 
     fn job(&mut self, id: JobId) -> Result<Option<Stored<Arc<Job>>>, StoreError> {
-        let query = "SELECT id, revision, body FROM jobs WHERE id = ?1";
-        Ok(jobs_by(&self.db, query, vec![Sql::Integer(sql(id.0))])?.pop())
+        let query = format!("SELECT id, revision, {JOB_BODY} FROM jobs WHERE id = ?1");
+        Ok(jobs_by(&self.db, &query, vec![Sql::Integer(sql(id.0))])?.pop())
     }
 
     fn changes_of_job(&mut self, job: JobId) -> Result<Vec<PropertyChange>, StoreError> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::schema::{ORDINAL_BITS, random_history};
 use super::{failure, number, place_number, sql, unreadable};
-use crate::types::{Commit, Revision, StoreError, actor_word, folded};
+use crate::types::{Commit, Place, Revision, StoreError, actor_word, folded};
 
 /// How a commit can fail.
 pub(super) enum CommitError {
@@ -44,7 +44,7 @@ fn fill(tx: &Transaction<'_>, commit: &Commit) -> Result<Revision, StoreError> {
             Some(object) => Some(body_of(object)?),
             None => None,
         };
-        write_object(tx, revision, change, body.as_deref()).map_err(failure)?;
+        write_object(tx, (revision, ordinal), change, body.as_deref()).map_err(failure)?;
         write_history(tx, (revision, ordinal), commit, change, body.as_deref()).map_err(failure)?;
     }
     Ok(revision)
@@ -57,18 +57,19 @@ fn body_of(object: &Object) -> Result<String, StoreError> {
 
 fn write_object(
     tx: &Transaction<'_>,
-    revision: Revision,
+    place: Place,
     change: &Change,
     body: Option<&str>,
 ) -> rusqlite::Result<()> {
     match (&change.object, body) {
-        (Some(Object::Job(job)), Some(body)) => write_job(tx, revision, job, body),
+        // Its body stands in history.
+        (Some(Object::Job(job)), _) => write_job(tx, place, job),
         (Some(_), Some(body)) => {
             let mut statement = tx.prepare_cached(
                 "INSERT INTO objects (kind, id, revision, body) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, body = excluded.body",
             )?;
-            statement.execute((change.key.kind().word(), change.key.id(), sql(revision.0), body))?;
+            statement.execute((change.key.kind().word(), change.key.id(), sql(place.0.0), body))?;
             Ok(())
         }
         _ => remove_object(tx, change),
@@ -90,7 +91,7 @@ fn remove_object(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> 
 pub(super) fn remove_job(tx: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
     let about = {
         let mut statement =
-            tx.prepare_cached("SELECT value FROM jobs, json_each(jobs.body, '$.about') WHERE jobs.id = ?1")?;
+            tx.prepare_cached("SELECT value FROM jobs JOIN history USING (place), json_each(history.body, '$.about') WHERE jobs.id = ?1")?;
         let found = statement.query_map([id], |row| row.get::<_, String>(0))?;
         found.collect::<rusqlite::Result<Vec<_>>>()?
     };
@@ -101,17 +102,17 @@ pub(super) fn remove_job(tx: &Transaction<'_>, id: i64) -> rusqlite::Result<()> 
     Ok(())
 }
 
-fn write_job(tx: &Transaction<'_>, revision: Revision, job: &Job, body: &str) -> rusqlite::Result<()> {
+fn write_job(tx: &Transaction<'_>, place: Place, job: &Job) -> rusqlite::Result<()> {
     let mut statement = tx.prepare_cached(
-        "INSERT INTO jobs (id, revision, open, state, kind, actor, title, created, ended, key, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, open = excluded.open,
+        "INSERT INTO jobs (id, place, open, state, kind, actor, title, created, ended, key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET place = excluded.place, open = excluded.open,
              state = excluded.state, kind = excluded.kind, actor = excluded.actor, title = excluded.title,
-             created = excluded.created, ended = excluded.ended, key = excluded.key, body = excluded.body",
+             created = excluded.created, ended = excluded.ended, key = excluded.key",
     )?;
     statement.execute((
         sql(job.id.0),
-        sql(revision.0),
+        place_number(place),
         job.is_open(),
         job.state.word(),
         job.kind.word(),
@@ -120,7 +121,6 @@ fn write_job(tx: &Transaction<'_>, revision: Revision, job: &Job, body: &str) ->
         job.created.0,
         job.ended.map(|ended| ended.0),
         job.key.as_deref(),
-        body,
     ))?;
     let mut statement = tx.prepare_cached("INSERT OR IGNORE INTO job_about (about, job) VALUES (?1, ?2)")?;
     for key in &job.about {
@@ -131,7 +131,7 @@ fn write_job(tx: &Transaction<'_>, revision: Revision, job: &Job, body: &str) ->
 
 fn write_history(
     tx: &Transaction<'_>,
-    place: (Revision, u32),
+    place: Place,
     commit: &Commit,
     change: &Change,
     body: Option<&str>,
