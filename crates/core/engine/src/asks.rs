@@ -1,5 +1,7 @@
 //! Requests come in: admitted or refused, queued or begun, cancelled or abandoned.
 
+use std::sync::Arc;
+
 use hostler_model::access::Actor;
 use hostler_model::ids::Ids;
 use hostler_model::job::{Act, DryRun, DryStep, Job, LockOn, Phase};
@@ -56,7 +58,8 @@ impl Engine {
 
     /// Admits a job and takes its locks, or says what is in the way.
     pub(crate) fn begin(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> Result<(), Hindrance> {
-        let mut planner = Planner::new(Some(job), self.view(turn.now), turn.ids);
+        // What has not begun has chosen nothing yet.
+        let mut planner = Planner::new(Some(job), Arc::default(), self.view(turn.now), turn.ids);
         let planned = kinds::plan(&job.request, &mut planner);
         let (choices, locks) = (planner.choices, planner.locks);
         let (about, title) = (planner.about, planner.title);
@@ -73,6 +76,10 @@ impl Engine {
             return Err(Hindrance::Refused(refusal));
         }
         job.choices = choices;
+        if let Request::CreateVm(ask) = &mut job.request {
+            // They were rated for a choice that is made now: kept, they would be half of every version of the job.
+            ask.candidates = Vec::new();
+        }
         job.locks = locks;
         job.waits_for = None;
         job.phase = Phase::Forward;
@@ -141,7 +148,7 @@ impl Engine {
     pub(crate) fn rehearse(&self, now: Timestamp, request: &Request) -> Result<DryRun, Refusal> {
         let view = self.view(now);
         let mut ids = NoIds;
-        let mut planner = Planner::new(None, view, &mut ids);
+        let mut planner = Planner::new(None, Arc::default(), view, &mut ids);
         let planned = kinds::plan(request, &mut planner);
         if let Some((on, holder)) = self.table.conflict(JobId(0), &planner.locks) {
             return Err(self.busy(&on, holder, &planner.title));
@@ -165,7 +172,8 @@ impl Engine {
                 decides: step.decides,
             })
             .collect();
-        Ok(DryRun { kind: request.kind(), title: planner.title, choices: planner.choices, steps, then })
+        let choices = Arc::unwrap_or_clone(planner.choices);
+        Ok(DryRun { kind: request.kind(), title: planner.title, choices, steps, then })
     }
 }
 

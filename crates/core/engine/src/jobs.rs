@@ -2,6 +2,8 @@
 //! one hard function is [`Engine::advance`]; it goes on until the job waits for somebody or has ended, and puts the job
 //! back.
 
+use std::sync::Arc;
+
 use hostler_model::channel::ToAgent;
 use hostler_model::command::{Answer, Class, Mark, Outcome};
 use hostler_model::job::{Act, Job, Phase, Step, StepIs, Undo};
@@ -55,7 +57,8 @@ impl Engine {
             return;
         }
         let actor = job.actor.clone();
-        turn.change(Key::Job(id), Some(Object::from(job.clone())), Some(id), actor);
+        let job = Arc::new(job);
+        turn.change(Key::Job(id), Some(Object::Job(job.clone())), Some(id), actor);
         let freed = self.table.insert(job, &mut self.inv);
         self.ready.extend(freed.ready);
     }
@@ -110,7 +113,7 @@ impl Engine {
             note_failures(job);
         }
         let (planned, stop) = self.replan(job, turn);
-        let next = next_stage(job, &planned);
+        let mut next = next_stage(job, &planned);
         if let Some(by) = job.cancelled_by.clone()
             && !job.past_point
             && !(next.is_empty() && stop.is_none() && !job.steps.is_empty())
@@ -119,14 +122,19 @@ impl Engine {
             job.phase = Phase::Undoing;
             return true;
         }
-        if !next.is_empty() {
+        while !next.is_empty() {
             // What nothing can follow is never taken back.
             let last = stop.is_none()
                 && next.iter().all(|step| planned.last().is_some_and(|l| l.stage == step.stage));
+            let at_once = next.iter().all(|step| matches!(step.act, PlannedAct::Record(_)));
             for step in next {
                 self.issue(job, step, last, turn);
             }
-            return true;
+            // A change of the record brings nothing that a plan could wait for: this one still holds.
+            if !at_once || stop.is_some() {
+                return true;
+            }
+            next = next_stage(job, &planned);
         }
         match stop {
             Some(Stop::Refusal(refusal)) if !job.past_point => {
@@ -149,7 +157,7 @@ impl Engine {
     /// Asks the plan again.
     fn replan(&mut self, job: &mut Job, turn: &mut Turn<'_>) -> (Vec<PlannedStep>, Option<Stop>) {
         let view = crate::plan::View { inv: &self.inv, sessions: &self.sessions, now: turn.now };
-        let mut planner = Planner::new(Some(job), view, turn.ids);
+        let mut planner = Planner::new(Some(job), job.choices.clone(), view, turn.ids);
         let stop = kinds::plan(&job.request, &mut planner).err();
         let (choices, steps) = (planner.choices, planner.steps);
         job.choices = choices;
@@ -315,6 +323,7 @@ impl Engine {
             return;
         };
         self.progress.remove(&no);
+        let outcome = self.in_words(outcome);
         if job.steps[at].is == StepIs::Undoing {
             self.undo_ended(&mut job, at, outcome, turn);
         } else {

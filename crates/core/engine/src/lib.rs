@@ -294,9 +294,9 @@ impl Engine {
             if let Some(key) = &job.key {
                 engine.keys.insert((job.actor.user(), key.clone()), job.id);
             }
-            engine.table.insert((*job).clone(), &mut engine.inv);
             // Whatever could have moved on while nobody decided, moves now.
             engine.ready.insert(job.id);
+            engine.table.insert(job, &mut engine.inv);
         }
         engine
     }

@@ -3,6 +3,7 @@
 //! never made again; it sees what steps brought through [`Planner::answer`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hostler_model::command::{Answer, Command};
 use hostler_model::ids::Ids;
@@ -100,7 +101,7 @@ pub struct Planner<'a> {
     view: View<'a>,
     ids: &'a mut dyn Ids,
     pub(crate) settings: Settings,
-    pub(crate) choices: BTreeMap<String, Value>,
+    pub(crate) choices: Arc<BTreeMap<String, Value>>,
     pub(crate) locks: Vec<Lock>,
     pub(crate) steps: Vec<PlannedStep>,
     pub(crate) about: Vec<Key>,
@@ -109,13 +110,19 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub(crate) fn new(job: Option<&'a Job>, view: View<'a>, ids: &'a mut dyn Ids) -> Self {
+    /// A planner of a job, that has made these choices so far.
+    pub(crate) fn new(
+        job: Option<&'a Job>,
+        choices: Arc<BTreeMap<String, Value>>,
+        view: View<'a>,
+        ids: &'a mut dyn Ids,
+    ) -> Self {
         Self {
             job,
             view,
             ids,
             settings: view.inv.settings(),
-            choices: job.map(|job| job.choices.clone()).unwrap_or_default(),
+            choices,
             locks: Vec::new(),
             steps: Vec::new(),
             about: Vec::new(),
@@ -142,7 +149,8 @@ impl<'a> Planner<'a> {
             return T::deserialize(recorded).map_err(defect);
         }
         let chosen = make(self.view, self.ids)?;
-        self.choices.insert(key.to_owned(), serde_json::to_value(&chosen).map_err(defect)?);
+        let recorded = serde_json::to_value(&chosen).map_err(defect)?;
+        Arc::make_mut(&mut self.choices).insert(key.to_owned(), recorded);
         Ok(chosen)
     }
 

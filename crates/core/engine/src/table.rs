@@ -47,7 +47,7 @@ impl JobTable {
     }
 
     /// Takes a job in, in place of what it was; one that has ended is dropped.
-    pub fn insert(&mut self, job: Job, inv: &mut Inventory) -> Freed {
+    pub fn insert(&mut self, job: Arc<Job>, inv: &mut Inventory) -> Freed {
         let mut freed = Freed::default();
         if let Some(old) = self.jobs.remove(&job.id) {
             self.unindex(&old, inv, &mut freed);
@@ -55,7 +55,7 @@ impl JobTable {
         if job.is_open() {
             self.index(&job, inv);
             freed.ready.remove(&job.id);
-            self.jobs.insert(job.id, Arc::new(job));
+            self.jobs.insert(job.id, job);
         }
         freed.ready.retain(|id| self.jobs.contains_key(id));
         freed

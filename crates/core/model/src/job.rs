@@ -4,6 +4,7 @@ mod kind;
 mod step;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,10 +56,10 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub waits_for: Option<LockOn>,
-    /// The choices its plan made, once.
+    /// The choices its plan made, once. All versions of the job share them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = Object)]
-    pub choices: BTreeMap<String, Value>,
+    pub choices: Arc<BTreeMap<String, Value>>,
     /// The steps that have left, in order.
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -106,7 +107,7 @@ impl Job {
             title: String::new(),
             locks: Vec::new(),
             waits_for: None,
-            choices: BTreeMap::new(),
+            choices: Arc::default(),
             steps: Vec::new(),
             past_point: false,
             cancelled_by: None,

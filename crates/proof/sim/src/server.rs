@@ -1,6 +1,8 @@
 //! The server of the simulation: the loop that the product runs, over a store that may lose its unsynced end, dying
 //! between inputs, inside a commit, and between commit and release.
 
+use std::sync::Arc;
+
 use hostler_agent_core::Input as AgentInput;
 use hostler_drive::Drive;
 use hostler_engine::{Effect, Engine, Input, Loaded};
@@ -57,7 +59,7 @@ impl Store for Forgetful {
             match self.mutant {
                 Some(Mutant::LocksLost) => job.locks.clear(),
                 Some(Mutant::KeysLost) => job.key = None,
-                Some(Mutant::ChoicesLost) => job.choices.clear(),
+                Some(Mutant::ChoicesLost) => job.choices = Arc::default(),
                 Some(Mutant::PointLost) => {
                     job.past_point = false;
                     job.steps.iter_mut().for_each(|step| step.decides = false);

@@ -1,5 +1,7 @@
 //! What never leaves: hashes of tokens and passwords. Wherever an object goes out, it goes through here.
 
+use std::sync::Arc;
+
 use hostler_model::access::Token;
 use hostler_model::agent::Enrolment;
 use hostler_model::job::{Job, Record, Undo};
@@ -22,7 +24,7 @@ pub(crate) fn enrolment(enrolment: &Enrolment) -> Enrolment {
 /// A job without hashes in what its plan chose and in what would take it back.
 pub(crate) fn job(job: &Job) -> Job {
     let mut job = job.clone();
-    for choice in job.choices.values_mut() {
+    for choice in Arc::make_mut(&mut job.choices).values_mut() {
         blank(choice);
     }
     for step in &mut job.steps {

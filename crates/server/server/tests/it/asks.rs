@@ -133,8 +133,10 @@ async fn hosts_are_rated_with_their_loads_and_a_creation_carries_the_best() {
     let job = site.handle().ask(ask).await.unwrap();
     let job = site.handle().job(job).await.unwrap();
     let Request::CreateVm(asked) = &job.request else { panic!("another request") };
-    assert_eq!(asked.candidates.len(), 1);
-    assert_eq!(asked.candidates[0].host, identity.about.agent.into());
+    assert!(asked.candidates.is_empty(), "once the choice is made they are no part of the job any more");
+    let chosen = &job.choices["host"];
+    assert_eq!(chosen["agent"].as_str(), Some(identity.about.agent.to_string().as_str()));
+    assert!(!chosen["reasons"].to_string().contains("processor: not known"), "the load was known to who rated");
     assert_eq!(
         code(site.handle().again(job.id, Actor::System, None, false).await),
         Code::ObjectBusy,
