@@ -62,7 +62,7 @@ impl Engine {
             && let Some(vm) = self.inv.vm(id)
             && let (Some(host), Some(observed)) = (vm.host, &vm.observed)
         {
-            self.graves.insert((host.into(), vm.domain), observed.order);
+            self.deepen_grave(host.into(), vm.domain, observed.order);
         }
     }
 

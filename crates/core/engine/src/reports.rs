@@ -149,9 +149,7 @@ impl Engine {
             let buried = self.graves.get(&(agent, fact.domain)).is_some_and(|grave| order.is_before(*grave));
             match &fact.seen {
                 Some(seen) if !buried => self.found(host, seen, order, refresh, turn),
-                _ => {
-                    self.graves.insert((agent, fact.domain), order);
-                }
+                _ => self.deepen_grave(agent, fact.domain, order),
             }
             return;
         };
@@ -163,17 +161,25 @@ impl Engine {
             return;
         }
         if fact.seen.is_none() {
-            self.graves.insert((agent, fact.domain), order);
+            self.deepen_grave(agent, fact.domain, order);
         }
         let mut after = (*vm).clone();
         let mut what = follow(&mut after, fact.seen.as_deref(), order, turn.now);
         let holder = self.table.holder_of(vm.id);
         if what.is_empty() {
-            // Nothing new; but a host that was declared dead shows its machines just as they were.
-            if holder.is_some() || presence_of(&vm, turn.now).is_none() {
+            let never_seen = fact.seen.is_none() && vm.observed.is_none() && vm.presence == Presence::Here;
+            if holder.is_some() {
+                return;
+            } else if never_seen {
+                // Its host took it in and it was gone before anybody saw it.
+                after.presence = Presence::Missing { since: turn.now };
+                what = "not on its host".to_owned();
+            } else if presence_of(&vm, turn.now).is_some() {
+                // Nothing new; but a host that was declared dead shows its machines just as they were.
+                what = "where the record says, after all".to_owned();
+            } else {
                 return;
             }
-            what = "where the record says, after all".to_owned();
         }
         match holder.or(ended_job.filter(|job| self.is_about(*job, vm.id))) {
             // Under a job only what is observed follows; the conclusion waits for its end.
@@ -185,6 +191,14 @@ impl Engine {
                 self.settle_presence(&mut after, turn.now);
                 refresh.changed.push((Object::from(after), format!("vm {}: {what}", vm.spec.name)));
             }
+        }
+    }
+
+    /// Remembers how far a host had come with a machine that is gone; never back, when an older word comes twice.
+    pub(crate) fn deepen_grave(&mut self, agent: AgentId, domain: uuid::Uuid, order: Order) {
+        let grave = self.graves.entry((agent, domain)).or_insert(order);
+        if grave.is_before(order) {
+            *grave = order;
         }
     }
 
@@ -228,6 +242,7 @@ impl Engine {
                 owner: None,
                 template: None,
                 hardware: hardware_of(seen),
+                detached: Vec::new(),
             },
             domain: seen.domain,
             host: Some(host),
@@ -309,7 +324,10 @@ impl Engine {
             .inv
             .vms_on(agent.into())
             .filter(|vm| !shown.contains(&vm.domain))
-            .filter(|vm| vm.observed.as_ref().is_some_and(|o| !o.gone && !as_of.is_before(o.order)))
+            .filter(|vm| match &vm.observed {
+                Some(observed) => !observed.gone && !as_of.is_before(observed.order),
+                None => vm.presence == Presence::Here,
+            })
             .map(|vm| vm.id)
             .collect();
         for id in absent {
@@ -385,7 +403,11 @@ fn follow(vm: &mut Vm, seen: Option<&Seen>, order: Order, now: Timestamp) -> Str
     let what = match &vm.observed {
         None => "seen on its host".to_owned(),
         Some(before) if before.gone => "back on its host".to_owned(),
-        Some(before) if before.seen == *seen => return String::new(),
+        Some(before) if before.seen == *seen => {
+            // A job that changed its disks had looked at them before their sizes were known.
+            let learnt = learn_sizes(&mut vm.spec.hardware, seen);
+            return if learnt { "sizes of its disks".to_owned() } else { String::new() };
+        }
         Some(before) if before.seen.power != seen.power => {
             format!("{} to {}", before.seen.power.words(), seen.power.words())
         }
@@ -403,8 +425,21 @@ fn follow(vm: &mut Vm, seen: Option<&Seen>, order: Order, now: Timestamp) -> Str
         vm.spec.hardware = hardware_of(seen);
         vm.spec.name = Name::mended(&seen.name);
     }
+    learn_sizes(&mut vm.spec.hardware, seen);
     vm.observed = Some(Observed { seen: seen.clone(), gone: false, order, at: now });
     what
+}
+
+/// Takes over how large disks are of which that was not known; whether there were any.
+fn learn_sizes(hardware: &mut Hardware, seen: &Seen) -> bool {
+    let mut learnt = false;
+    for disk in hardware.disks.iter_mut().filter(|disk| disk.size_bytes == 0) {
+        let shown = seen.disks.iter().find(|seen| seen.file.as_deref() == Some(disk.file.as_str()));
+        if let Some(size_bytes) = shown.and_then(|shown| shown.size_bytes).filter(|bytes| *bytes > 0) {
+            (disk.size_bytes, learnt) = (size_bytes, true);
+        }
+    }
+    learnt
 }
 
 /// The hardware of a machine that was found, as far as its host shows it.
@@ -421,7 +456,7 @@ fn hardware_of(seen: &Seen) -> Hardware {
                 no: number(&disk.target),
                 file: disk.file.clone()?,
                 format: disk.format,
-                size_bytes: 0,
+                size_bytes: disk.size_bytes.unwrap_or(0),
                 bus: disk.bus,
                 base: None,
                 seed: false,

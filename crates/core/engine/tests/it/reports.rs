@@ -98,10 +98,26 @@ fn a_deleted_machine_is_not_brought_back_by_a_word_that_was_under_way() {
     world.shows_gone(0, vm_id(1).0);
     world.done(job, "undefine");
     assert!(!world.record.contains_key(&Key::Vm(vm_id(1))));
-    world.shows_late(0, ours(vm_id(1), Power::Off), late);
-    assert!(!world.record.contains_key(&Key::Vm(vm_id(1))));
+    for _ in 0..2 {
+        world.shows_late(0, ours(vm_id(1), Power::Off), late);
+        assert!(!world.record.contains_key(&Key::Vm(vm_id(1))), "a word may come twice");
+    }
     world.shows(0, ours(vm_id(1), Power::Off));
     assert_eq!(world.vm(vm_id(1)).presence, Presence::Here, "a newer word is believed: it is there again");
+}
+
+#[test]
+fn a_machine_that_was_gone_before_anybody_saw_it_is_missing() {
+    let mut world = World::new(1);
+    let job = world.ask(create("web")).unwrap();
+    let vm = world.vm_of(job);
+    world.done(job, "make-disk");
+    world.done(job, "define");
+    assert_eq!(world.vm(vm).presence, Presence::Here);
+    world.picture(0, Vec::new());
+    assert!(matches!(world.vm(vm).presence, Presence::Missing { .. }));
+    world.picture(0, vec![ours(vm, Power::Off)]);
+    assert_eq!(world.vm(vm).presence, Presence::Here, "and there again when it is shown");
 }
 
 #[test]
