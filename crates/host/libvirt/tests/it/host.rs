@@ -1,8 +1,7 @@
-//! A host of the test's own: namespaces in which a private libvirtd runs, and the driver outside them.
+//! A host of the test's own: its namespaces, and the driver outside them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::ops::Deref;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -14,34 +13,25 @@ use hostler_model::seen::{Identity, Power, Seen};
 use hostler_model::{Code, InstallationId, VmId};
 use uuid::Uuid;
 
+use crate::namespaces::{AS_ROOT, Namespaces};
+pub use crate::namespaces::{rand, within};
+
 /// A fivefold guard over what is awaited: the machine may be busy with other tests.
 pub const SOON: Duration = Duration::from_secs(10);
 
 pub struct Host {
+    // Before the driver: it has to bear that libvirt goes away.
+    namespaces: Namespaces,
     pub driver: Driver,
-    pub folder: PathBuf,
-    init: Child,
-    pid: u32,
-    _temp: tempfile::TempDir,
 }
 
-/// The first process: prepares the mounts and then only reaps. Whatever runs in its namespace dies with it.
-const INIT: &str = r#"
-set -e
-mount --make-rprivate /
-mount --bind "$0/etc" /etc/libvirt
-mount --bind "$0/run" /run
-mount --bind "$0/lib" /var/lib/libvirt
-mount --bind "$1" /var/cache/libvirt
-mount --bind "$0/log" /var/log/libvirt
-mount -t tmpfs -o size=4m tmpfs "$0/small"
-ip link set lo up
-touch "$0/ready"
-while :; do sleep 1; done
-"#;
+impl Deref for Host {
+    type Target = Namespaces;
 
-const LIBVIRTD: &str = "auth_unix_rw = \"none\"\nauth_unix_ro = \"none\"\n";
-const QEMU: &str = "stdio_handler = \"file\"\nsecurity_driver = \"none\"\ncgroup_controllers = []\nuser = \"root\"\ngroup = \"root\"\n";
+    fn deref(&self) -> &Namespaces {
+        &self.namespaces
+    }
+}
 
 impl Host {
     /// A host with libvirt running.
@@ -53,71 +43,24 @@ impl Host {
 
     /// A host whose libvirt is not started yet.
     pub fn without_libvirt() -> Self {
-        let temp = tempfile::Builder::new().prefix("hlv").tempdir_in("/tmp").unwrap();
-        let folder = temp.path().to_path_buf();
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libvirt-cache");
-        for path in ["etc/qemu", "run/libvirt/qemu", "lib", "log", "small", "vms"] {
-            fs::create_dir_all(folder.join(path)).unwrap();
-        }
-        // What QEMU can do takes four seconds to find out and is the same for every test.
-        fs::create_dir_all(&cache).unwrap();
-        let uuid = Uuid::from_u128(u128::from(std::process::id()) << 64 | rand());
-        fs::write(folder.join("etc/libvirtd.conf"), format!("{LIBVIRTD}host_uuid = \"{uuid}\"\n")).unwrap();
-        fs::write(folder.join("etc/qemu.conf"), QEMU).unwrap();
-        let init = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .args(["unshare", "-m", "-n", "-p", "-f", "--mount-proc", "--kill-child", "bash", "-c", INIT])
-            .args([&folder, &cache])
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("these tests need root and util-linux");
-        eventually("the namespaces are ready", || folder.join("ready").exists());
-        let children = format!("/proc/{0}/task/{0}/children", init.id());
-        let pid = fs::read_to_string(children).unwrap().trim().parse().unwrap();
+        let small = "mount -t tmpfs -o size=4m tmpfs \"$0/small\"";
+        let namespaces = Namespaces::new("libvirt-cache", AS_ROOT, small);
+        let folder = &namespaces.folder;
         let settings = Settings {
-            uri: format!("qemu+unix:///system?socket={}", folder.join("run/libvirt/libvirt-sock").display()),
+            uri: namespaces.uri(),
             definition_folder: folder.join("etc/qemu"),
             run_folder: folder.join("run/libvirt/qemu"),
             machine_folder: folder.join("vms"),
             ..Settings::default()
         };
         let driver = Driver::new(settings).unwrap();
-        Self { driver, folder, init, pid, _temp: temp }
+        Self { driver, namespaces }
     }
 
     /// Starts libvirtd and waits until it answers.
     pub fn start_libvirt(&self) {
-        self.run(&["libvirtd", "-d", "-p", "/run/libvirt/test.pid"]);
+        self.namespaces.start_libvirt();
         eventually("libvirt answers", || self.driver.host_facts().is_ok());
-    }
-
-    /// Sends a signal to libvirtd.
-    pub fn signal_libvirt(&self, signal: &str) {
-        let pid = fs::read_to_string(self.folder.join("run/libvirt/test.pid")).unwrap();
-        self.run(&["kill", signal, pid.trim()]);
-    }
-
-    fn inside(&self, command: &[&str]) -> Command {
-        let mut inside = Command::new("nsenter");
-        inside.args(["-t", &self.pid.to_string(), "-m", "-n", "-p"]).args(command);
-        inside
-    }
-
-    /// Runs a command inside, which has to succeed.
-    pub fn run(&self, command: &[&str]) -> String {
-        let output = self.try_run(command);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs a command inside.
-    pub fn try_run(&self, command: &[&str]) -> Output {
-        self.inside(command).stdin(Stdio::null()).output().unwrap()
-    }
-
-    pub fn virsh(&self, arguments: &[&str]) -> String {
-        self.run(&[&["virsh", "-q", "-c", "qemu:///system"], arguments].concat())
     }
 
     /// Defines what another tool would define.
@@ -125,11 +68,6 @@ impl Host {
         let file = self.folder.join("foreign.xml");
         fs::write(&file, xml).unwrap();
         self.virsh(&["define", file.to_str().unwrap()]);
-    }
-
-    /// A path below the folder.
-    pub fn path(&self, name: &str) -> String {
-        self.folder.join(name).to_str().unwrap().to_owned()
     }
 
     /// An empty disk file.
@@ -152,13 +90,6 @@ impl Host {
 
     pub fn power(&self, domain: Uuid) -> Power {
         self.seen(domain).power
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        self.init.kill().unwrap();
-        self.init.wait().unwrap();
     }
 }
 
@@ -188,14 +119,6 @@ pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
     within(SOON, what, holds);
 }
 
-pub fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Waits for a notice, passing over others.
 pub fn await_notice(changes: &Receiver<Changed>, wanted: Changed) {
     let until = Instant::now() + SOON;
@@ -215,10 +138,4 @@ pub fn boot_sector(code: &[u8]) -> Vec<u8> {
     sector.resize(510, 0);
     sector.extend([0x55, 0xaa]);
     sector
-}
-
-/// Something that differs from call to call and from process to process.
-pub fn rand() -> u128 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish().into()
 }

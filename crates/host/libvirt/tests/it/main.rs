@@ -11,5 +11,6 @@ mod guest;
 mod host;
 mod kills;
 mod lifecycle;
+mod namespaces;
 mod notices;
 mod storage;
