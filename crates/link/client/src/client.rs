@@ -1,7 +1,7 @@
 //! The client: one connection to one server, and how requests and answers pass over it.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClientError;
-use crate::trust::{Authority, Looking, trusting};
+use crate::trust::{Authority, Seen, looking, trusting};
 
 /// How long a connection may take to come about: longer, and nobody answers there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -83,9 +83,9 @@ impl Client {
     /// [`ClientError::Unreachable`] when nobody speaks TLS there.
     pub async fn look(server: &str) -> Result<Authority, ClientError> {
         let base = address(server)?;
-        let looking = Arc::new(Looking::default());
-        let answer = http(looking.config()?)?.get(base.clone()).send().await;
-        if let Some(authority) = looking.seen() {
+        let seen = Seen::default();
+        let answer = http(looking(&seen)?)?.get(base.clone()).send().await;
+        if let Some(authority) = seen.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Ok(authority);
         }
         let cause = match answer {

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring as ring_provider};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring as ring_provider, verify_tls13_signature,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::TLS13;
@@ -65,10 +67,11 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring_provider::default_provider())
 }
 
-fn config(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, ClientError> {
+fn config(server: Server) -> Result<ClientConfig, ClientError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .map_err(|cause| ClientError::Config(cause.to_string()))?;
+    let verifier = Arc::new(Verifier { server, algorithms: provider().signature_verification_algorithms });
     let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
@@ -81,17 +84,35 @@ pub(crate) fn trusting(authority: &Authority) -> Result<ClientConfig, ClientErro
     let mut roots = RootCertStore::empty();
     roots.add(authority.0.clone()).map_err(|cause| failed(cause.to_string()))?;
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    config(Arc::new(Pinned { inner: inner.map_err(|cause| failed(cause.to_string()))? }))
+    config(Server::Of(inner.map_err(|cause| failed(cause.to_string()))?))
 }
 
-/// Trusts what the authority signed for a server, under the address that was dialled or under the name that every
-/// server of Hostler has. Agents' certificates are no servers' and have neither.
+/// The authority that a server has shown.
+pub(crate) type Seen = Arc<Mutex<Option<Authority>>>;
+
+/// TLS that takes down whose certificate a server shows, and trusts nobody: the connection ends before anything is sent.
+pub(crate) fn looking(seen: &Seen) -> Result<ClientConfig, ClientError> {
+    config(Server::Looked(seen.clone()))
+}
+
+/// What is made of a server's certificate.
 #[derive(Debug)]
-struct Pinned {
-    inner: Arc<WebPkiServerVerifier>,
+enum Server {
+    /// Trusted is what this authority signed for a server, under the address that was dialled or under the name that every
+    /// server of Hostler has. Agents' certificates are no servers' and have neither.
+    Of(Arc<WebPkiServerVerifier>),
+    /// It is only looked at.
+    Looked(Seen),
 }
 
-impl ServerCertVerifier for Pinned {
+/// What rustls asks. Signatures are checked as it checks them itself.
+#[derive(Debug)]
+struct Verifier {
+    server: Server,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -100,24 +121,33 @@ impl ServerCertVerifier for Pinned {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+        let inner = match &self.server {
+            Server::Of(inner) => inner,
+            Server::Looked(seen) => {
+                // Servers send their authority's certificate last.
+                let authority = intermediates.last().unwrap_or(end_entity).clone().into_owned();
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Authority(authority));
+                return Err(Error::General("only looking".to_owned()));
+            }
+        };
+        match inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => {
                 let own =
                     ServerName::try_from(SERVER_NAME).map_err(|cause| Error::General(cause.to_string()))?;
-                self.inner.verify_server_cert(end_entity, intermediates, &own, ocsp, now)
+                inner.verify_server_cert(end_entity, intermediates, &own, ocsp, now)
             }
             verified => verified,
         }
     }
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
+        Err(Error::General("TLS 1.2 is not spoken".to_owned()))
     }
     fn verify_tls13_signature(
         &self,
@@ -125,61 +155,10 @@ impl ServerCertVerifier for Pinned {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-/// Takes down whose certificate a server shows, and trusts nobody: the connection ends before anything is sent.
-#[derive(Debug, Default)]
-pub(crate) struct Looking {
-    authority: Mutex<Option<Authority>>,
-}
-
-impl Looking {
-    pub(crate) fn config(self: &Arc<Self>) -> Result<ClientConfig, ClientError> {
-        config(self.clone())
-    }
-
-    pub(crate) fn seen(&self) -> Option<Authority> {
-        self.authority.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl ServerCertVerifier for Looking {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        // Servers send their authority's certificate last.
-        let authority = intermediates.last().unwrap_or(end_entity).clone().into_owned();
-        *self.authority.lock().unwrap_or_else(PoisonError::into_inner) = Some(Authority(authority));
-        Err(Error::General("only looking".to_owned()))
-    }
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("only looking".to_owned()))
-    }
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("only looking".to_owned()))
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
