@@ -21,6 +21,14 @@ fn main() {
         .output_type("crate::enrol::EnrolReply")
         .codec_path(codec)
         .build();
-    let wire = Service::builder().name("Wire").package("hostler").method(session).method(enrol).build();
+    let renew = Method::builder()
+        .name("renew")
+        .route_name("Renew")
+        .input_type("crate::renewal::RenewRequest")
+        .output_type("crate::renewal::RenewReply")
+        .codec_path(codec)
+        .build();
+    let wire = Service::builder().name("Wire").package("hostler");
+    let wire = wire.method(session).method(enrol).method(renew).build();
     Builder::new().build_transport(false).compile(&[wire]);
 }

@@ -34,6 +34,7 @@ fn fleet(hosts: u128, vms: u128) -> (Engine, Vec<SessionId>, Counted) {
             version: "1".into(),
             certificate: "aa".into(),
             certificate_until: Timestamp(i64::MAX),
+            renewed: None,
             enrolled: at,
         }));
         objects.push(Object::from(Host {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{TokenId, UserId};
+use crate::ids::{AgentId, TokenId, UserId};
 use crate::name::Name;
 use crate::time::Timestamp;
 
@@ -123,6 +123,13 @@ pub enum Actor {
         /// The name at that time.
         name: Name,
     },
+    /// An agent, by itself.
+    Agent {
+        /// Which.
+        id: AgentId,
+        /// The name at that time.
+        name: Name,
+    },
     /// A refresher: the host had changed.
     Refresher,
     /// Hostler itself.
@@ -134,6 +141,7 @@ impl Actor {
     pub fn words(&self) -> String {
         match self {
             Actor::User { name, .. } => name.to_string(),
+            Actor::Agent { name, .. } => format!("agent {name}"),
             Actor::Refresher => "refresher".to_owned(),
             Actor::System => "Hostler".to_owned(),
         }
@@ -143,7 +151,7 @@ impl Actor {
     pub fn user(&self) -> Option<UserId> {
         match self {
             Actor::User { id, .. } => Some(*id),
-            Actor::Refresher | Actor::System => None,
+            Actor::Agent { .. } | Actor::Refresher | Actor::System => None,
         }
     }
 }

@@ -18,18 +18,45 @@ pub struct Agent {
     pub roles: Roles,
     /// The agent's version.
     pub version: String,
-    /// The serial number (hexadecimal) of its current certificate. No other is let in.
+    /// The serial number (hexadecimal) of the certificate that it uses. No other is let in, but for the renewed one.
     pub certificate: String,
     /// When that certificate runs out.
     pub certificate_until: Timestamp,
+    /// The certificate that it was given in place of that one and has not used yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Certificate>,
     /// When it was enrolled.
     pub enrolled: Timestamp,
+}
+
+/// A certificate of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Certificate {
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// When it runs out.
+    pub until: Timestamp,
 }
 
 impl Agent {
     /// How people call it in messages.
     pub fn label(&self) -> String {
         format!("agent {}", self.name)
+    }
+
+    /// The serial numbers of the certificates with which it is let in: one, and another between a renewal and the first
+    /// use of what came of it.
+    pub fn certificates(&self) -> Vec<&str> {
+        let renewed = self.renewed.iter().map(|renewed| renewed.serial.as_str());
+        std::iter::once(self.certificate.as_str()).chain(renewed).collect()
+    }
+
+    /// Its renewed certificate becomes the one that it uses, if this is its serial number; from then on the one before is
+    /// good no more.
+    pub fn uses(&mut self, serial: &str) {
+        if let Some(renewed) = self.renewed.take_if(|renewed| renewed.serial == serial) {
+            (self.certificate, self.certificate_until) = (renewed.serial, renewed.until);
+        }
     }
 }
 

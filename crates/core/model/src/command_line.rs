@@ -146,7 +146,10 @@ impl Line<'_> {
                 self.option("--valid", Some(span(u32::try_from(valid_ms / 1_000).unwrap_or(u32::MAX))));
             }
             Request::SetSettings { settings } => self.settings(settings),
-            Request::EnrolAgent(_) | Request::Refresher { .. } | Request::Unknown => {}
+            Request::EnrolAgent(_)
+            | Request::RenewAgent { .. }
+            | Request::Refresher { .. }
+            | Request::Unknown => {}
         }
     }
 

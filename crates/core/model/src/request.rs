@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::access::Role;
-use crate::agent::Roles;
+use crate::agent::{Certificate, Roles};
 use crate::hardware::Firmware;
 use crate::host::{HostFacts, HostSpec};
 use crate::ids::{AgentId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, VmId};
@@ -145,6 +145,16 @@ pub enum Request {
     },
     /// Let an agent in that came with a token.
     EnrolAgent(Box<EnrolAgent>),
+    /// Note which of its certificates an agent uses, and give it another.
+    RenewAgent {
+        /// Which.
+        agent: AgentId,
+        /// The serial number of the certificate with which it is connected, hexadecimal.
+        uses: String,
+        /// The certificate that it is given; none when only the use is noted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Certificate>,
+    },
     /// Remove an agent with its host, its shares and the record of its machines.
     RemoveAgent {
         /// Which.
@@ -418,6 +428,7 @@ impl Request {
             Request::EditHost { .. } => JobKind::EditHost,
             Request::DeclareHostDead { .. } => JobKind::DeclareHostDead,
             Request::EnrolAgent(_) => JobKind::EnrolAgent,
+            Request::RenewAgent { .. } => JobKind::RenewAgent,
             Request::RemoveAgent { .. } => JobKind::RemoveAgent,
             Request::AddShare { .. } => JobKind::AddShare,
             Request::RefreshShare { .. } => JobKind::RefreshShare,

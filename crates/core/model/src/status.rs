@@ -151,6 +151,7 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         | JobKind::EditHost
         | JobKind::DeclareHostDead
         | JobKind::EnrolAgent
+        | JobKind::RenewAgent
         | JobKind::RemoveAgent
         | JobKind::AddShare
         | JobKind::RefreshShare

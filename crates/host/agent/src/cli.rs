@@ -184,7 +184,7 @@ fn enrol(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limits = AgentConfig::default();
     let enrolling = hostler_wire::enrol(server, token, VERSION, facts, &limits);
-    let identity = match runtime.block_on(enrolling) {
+    let mut identity = match runtime.block_on(enrolling) {
         Ok(identity) => identity,
         Err(hostler_wire::ConnectError::Refused(refusal)) => {
             let remedy =
@@ -280,8 +280,11 @@ fn status(state: &State, output: Print) -> Result<ExitCode, Failure> {
         }
         println!("Running    {}", if runs { "yes" } else { "no" });
         match status {
-            Some(Status { connection: Connection::Open, server, since, pid }) => {
+            Some(Status { connection: Connection::Open, server, since, pid, renewal }) => {
                 println!("Connected  to {server} since {since} (process {pid})");
+                if let Some(why) = renewal {
+                    println!("           the certificate is not renewed: {why}");
+                }
             }
             Some(Status { connection: Connection::Closed { why }, since, .. }) => {
                 println!("Connected  no, since {since}: {why}");

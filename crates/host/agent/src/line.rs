@@ -1,23 +1,28 @@
 //! The connection to the server: dialled, kept, dialled again. One task holds it, so that what the core hears is in
 //! order: open, messages, cut.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostler_agent_core::Input;
+use hostler_model::Timestamp;
 use hostler_model::channel::{FromAgent, ToAgent};
-use hostler_wire::{AgentConfig, AgentSession, Backoff, Identity, connect};
+use hostler_wire::{AgentConfig, AgentSession, Backoff, ConnectError, Identity, Rejection, Renewal, connect};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use crate::run::Event;
-use crate::status::{Connection, Status};
+use crate::status::{Connection, Status, now};
 
 /// How many messages may wait to be sent. The core sends little; a server that leaves so much unread is gone.
 const ROOM: usize = 4_096;
 /// How long the last words of a session may take to leave.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How often the clock is looked at while a certificate is not yet to be renewed: it may be set, and stands still while
+/// the computer sleeps.
+const CLOCK_EVERY: Duration = Duration::from_secs(600);
 
 /// Whom to call, and as who.
 #[derive(Debug)]
@@ -33,11 +38,11 @@ pub struct Dial {
 }
 
 /// Keeps the agent connected until it is dropped, or until a session ends while the agent does.
-pub(crate) async fn keep(dial: Dial, events: mpsc::Sender<Event>, ending: Arc<AtomicBool>) {
+pub(crate) async fn keep(mut dial: Dial, events: mpsc::Sender<Event>, ending: Arc<AtomicBool>) {
     let mut backoff = Backoff::default();
     let mut said = String::new();
     loop {
-        let (why, slow) = match connect(&dial.server, &dial.identity, &dial.config).await {
+        let (why, slow) = match dial.connect().await {
             Ok(session) => {
                 tracing::info!(server = dial.server, "connected");
                 dial.tell(Connection::Open);
@@ -46,7 +51,8 @@ pub(crate) async fn keep(dial: Dial, events: mpsc::Sender<Event>, ending: Arc<At
                 if events.send(Event::Open(outgoing)).await.is_err() {
                     return;
                 }
-                let (why, welcomed) = speak(session, queue, &events).await;
+                let renewing = renewed(&dial, session.renewal.clone());
+                let (ended, welcomed) = speak(session, queue, &events, renewing).await;
                 if events.send(Event::Cut).await.is_err() {
                     return;
                 }
@@ -56,7 +62,15 @@ pub(crate) async fn keep(dial: Dial, events: mpsc::Sender<Event>, ending: Arc<At
                 if welcomed {
                     backoff.reset();
                 }
-                (why, false)
+                match ended {
+                    Ended::For(why) => (why, false),
+                    Ended::Renewed(identity) => {
+                        let until = identity.about.certificate_until;
+                        tracing::info!(%until, "the certificate was renewed; connecting with the new one");
+                        dial.identity = *identity;
+                        continue;
+                    }
+                }
             }
             Err(why) => (why.to_string(), why.is_slow()),
         };
@@ -79,16 +93,90 @@ impl Dial {
             Status::now(&self.server, connection).write(path);
         }
     }
+
+    fn tell_not_renewed(&self, why: String) {
+        if let Some(path) = &self.status
+            && let Some(status) = Status::read(path)
+        {
+            Status { renewal: Some(why), ..status }.write(path);
+        }
+    }
+
+    /// Opens a session with the newest certificate. Where the server does not know that, as one does whose record was
+    /// restored from before the renewal, with the one before.
+    async fn connect(&mut self) -> Result<AgentSession, ConnectError> {
+        let refused = match connect(&self.server, &self.identity, &self.config).await {
+            Err(why @ ConnectError::CertificateRefused(Rejection::Revoked)) => why,
+            connected => return connected,
+        };
+        let Some(other) = self.identity.with_other() else { return Err(refused) };
+        // Why that one is not taken either says less: it is the older one.
+        let session = connect(&self.server, &other, &self.config).await.map_err(|_| refused)?;
+        tracing::warn!("the server takes the certificate before the last renewal, and not the newest");
+        self.identity = other;
+        Ok(session)
+    }
 }
 
-/// Carries words both ways until one side has had enough. Answers why it ended, and whether the server had let the
-/// agent in.
+/// Waits until the certificate is to be renewed, and goes on trying until it is renewed and written.
+async fn renewed(dial: &Dial, renewal: Renewal) -> Identity {
+    let about = &dial.identity.about;
+    until(about.renewal_due()).await;
+    loop {
+        let why = match renewal.renew(&dial.identity).await {
+            Ok(identity) => match written(identity).await {
+                Ok(identity) => return identity,
+                Err(why) => why,
+            },
+            Err(why) => why.to_string(),
+        };
+        let (wait, until) = (about.renewal_again(), about.certificate_until);
+        if about.renewal_is_late() {
+            tracing::error!(why, %until, ?wait, "the certificate ends soon and is not renewed; tried again");
+        } else {
+            tracing::warn!(why, %until, ?wait, "the certificate was not renewed; tried again");
+        }
+        dial.tell_not_renewed(why);
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Writes an identity where the one before it is. One that cannot be written must not be used: from its first use on the
+/// one before would be good no more, and after a restart that is all there is.
+async fn written(mut identity: Identity) -> Result<Identity, String> {
+    let Some(folder) = identity.folder().map(Path::to_owned) else { return Ok(identity) };
+    let write = move || identity.save(&folder).map(|()| identity).map_err(|why| why.to_string());
+    spawn_blocking(write).await.map_err(|why| why.to_string())?
+}
+
+/// Waits until then by this computer's clock.
+async fn until(at: Timestamp) {
+    loop {
+        let left = Duration::from_millis(at.since(now()));
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(CLOCK_EVERY)).await;
+    }
+}
+
+/// How a session ended.
+enum Ended {
+    For(String),
+    /// To be opened again with this.
+    Renewed(Box<Identity>),
+}
+
+/// Carries words both ways until one side has had enough, or the agent has another certificate. Answers how it ended,
+/// and whether the server had let the agent in.
 async fn speak(
     session: AgentSession,
     mut queue: mpsc::Receiver<FromAgent>,
     events: &mpsc::Sender<Event>,
-) -> (String, bool) {
-    let AgentSession { mut incoming, outgoing, kill } = session;
+    renewing: impl Future<Output = Identity>,
+) -> (Ended, bool) {
+    let AgentSession { mut incoming, outgoing, kill, .. } = session;
+    let mut renewing = std::pin::pin!(renewing);
     let mut welcomed = false;
     let cut = kill.clone();
     // A task of its own: a server that does not read must not keep us from hearing it.
@@ -107,16 +195,17 @@ async fn speak(
         let heard = tokio::select! {
             heard = incoming.next() => heard,
             // After its own cut this end is not told that nothing comes any more.
-            _ = &mut mouth => break "closed by this agent, or gone".to_owned(),
+            _ = &mut mouth => break Ended::For("closed by this agent, or gone".to_owned()),
+            identity = &mut renewing, if welcomed => break Ended::Renewed(Box::new(identity)),
         };
         match heard {
             Ok(message) => {
                 welcomed |= matches!(message, ToAgent::Welcome { .. });
                 if events.send(Event::Input(Input::FromServer(message))).await.is_err() {
-                    break "the agent is ending".to_owned();
+                    break Ended::For("the agent is ending".to_owned());
                 }
             }
-            Err(end) => break end.to_string(),
+            Err(end) => break Ended::For(end.to_string()),
         }
     };
     mouth.abort();

@@ -18,6 +18,9 @@ pub struct Status {
     pub since: Timestamp,
     /// How.
     pub connection: Connection,
+    /// Why the certificate could not be renewed when that was tried last; none when nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<String>,
 }
 
 /// The connection to the server.
@@ -36,9 +39,7 @@ pub enum Connection {
 impl Status {
     /// Of this process, from now on.
     pub fn now(server: &str, connection: Connection) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let since = Timestamp(i64::try_from(since).unwrap_or(i64::MAX));
-        Self { pid: std::process::id(), server: server.into(), since, connection }
+        Self { pid: std::process::id(), server: server.into(), since: now(), connection, renewal: None }
     }
 
     /// Writes it, whole or not at all. It is only for looking at: a failure is logged.
@@ -54,4 +55,10 @@ impl Status {
     pub fn read(path: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(path).ok()?).ok()
     }
+}
+
+/// What this computer's clock says.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    Timestamp(i64::try_from(since).unwrap_or(i64::MAX))
 }

@@ -119,6 +119,15 @@ fn status(view: &AgentView) -> Cell {
     if view.answers { cell("Responding").tone(Tone::Good) } else { cell("Not responding").tone(Tone::Bad) }
 }
 
+/// A certificate is renewed with ten days left: with fewer than seven somebody should look why it was not.
+fn ending(until: hostler_model::Timestamp, now: hostler_model::Timestamp) -> Tone {
+    match until.since(now) / 86_400_000 {
+        _ if until <= now => Tone::Bad,
+        0..7 => Tone::Notable,
+        _ => Tone::Plain,
+    }
+}
+
 fn serves(view: &AgentView) -> String {
     let roles = view.agent.roles;
     let words = [(roles.host, "host"), (roles.library, "library server")];
@@ -133,7 +142,7 @@ fn row(view: &AgentView, now: hostler_model::Timestamp) -> Vec<Cell> {
         cell(serves(view)),
         cell(&agent.version),
         cell(view.last_contact.map(|at| relative(at, now)).unwrap_or_else(|| "-".to_owned())),
-        cell(relative(agent.certificate_until, now)),
+        cell(relative(agent.certificate_until, now)).tone(ending(agent.certificate_until, now)),
         short(agent.id),
     ]
 }

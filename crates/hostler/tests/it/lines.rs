@@ -80,7 +80,8 @@ fn every_request_is_written_as_a_line_that_can_be_typed_whatever_things_are_call
 fn no_kind_of_request_is_left_out() {
     let kinds: Vec<JobKind> = requests().iter().map(Request::kind).collect();
     for kind in JobKind::ALL {
-        let never_asked = matches!(kind, JobKind::EnrolAgent | JobKind::Refresher | JobKind::Unknown);
+        use JobKind::{EnrolAgent, Refresher, RenewAgent, Unknown};
+        let never_asked = matches!(kind, EnrolAgent | RenewAgent | Refresher | Unknown);
         assert!(never_asked || kinds.contains(kind), "{kind:?}");
     }
 }

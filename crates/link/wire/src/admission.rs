@@ -65,10 +65,13 @@ impl Admission {
         self.strike(|peer| peer.agent == agent);
     }
 
-    /// Lets an agent in with this certificate alone, and cuts what it has open with others: a renewal is complete.
-    pub fn allow_only(&self, agent: AgentId, serial: &str) {
-        self.allow(agent, serial);
-        self.strike(|peer| peer.agent == agent && peer.serial != serial);
+    /// Lets an agent in with these certificates alone, and cuts what it has open with others: a renewal has gone a step
+    /// further.
+    pub fn allow_only(&self, agent: AgentId, serials: &[&str]) {
+        for serial in serials {
+            self.allow(agent, serial);
+        }
+        self.strike(|peer| peer.agent == agent && !serials.contains(&peer.serial.as_str()));
     }
 
     fn strike(&self, out: impl Fn(&Peer) -> bool) {

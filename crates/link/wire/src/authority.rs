@@ -4,9 +4,11 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use hostler_model::time::Ms;
 use hostler_model::{AgentId, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -27,7 +29,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 const AUTHORITY_DAYS: u32 = 7_300;
 /// Browsers refuse more than 398 days; renewal needs no hand, so shorter costs nothing.
 const SERVER_DAYS: u32 = 90;
-const AGENT_DAYS: u32 = 30;
+/// A month: long enough for a computer that is off for a while, short enough that what was copied from one is soon
+/// worth nothing.
+pub(crate) const AGENT_LIFE_MS: Ms = 30 * 86_400_000;
 /// Certificates begin a little earlier than now: agents' clocks are not the server's.
 const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
 
@@ -80,6 +84,8 @@ pub struct Issued {
     pub certificate_pem: String,
     /// Its serial number, 32 hexadecimal digits.
     pub serial: String,
+    /// When it was issued.
+    pub from: Timestamp,
     /// When it runs out.
     pub until: Timestamp,
 }
@@ -90,6 +96,8 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     certificate_pem: String,
+    /// How long agents' certificates last, in milliseconds.
+    agent_life_ms: AtomicU64,
 }
 
 impl Authority {
@@ -133,7 +141,8 @@ impl Authority {
             return Err(damaged(KEY, format!("it is not the key of {CERTIFICATE}")));
         }
         let issuer = Issuer::new(authority_params(&key), key);
-        Ok(Self { dir: dir.into(), issuer, certificate, certificate_pem })
+        let agent_life_ms = AtomicU64::new(AGENT_LIFE_MS);
+        Ok(Self { dir: dir.into(), issuer, certificate, certificate_pem, agent_life_ms })
     }
 
     /// Whether `dir` holds an authority.
@@ -159,7 +168,14 @@ impl Authority {
     /// seen the proof that the sender holds the key.
     pub fn sign_agent(&self, agent: AgentId, public_point: &[u8]) -> Result<Issued, AuthorityError> {
         let now = SystemTime::now();
-        self.sign_agent_for(agent, public_point, now - CLOCK_SKEW, in_days(AGENT_DAYS))
+        let life = Duration::from_millis(self.agent_life_ms.load(Ordering::Relaxed));
+        self.sign_agent_for(agent, public_point, now - CLOCK_SKEW, now + life)
+    }
+
+    /// How long agents' certificates last from now on: what tests of renewal need.
+    #[doc(hidden)]
+    pub fn set_agent_life(&self, ms: Ms) {
+        self.agent_life_ms.store(ms, Ordering::Relaxed);
     }
 
     /// As [`sign_agent`](Self::sign_agent), for a span that the caller chooses: what tests of expiry need.
@@ -274,7 +290,8 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         span(&mut params, from, until);
         let certificate_pem = params.signed_by(key, &self.issuer)?.pem();
-        Ok(Issued { certificate_pem, serial: hex(&serial), until: timestamp(until) })
+        let from = timestamp(SystemTime::now());
+        Ok(Issued { certificate_pem, serial: hex(&serial), from, until: timestamp(until) })
     }
 }
 
@@ -348,7 +365,7 @@ fn since_1970(at: SystemTime) -> Duration {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-fn timestamp(at: SystemTime) -> Timestamp {
+pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
     // Certificates know whole seconds.
     Timestamp(i64::try_from(since_1970(at).as_secs()).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000))
 }

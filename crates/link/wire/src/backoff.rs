@@ -35,7 +35,7 @@ impl Backoff {
 }
 
 /// Between half of `full` and `full`.
-fn jitter(full: u64) -> u64 {
+pub(crate) fn jitter(full: u64) -> u64 {
     // Without randomness TLS would not work either; the middle is then as good as any.
     let chance = crate::key::random::<8>().map(u64::from_ne_bytes).unwrap_or(u64::MAX / 2);
     let half = full / 2;

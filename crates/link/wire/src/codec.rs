@@ -12,6 +12,7 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use crate::enrol::{EnrolReply, EnrolRequest};
+use crate::renewal::{RenewReply, RenewRequest};
 
 /// tonic reserves this for each stream at once; its default of 8 KiB costs 8 kB more for every agent.
 const BUFFER_BYTES: usize = 1024;
@@ -73,6 +74,8 @@ impl Message for FromAgent {
 
 impl Message for EnrolRequest {}
 impl Message for EnrolReply {}
+impl Message for RenewRequest {}
+impl Message for RenewReply {}
 
 /// Reads one message.
 pub(crate) fn read<M: Message>(bytes: &[u8]) -> Result<M, Status> {

@@ -24,6 +24,7 @@ use crate::generated::wire_client::WireClient;
 use crate::identity::Identity;
 use crate::key::{AgentKey, enrolment_binding};
 use crate::listen::{CONNECTION_WINDOW_BYTES, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES};
+use crate::renewal::Renewal;
 use crate::session::{Incoming, Kill, Outgoing};
 use crate::tls::{self, Watched};
 use crate::token::{EnrolmentToken, Fingerprint};
@@ -66,6 +67,8 @@ pub struct AgentSession {
     pub outgoing: Outgoing<FromAgent>,
     /// Cuts the connection.
     pub kill: Kill,
+    /// Asks for another certificate.
+    pub renewal: Renewal,
 }
 
 /// Why the server does not take a certificate.
@@ -138,7 +141,9 @@ pub async fn connect(
     // In TLS 1.3 a refused certificate shows only here, at the first read.
     let opened = client.session(ReceiverStream::new(out));
     let stream = line.answered(opened, config).await?.into_inner();
-    Ok(AgentSession { incoming: Incoming::new(stream, config.read_timeout, kill.clone()), outgoing, kill })
+    let incoming = Incoming::new(stream, config.read_timeout, kill.clone());
+    let renewal = Renewal::new(client, server, line.exporter);
+    Ok(AgentSession { incoming, outgoing, kill, renewal })
 }
 
 /// Enrols this computer with the server at `server` (`host:port`). The token is sent only to a server of the
@@ -284,7 +289,7 @@ fn judged(error: &Error, server: &str) -> ConnectError {
 
 /// hyper's half of a connection as the generated client wants it.
 #[derive(Clone)]
-struct Http2(SendRequest<tonic::body::Body>);
+pub(crate) struct Http2(SendRequest<tonic::body::Body>);
 
 impl tonic::codegen::Service<http::Request<tonic::body::Body>> for Http2 {
     type Response = http::Response<hyper::body::Incoming>;

@@ -6,6 +6,8 @@ use hostler_model::host::HostFacts;
 use hostler_model::{AgentId, InstallationId, Refusal, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::authority::{Authority, Issued};
+
 /// What the agent sends. The secret itself travels, inside TLS to a server whose authority was checked: the server
 /// keeps only its hash, and so proves nothing to anybody who reads its store.
 #[derive(Serialize, Deserialize)]
@@ -55,8 +57,25 @@ pub struct Enrolled {
     pub installation: InstallationId,
     /// Its certificate, PEM.
     pub certificate_pem: String,
-    /// When that certificate runs out; to be renewed at two thirds of its life.
+    /// When that certificate was issued; 0 from a server that does not say it.
+    #[serde(default)]
+    pub certificate_from: Timestamp,
+    /// When that certificate runs out.
     pub certificate_until: Timestamp,
     /// The authority's certificate, PEM.
     pub authority_pem: String,
+}
+
+impl Enrolled {
+    /// Of what the authority issued.
+    pub fn new(agent: AgentId, installation: InstallationId, issued: Issued, authority: &Authority) -> Self {
+        Self {
+            agent,
+            installation,
+            certificate_pem: issued.certificate_pem,
+            certificate_from: issued.from,
+            certificate_until: issued.until,
+            authority_pem: authority.certificate_pem().to_owned(),
+        }
+    }
 }

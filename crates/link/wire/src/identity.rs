@@ -1,4 +1,5 @@
-//! Who an agent is: the files in its `identity` folder.
+//! Who an agent is: the file in its `identity` folder. Key and certificate stand in one file, so that no death and no
+//! loss of power ever leaves one of them without the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::enrol::Enrolled;
 use crate::files;
 use crate::key::AgentKey;
+use crate::renewal::Renewed;
 
-const KEY: &str = "agent.key";
-/// The key before the last renewal: a renewal cut short leaves the old certificate, and this is its key.
-const KEY_BEFORE: &str = "agent.key.before";
-const CERTIFICATE: &str = "agent.crt";
-const AUTHORITY: &str = "authority.crt";
-const ABOUT: &str = "agent.json";
+const FILE: &str = "agent.json";
 
 /// Why an identity cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +40,7 @@ pub enum IdentityError {
     },
 }
 
-/// What stands in `agent.json`.
+/// What anybody may know of an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The agent's id.
@@ -52,12 +49,15 @@ pub struct About {
     pub installation: InstallationId,
     /// Where the server is: `host:port`.
     pub server: String,
-    /// When the certificate runs out; to be renewed at two thirds of its life.
+    /// When the certificate was issued; 0 from a server that did not say it.
+    #[serde(default)]
+    pub certificate_from: Timestamp,
+    /// When the certificate runs out.
     pub certificate_until: Timestamp,
 }
 
 /// An agent's identity.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     /// Who it is, and where its server is.
     pub about: About,
@@ -67,70 +67,159 @@ pub struct Identity {
     pub certificate_pem: String,
     /// The certificate of the authority that it trusts, PEM.
     pub authority_pem: String,
+    other: Option<Pair>,
+    folder: Option<PathBuf>,
+}
+
+/// The other certificate of an identity, with its key: the one before the last renewal.
+#[derive(Clone, Debug)]
+struct Pair {
+    key: AgentKey,
+    certificate_pem: String,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// The file's content.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    about: About,
+    key: String,
+    certificate: String,
+    authority: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<KeptPair>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptPair {
+    key: String,
+    certificate: String,
+    from: Timestamp,
+    until: Timestamp,
 }
 
 impl Identity {
-    /// Of what an enrolment, or a renewal, brought.
+    /// Of what an enrolment brought.
     pub fn new(server: &str, key: AgentKey, enrolled: Enrolled) -> Self {
         Self {
             about: About {
                 agent: enrolled.agent,
                 installation: enrolled.installation,
                 server: server.to_owned(),
+                certificate_from: enrolled.certificate_from,
                 certificate_until: enrolled.certificate_until,
             },
             key,
             certificate_pem: enrolled.certificate_pem,
             authority_pem: enrolled.authority_pem,
+            other: None,
+            folder: None,
         }
     }
 
-    /// Whether `dir` holds an identity.
-    pub fn exists(dir: &Path) -> bool {
-        dir.join(ABOUT).exists()
-    }
-
-    /// Reads the identity in `dir`.
-    pub fn load(dir: &Path) -> Result<Self, IdentityError> {
-        if !Self::exists(dir) {
-            return Err(IdentityError::None(dir.into()));
-        }
-        let read = |name: &str| {
-            let path = dir.join(name);
-            fs::read_to_string(&path).map_err(|cause| IdentityError::File { path, cause })
+    /// With what a renewal brought; what it had until now becomes its other certificate.
+    pub(crate) fn renewed(&self, key: AgentKey, renewed: Renewed) -> Result<Self, String> {
+        let pair = Pair {
+            key,
+            certificate_pem: renewed.certificate_pem,
+            from: renewed.certificate_from,
+            until: renewed.certificate_until,
         };
-        let damaged = |name: &str, cause: String| IdentityError::Damaged { path: dir.join(name), cause };
-        let about = serde_json::from_str(&read(ABOUT)?).map_err(|e| damaged(ABOUT, e.to_string()))?;
-        let key = AgentKey::from_pem(&read(KEY)?).map_err(|e| damaged(KEY, e.to_string()))?;
-        let mut identity =
-            Self { about, key, certificate_pem: read(CERTIFICATE)?, authority_pem: read(AUTHORITY)? };
-        if !identity.belongs_together().map_err(|e| damaged(CERTIFICATE, e))? {
-            let before = read(KEY_BEFORE).ok().and_then(|pem| AgentKey::from_pem(&pem).ok());
-            identity.key = before.unwrap_or(identity.key);
-        }
-        match identity.belongs_together() {
-            Ok(true) => Ok(identity),
-            _ => Err(damaged(KEY, format!("it is not the key of {CERTIFICATE}"))),
+        let identity = self.with(pair);
+        match identity.belongs_together()? {
+            true => Ok(identity),
+            false => Err("the server's certificate is for another key".into()),
         }
     }
 
-    /// Writes the identity into `dir` (narrowed to 0700; the key's file to 0600).
-    pub fn save(&self, dir: &Path) -> Result<(), IdentityError> {
-        files::private_dir(dir).map_err(|cause| IdentityError::File { path: dir.into(), cause })?;
-        let file = |name: &str, mode, content: &str| {
-            files::write(dir, name, mode, content.as_bytes())
-                .map_err(|cause| IdentityError::File { path: dir.join(name), cause })
-        };
-        let key = self.key.to_pem();
-        if let Ok(before) = fs::read_to_string(dir.join(KEY))
-            && before != key
-        {
-            file(KEY_BEFORE, 0o600, &before)?;
+    /// With its other certificate, if it has one: a server whose record was restored knows the certificate before the
+    /// last renewal, and not the newest.
+    pub fn with_other(&self) -> Option<Self> {
+        self.other.clone().map(|other| self.with(other))
+    }
+
+    fn with(&self, pair: Pair) -> Self {
+        let mut identity = self.clone();
+        identity.other = Some(Pair {
+            key: std::mem::replace(&mut identity.key, pair.key),
+            certificate_pem: std::mem::replace(&mut identity.certificate_pem, pair.certificate_pem),
+            from: std::mem::replace(&mut identity.about.certificate_from, pair.from),
+            until: std::mem::replace(&mut identity.about.certificate_until, pair.until),
+        });
+        identity
+    }
+
+    /// Whether `folder` holds an identity.
+    pub fn exists(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
+    /// Where it was read from or last saved; none for one that is only in memory.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Reads the identity in `folder`.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged.
+    pub fn load(folder: &Path) -> Result<Self, IdentityError> {
+        if !Self::exists(folder) {
+            return Err(IdentityError::None(folder.into()));
         }
-        file(KEY, 0o600, &key)?;
-        file(CERTIFICATE, 0o644, &self.certificate_pem)?;
-        file(AUTHORITY, 0o644, &self.authority_pem)?;
-        file(ABOUT, 0o644, &serde_json::json!(self.about).to_string())
+        let path = folder.join(FILE);
+        let text =
+            fs::read_to_string(&path).map_err(|cause| IdentityError::File { path: path.clone(), cause })?;
+        let damaged = |cause: String| IdentityError::Damaged { path: path.clone(), cause };
+        let key = |pem: &str| AgentKey::from_pem(pem).map_err(|e| damaged(e.to_string()));
+        let kept: Kept = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+        let other = match kept.before {
+            Some(before) => Some(Pair {
+                key: key(&before.key)?,
+                certificate_pem: before.certificate,
+                from: before.from,
+                until: before.until,
+            }),
+            None => None,
+        };
+        let identity = Self {
+            about: kept.about,
+            key: key(&kept.key)?,
+            certificate_pem: kept.certificate,
+            authority_pem: kept.authority,
+            other,
+            folder: Some(folder.into()),
+        };
+        match identity.belongs_together().map_err(damaged)? {
+            true => Ok(identity),
+            false => Err(damaged("its key is not the key of its certificate".into())),
+        }
+    }
+
+    /// Writes the identity into `folder` (narrowed to 0700; the file to 0600): wholly, or not at all.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be written; what was there is as it was.
+    pub fn save(&mut self, folder: &Path) -> Result<(), IdentityError> {
+        files::private_dir(folder).map_err(|cause| IdentityError::File { path: folder.into(), cause })?;
+        let kept = Kept {
+            about: self.about.clone(),
+            key: self.key.to_pem(),
+            certificate: self.certificate_pem.clone(),
+            authority: self.authority_pem.clone(),
+            before: self.other.as_ref().map(|other| KeptPair {
+                key: other.key.to_pem(),
+                certificate: other.certificate_pem.clone(),
+                from: other.from,
+                until: other.until,
+            }),
+        };
+        files::write(folder, FILE, 0o600, serde_json::json!(kept).to_string().as_bytes())
+            .map_err(|cause| IdentityError::File { path: folder.join(FILE), cause })?;
+        self.folder = Some(folder.into());
+        Ok(())
     }
 
     /// Whether the certificate is for the key.

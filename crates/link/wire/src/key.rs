@@ -1,6 +1,9 @@
 //! An agent's key. It never leaves the agent: the server gets the public point and a signature that proves that
 //! the sender holds the other half.
 
+use std::sync::Arc;
+
+use hostler_model::AgentId;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey};
 use ring::rand::SecureRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
@@ -25,12 +28,13 @@ pub struct PossessionError;
 pub struct NoRandomness;
 
 /// A P-256 key pair.
-pub struct AgentKey(KeyPair);
+#[derive(Clone)]
+pub struct AgentKey(Arc<KeyPair>);
 
 impl AgentKey {
     /// Makes a new one.
     pub fn generate() -> Result<Self, AuthorityError> {
-        Ok(Self(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?))
+        Ok(Self(Arc::new(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)))
     }
 
     /// The public half, uncompressed: [`POINT_BYTES`] bytes.
@@ -50,7 +54,7 @@ impl AgentKey {
 
     /// Reads what [`to_pem`](Self::to_pem) wrote.
     pub fn from_pem(pem: &str) -> Result<Self, AuthorityError> {
-        Ok(Self(KeyPair::from_pem(pem)?))
+        Ok(Self(Arc::new(KeyPair::from_pem(pem)?)))
     }
 
     pub(crate) fn der(&self) -> &[u8] {
@@ -82,6 +86,12 @@ fn proof_text(point: &[u8], binding: &[u8]) -> Vec<u8> {
 /// What an enrolment's proof is bound to: the token, and the TLS connection on which it is made.
 pub(crate) fn enrolment_binding(token_sha256: &str, connection: &[u8; 32]) -> Vec<u8> {
     [token_sha256.as_bytes(), connection].concat()
+}
+
+/// What a renewal's proof is bound to: the agent, and the TLS connection on which it is made. Never as long as what an
+/// enrolment's is bound to, so that neither proof is good for the other.
+pub(crate) fn renewal_binding(agent: AgentId, connection: &[u8; 32]) -> Vec<u8> {
+    [b"renewal".as_slice(), agent.0.as_bytes(), connection].concat()
 }
 
 /// A public point as `rcgen` wants it, without a parser for certificate requests.

@@ -19,6 +19,7 @@ mod files;
 mod identity;
 mod key;
 mod listen;
+mod renewal;
 mod session;
 mod tls;
 mod token;
@@ -38,6 +39,7 @@ pub use enrol::{EnrolAsk, Enrolled};
 pub use identity::{About, Identity, IdentityError};
 pub use key::{AgentKey, NoRandomness, POINT_BYTES, PossessionError, verify_possession};
 pub use listen::{Handler, Limits, ListenConfig, Listening, Session, listen};
+pub use renewal::{RenewAsk, Renewal, Renewed};
 pub use session::{Cut, End, Incoming, Kill, Outgoing};
 pub use token::{EnrolmentToken, Fingerprint, TokenError};
 

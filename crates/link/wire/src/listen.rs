@@ -27,6 +27,7 @@ use crate::authority::{Authority, AuthorityError, ServerCertificate};
 use crate::enrol::{EnrolAsk, EnrolReply, EnrolRequest, Enrolled};
 use crate::generated::wire_server::{Wire, WireServer};
 use crate::key::{enrolment_binding, verify_possession};
+use crate::renewal::{self, RenewAsk, RenewReply, RenewRequest, Renewed};
 use crate::session::{Incoming, Kill, Outgoing};
 use crate::tls;
 use crate::token::{hex, sha256};
@@ -108,6 +109,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Answers a computer that wants to enrol and has proven that it holds its key.
     fn enrol(&self, ask: EnrolAsk) -> impl Future<Output = Result<Enrolled, Refusal>> + Send;
+
+    /// Answers an agent with an open session that wants another certificate and has proven that it holds its key.
+    fn renew(&self, ask: RenewAsk) -> impl Future<Output = Result<Renewed, Refusal>> + Send;
 }
 
 /// An agent's open session, on the server.
@@ -371,6 +375,22 @@ impl<H: Handler> Wire for Calls<H> {
         Ok(Response::new(match answer {
             Ok(enrolled) => EnrolReply::Enrolled { enrolled },
             Err(refusal) => EnrolReply::Refused { refusal },
+        }))
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewReply>, Status> {
+        let connection = connection_of(&request)?;
+        let Some(peer) = connection.peer.filter(|_| connection.in_session.load(Ordering::Relaxed)) else {
+            return Err(Status::unauthenticated("only an agent with an open session renews its certificate"));
+        };
+        let asked = renewal::asked(request.into_inner(), peer, &connection.exporter, connection.remote.ip());
+        let answer = match asked {
+            Ok(ask) => self.handler.renew(ask).await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(Response::new(match answer {
+            Ok(renewed) => RenewReply::Renewed { renewed },
+            Err(refusal) => RenewReply::Refused { refusal },
         }))
     }
 }

@@ -2,7 +2,7 @@
 //! compile.
 
 use hostler_model::access::Role;
-use hostler_model::agent::Roles;
+use hostler_model::agent::{Certificate, Roles};
 use hostler_model::hardware::GIB;
 use hostler_model::host::HostSpec;
 use hostler_model::job::JobKind;
@@ -106,6 +106,15 @@ impl World {
                 Request::DeclareHostDead { host: self.agents[at].id.into(), confirm }
             }
             JobKind::EnrolAgent => Request::EnrolAgent(Box::new(self.enrolment()?)),
+            JobKind::RenewAgent => {
+                let (agent, uses) = self.record().iter().find_map(|object| match object {
+                    Object::Agent(agent) => Some((agent.id, agent.certificate.clone())),
+                    _ => None,
+                })?;
+                let serial = format!("{:x}", self.dice.bits());
+                let until = hostler_model::Timestamp(2_000_000_000_000);
+                Request::RenewAgent { agent, uses, next: Some(Certificate { serial, until }) }
+            }
             JobKind::RemoveAgent => {
                 // Only agents that were enrolled in passing: those with machines stay.
                 let known: Vec<_> = self.agents.iter().map(|agent| agent.id).collect();

@@ -182,6 +182,7 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
             version: "1.0.0".into(),
             certificate: format!("{n:x}"),
             certificate_until: Timestamp(2_000_000_000_000),
+            renewed: None,
             enrolled: at,
         }));
         objects.push(Object::from(Host {

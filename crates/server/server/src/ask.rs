@@ -100,7 +100,8 @@ pub(crate) async fn again(
     if before.request.holds_secret() {
         return refused("its request held a secret, which no record keeps");
     }
-    if matches!(before.kind, JobKind::Refresher | JobKind::EnrolAgent | JobKind::Unknown) {
+    use JobKind::{EnrolAgent, Refresher, RenewAgent, Unknown};
+    if matches!(before.kind, Refresher | EnrolAgent | RenewAgent | Unknown) {
         return refused("it is none that a person can ask for");
     }
     let request = before.request.clone();

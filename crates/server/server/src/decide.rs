@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use hostler_drive::{Drive, LARGEST_BATCH, Picture, Turned};
 use hostler_engine::{AskId, Effect, Engine, Input};
+use hostler_model::agent::Agent;
 use hostler_model::{AgentId, Code, InstallationId, JobId, Key, Kind, Object, Refusal, Timestamp};
 use hostler_store::{Cursor, Pruned, Retention, Store, StoreError};
 use hostler_wire::{Admission, Authority};
@@ -180,7 +181,7 @@ struct Decider<S: Store> {
     /// The newest commit that watchers were told of.
     told: Cursor,
     /// The agents that are let in, and with which certificate.
-    admitted: HashMap<AgentId, String>,
+    admitted: HashMap<AgentId, Vec<String>>,
 }
 
 /// The store does not work.
@@ -296,7 +297,7 @@ impl<S: Store> Decider<S> {
         if turned.revision.is_some() {
             for change in &turned.changes {
                 match (change.key, &change.object) {
-                    (_, Some(Object::Agent(agent))) => self.let_in(agent.id, &agent.certificate),
+                    (_, Some(Object::Agent(agent))) => self.let_in(agent),
                     (Key::Agent(agent), None) => self.shut_out(agent),
                     _ => {}
                 }
@@ -332,7 +333,7 @@ impl<S: Store> Decider<S> {
         for stored in picture.of_kind(Kind::Agent) {
             if let Object::Agent(agent) = &stored.object {
                 before.remove(&agent.id);
-                self.let_in(agent.id, &agent.certificate);
+                self.let_in(agent);
             }
         }
         for agent in before.into_keys() {
@@ -340,11 +341,12 @@ impl<S: Store> Decider<S> {
         }
     }
 
-    fn let_in(&mut self, agent: AgentId, serial: &str) {
-        match self.admitted.insert(agent, serial.to_owned()) {
-            Some(before) if before == serial => {}
-            Some(_) => self.shared.admission.allow_only(agent, serial),
-            None => self.shared.admission.allow(agent, serial),
+    fn let_in(&mut self, agent: &Agent) {
+        let serials = agent.certificates();
+        match self.admitted.insert(agent.id, serials.iter().map(|serial| (*serial).to_owned()).collect()) {
+            Some(before) if before == serials => {}
+            Some(_) => self.shared.admission.allow_only(agent.id, &serials),
+            None => serials.iter().for_each(|serial| self.shared.admission.allow(agent.id, serial)),
         }
     }
 

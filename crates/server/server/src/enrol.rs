@@ -63,7 +63,7 @@ async fn admit(shared: &Arc<Shared>, asked: EnrolAsk) -> Result<Enrolled, Refusa
         agent,
         token: enrolment.id,
         version: asked.version,
-        certificate: issued.serial,
+        certificate: issued.serial.clone(),
         certificate_until: issued.until,
         facts: asked.host,
     }));
@@ -73,11 +73,5 @@ async fn admit(shared: &Arc<Shared>, asked: EnrolAsk) -> Result<Enrolled, Refusa
         let why = job.error.clone();
         return Err(why.unwrap_or_else(|| Refusal::new(Code::StoreUnavailable, object, "it took too long")));
     }
-    Ok(Enrolled {
-        agent,
-        installation: shared.installation,
-        certificate_pem: issued.certificate_pem,
-        certificate_until: issued.until,
-        authority_pem: authority.certificate_pem().to_owned(),
-    })
+    Ok(Enrolled::new(agent, shared.installation, issued, authority))
 }

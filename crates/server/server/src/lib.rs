@@ -16,6 +16,7 @@ mod news;
 mod password;
 mod readers;
 mod refresh;
+mod renewal;
 mod session;
 mod start;
 

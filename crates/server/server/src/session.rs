@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use hostler_engine::Input;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Hello, ToAgent};
 use hostler_model::setting::Settings;
-use hostler_model::{AgentId, Key, Object, Refusal, SessionId};
-use hostler_wire::{End, EnrolAsk, Enrolled, Handler, Session};
+use hostler_model::{AgentId, Code, Key, Object, Refusal, SessionId};
+use hostler_wire::{End, EnrolAsk, Enrolled, Handler, RenewAsk, Renewed, Session};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 
@@ -49,6 +49,14 @@ impl Handler for Agents {
 
     async fn enrol(&self, asked: EnrolAsk) -> Result<Enrolled, Refusal> {
         crate::enrol::enrol(&self.shared, asked).await
+    }
+
+    async fn renew(&self, asked: RenewAsk) -> Result<Renewed, Refusal> {
+        if self.places.is_held_for_clone(asked.agent) {
+            let object = format!("agent {}", asked.agent);
+            return Err(Refusal::new(Code::EnrolmentRefused, object, "two computers use its certificate"));
+        }
+        crate::renewal::renew(&self.shared, asked).await
     }
 }
 
@@ -110,6 +118,7 @@ impl Agents {
         };
         let _lost = Lost { shared: &self.shared, agent, session: id };
         tracing::info!(%agent, session = %id, remote = %session.remote, "an agent has connected");
+        crate::renewal::used(&self.shared, agent, &session.serial);
         self.converse(&mut session, number).await
     }
 
@@ -178,7 +187,7 @@ impl Agents {
     /// Whether the record knows the agent with this certificate. Everything else is kept out.
     fn may_enter(&self, agent: AgentId, serial: &str) -> bool {
         match self.shared.picture.load().get(Key::Agent(agent)).map(|stored| &stored.object) {
-            Some(Object::Agent(agent)) => agent.certificate == serial,
+            Some(Object::Agent(agent)) => agent.certificates().contains(&serial),
             _ => false,
         }
     }
@@ -236,6 +245,12 @@ struct Place {
 }
 
 impl Places {
+    /// Whether an agent is shut out because two computers use its certificate.
+    fn is_held_for_clone(&self, agent: AgentId) -> bool {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.get(&agent).and_then(|place| place.cloned).is_some_and(|since| since.elapsed() < CLONED_FOR)
+    }
+
     /// Notes an arrival; true when two computers take turns with one certificate.
     fn is_cloned(&self, agent: AgentId, from: IpAddr) -> bool {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,6 +28,7 @@ use crate::news::{KEPT_NEWS, News, Watch};
 use crate::password::{PasswordError, hash_password, verify_password};
 use crate::readers::{READERS, Readers};
 use crate::refresh;
+use crate::renewal;
 use crate::session::Agents;
 
 /// The first administrator's name.
@@ -324,5 +325,6 @@ async fn renew(
         if let Err(why) = authority.renew_server_certificate(&certificate, &names) {
             tracing::error!(%why, "the server's certificate could not be renewed");
         }
+        renewal::warn_of_ends(&shared.picture.load());
     }
 }

@@ -247,6 +247,7 @@ pub(crate) fn folded(text: &str) -> String {
 pub(crate) fn actor_word(actor: &Actor) -> String {
     match actor {
         Actor::User { id, .. } => format!("user/{id}"),
+        Actor::Agent { id, .. } => format!("agent/{id}"),
         Actor::Refresher => "refresher".to_owned(),
         Actor::System => "system".to_owned(),
     }

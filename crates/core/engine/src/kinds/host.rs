@@ -1,6 +1,6 @@
 //! Hosts and agents: enrolment, removal, what administrators set, reading anew, and declaring dead.
 
-use hostler_model::agent::{Agent, Roles};
+use hostler_model::agent::{Agent, Certificate, Roles};
 use hostler_model::command::Command;
 use hostler_model::host::{Host, HostSpec};
 use hostler_model::job::{Lock, Record};
@@ -112,6 +112,7 @@ pub(super) fn enrol(ask: &EnrolAgent, p: &mut Planner<'_>) -> Planned {
         version: ask.version.clone(),
         certificate: ask.certificate.clone(),
         certificate_until: ask.certificate_until,
+        renewed: None,
         enrolled: at,
     };
     let mut records =
@@ -128,6 +129,32 @@ pub(super) fn enrol(ask: &EnrolAgent, p: &mut Planner<'_>) -> Planned {
         records.push(Record::Put { object: Object::from(host) });
     }
     p.record("enrol", records);
+    Ok(())
+}
+
+/// The agent that shows a certificate, if the record knows both.
+fn shows<'a>(view: View<'a>, id: AgentId, serial: &str) -> Result<&'a Agent, Refusal> {
+    let agent = view.inv.agents.get(&id).ok_or_else(|| Refusal::not_found(format!("agent {id}")))?;
+    if agent.certificates().contains(&serial) {
+        return Ok(agent);
+    }
+    let cause = "the certificate that it shows is not the one that it was given last";
+    Err(Refusal::new(Code::EnrolmentRefused, agent.label(), cause).remedy("Enrol its computer anew"))
+}
+
+pub(super) fn admit_renewal(view: View<'_>, id: AgentId, uses: &str) -> Result<(), Refusal> {
+    shows(view, id, uses).map(|_| ())
+}
+
+pub(super) fn renew(id: AgentId, uses: &str, next: Option<&Certificate>, p: &mut Planner<'_>) -> Planned {
+    let mut agent: Agent = p.choose("agent", |view, _| shows(view, id, uses).cloned())?;
+    p.about(Key::Agent(id), agent.name.as_str());
+    p.lock(Lock::exclusive(Key::Agent(id)));
+    agent.uses(uses);
+    if let Some(next) = next {
+        agent.renewed = Some(next.clone());
+    }
+    p.record("renew", vec![Record::Put { object: Object::from(agent) }]);
     Ok(())
 }
 

@@ -131,6 +131,7 @@ impl World {
                 version: "1".into(),
                 certificate: "aa".into(),
                 certificate_until: Timestamp(i64::MAX),
+                renewed: None,
                 enrolled: at,
             };
             let host = Host {

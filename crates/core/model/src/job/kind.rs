@@ -77,6 +77,8 @@ kinds! {
     DeclareHostDead = "declare-host-dead", "Declare host dead";
     /// Let an agent in.
     EnrolAgent = "enrol-agent", "Enrol agent";
+    /// Give an agent another certificate, or note that it uses the one that it was given.
+    RenewAgent = "renew-agent", "Renew agent's certificate";
     /// Remove an agent.
     RemoveAgent = "remove-agent", "Remove agent";
     /// Add a library share.

@@ -6,6 +6,13 @@
 mod command_line;
 mod disks;
 mod journal;
+#[path = "../../../libvirt/tests/it/namespaces.rs"]
+mod namespaces;
 mod real;
+mod renewal;
+mod running;
 mod server;
 mod simulated;
+#[allow(dead_code, reason = "some of it is for the tests of the wire alone")]
+#[path = "../../../../link/wire/tests/it/world.rs"]
+mod world;

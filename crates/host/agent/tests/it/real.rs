@@ -1,8 +1,9 @@
 //! The binary on a host of the test's own: namespaces in which a private libvirtd runs, the agent beside them.
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,69 +13,34 @@ use hostler_model::hardware::{Bus, Disk, DiskFormat, Firmware, Hardware, MIB};
 use hostler_model::seen::{Identity, Power};
 use hostler_model::{StepNo, VmId};
 use hostler_wire::End;
-use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::namespaces::{AS_ROOT, Namespaces, within};
 use crate::server::{INSTALLATION, Link, Server};
 
 const VM: Uuid = Uuid::from_u128(0x0196_f0f0_0000_7000_8000_0000_0000_0001);
 
-/// The first process: prepares the mounts and then only reaps. Whatever runs in its namespace dies with it.
-const INIT: &str = r#"
-set -e
-mount --make-rprivate /
-mount --bind "$0/etc" /etc/libvirt
-mount --bind "$0/run" /run
-mount --bind "$0/lib" /var/lib/libvirt
-mount --bind "$1" /var/cache/libvirt
-mount --bind "$0/log" /var/log/libvirt
-ip link set lo up
-# As udev would have it: where QEMU's account may not open it, libvirt finds out anew at each definition what QEMU can do.
-if mknod "$0/kvm" c 10 232; then chmod 666 "$0/kvm"; mount --bind "$0/kvm" /dev/kvm || true; fi
-touch "$0/ready"
-while :; do sleep 1; done
-"#;
-
-const LIBVIRTD: &str = "auth_unix_rw = \"none\"\nauth_unix_ro = \"none\"\n";
-const QEMU: &str = "stdio_handler = \"file\"\nsecurity_driver = \"none\"\ncgroup_controllers = []\n";
-
-struct Host {
-    folder: PathBuf,
-    init: Child,
-    pid: u32,
-    _temp: TempDir,
-}
+struct Host(Namespaces);
 
 /// QEMU's own account, as packages set it up.
 const OWN: &str = "";
-/// QEMU as root: what it can do is then found out once and not at each start of libvirtd, which takes ten seconds.
-const ROOT: &str = "user = \"root\"\ngroup = \"root\"\n";
+
+/// As udev would have it: where QEMU's account may not open it, libvirt finds out anew at each definition what QEMU can do.
+const KVM: &str = r#"
+if mknod "$0/kvm" c 10 232; then chmod 666 "$0/kvm"; mount --bind "$0/kvm" /dev/kvm || true; fi
+"#;
+
+impl Deref for Host {
+    type Target = Namespaces;
+
+    fn deref(&self) -> &Namespaces {
+        &self.0
+    }
+}
 
 impl Host {
     fn new(account: &str) -> Self {
-        let temp = tempfile::Builder::new().prefix("hag").tempdir_in("/tmp").unwrap();
-        let folder = temp.path().to_path_buf();
-        // The way is open to QEMU's account, as the product asks for.
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).unwrap();
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent-libvirt-cache");
-        for path in ["etc/qemu", "run/libvirt/qemu", "lib", "log"] {
-            fs::create_dir_all(folder.join(path)).unwrap();
-        }
-        fs::create_dir_all(&cache).unwrap();
-        let uuid = Uuid::new_v4();
-        fs::write(folder.join("etc/libvirtd.conf"), format!("{LIBVIRTD}host_uuid = \"{uuid}\"\n")).unwrap();
-        fs::write(folder.join("etc/qemu.conf"), format!("{QEMU}{account}")).unwrap();
-        let init = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .args(["unshare", "-m", "-n", "-p", "-f", "--mount-proc", "--kill-child", "bash", "-c", INIT])
-            .args([&folder, &cache])
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("these tests need root and util-linux");
-        eventually("the namespaces are ready", || folder.join("ready").exists());
-        let children = format!("/proc/{0}/task/{0}/children", init.id());
-        let pid = fs::read_to_string(children).unwrap().trim().parse().unwrap();
-        let host = Self { folder, init, pid, _temp: temp };
+        let host = Self(Namespaces::new("agent-libvirt-cache", account, KVM));
         host.start_libvirt();
         // QEMU is asked what it can do now, so that no step waits for that.
         host.virsh(&["capabilities"]);
@@ -82,36 +48,9 @@ impl Host {
     }
 
     fn start_libvirt(&self) {
-        self.run(&["libvirtd", "-d", "-p", "/run/libvirt/test.pid"]);
-        eventually("libvirt answers", || self.output(&["virsh", "-q", "-c", "qemu:///system", "list"]).0);
-    }
-
-    fn kill_libvirt(&self) {
-        let pid = fs::read_to_string(self.folder.join("run/libvirt/test.pid")).unwrap();
-        self.run(&["kill", "-9", pid.trim()]);
-    }
-
-    fn output(&self, command: &[&str]) -> (bool, String) {
-        let output = Command::new("nsenter")
-            .args(["-t", &self.pid.to_string(), "-m", "-n", "-p"])
-            .args(command)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
-        )
-    }
-
-    fn run(&self, command: &[&str]) -> String {
-        let (well, said) = self.output(command);
-        assert!(well, "{command:?}: {said}");
-        said
-    }
-
-    fn virsh(&self, arguments: &[&str]) -> String {
-        self.run(&[&["virsh", "-q", "-c", "qemu:///system"], arguments].concat())
+        self.0.start_libvirt();
+        let list = ["virsh", "-q", "-c", "qemu:///system", "list"];
+        eventually("libvirt answers", || self.try_run(&list).status.success());
     }
 
     fn state(&self) -> PathBuf {
@@ -119,16 +58,15 @@ impl Host {
     }
 
     fn configure(&self, more: &str) {
-        let below = |path: &str| self.folder.join(path).display().to_string();
         fs::create_dir_all(self.state()).unwrap();
         fs::set_permissions(self.state(), fs::Permissions::from_mode(0o711)).unwrap();
         let settings = format!(
-            "name = \"host-a\"\nlibvirt_uri = \"qemu+unix:///system?socket={}\"\ndefinition_folder = \"{}\"\n\
+            "name = \"host-a\"\nlibvirt_uri = \"{}\"\ndefinition_folder = \"{}\"\n\
              run_folder = \"{}\"\nqemu_conf = \"{}\"\nhost_boot = \"boot-1\"\n{more}",
-            below("run/libvirt/libvirt-sock"),
-            below("etc/qemu"),
-            below("run/libvirt/qemu"),
-            below("etc/qemu.conf"),
+            self.uri(),
+            self.path("etc/qemu"),
+            self.path("run/libvirt/qemu"),
+            self.path("etc/qemu.conf"),
         );
         fs::write(self.state().join("agent.toml"), settings).unwrap();
     }
@@ -141,13 +79,6 @@ impl Host {
 
     fn file(&self, name: &str) -> String {
         format!("{}/vms/{VM}/{name}", self.state().display())
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        self.init.kill().unwrap();
-        self.init.wait().unwrap();
     }
 }
 
@@ -183,12 +114,8 @@ impl Drop for Running {
     }
 }
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    within(Duration::from_secs(30), what, holds);
 }
 
 fn definition(file: String) -> Definition {
@@ -219,13 +146,13 @@ fn definition(file: String) -> Definition {
 /// Enrols the host by its command line, with the token on standard input.
 fn enrol(host: &Host, server: &Server) {
     use std::io::Write;
-    let address = server.address();
+    let address = server.world.address();
     let mut enrol = host
         .agent(&["enrol", "--server", &address, "--token-file", "-"])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    enrol.stdin.take().unwrap().write_all(format!("{}\n", server.token()).as_bytes()).unwrap();
+    enrol.stdin.take().unwrap().write_all(format!("{}\n", server.world.token()).as_bytes()).unwrap();
     assert!(enrol.wait().unwrap().success());
 }
 
@@ -304,7 +231,7 @@ async fn a_machine_lives_from_its_first_disk_to_its_last_on_a_real_host() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_libvirtd_that_dies_and_returns_costs_no_machine_and_its_changes_are_told() {
-    let (mut server, host) = (Server::new(), Host::new(ROOT));
+    let (mut server, host) = (Server::new(), Host::new(AS_ROOT));
     host.configure("");
     enrol(&host, &server);
     let _agent = Running::start(&host);
@@ -312,7 +239,7 @@ async fn a_libvirtd_that_dies_and_returns_costs_no_machine_and_its_changes_are_t
     make(&host, &mut link, 1).await;
     link.done(3, Do::Start { domain: VM }).await;
 
-    host.kill_libvirt();
+    host.signal_libvirt("-9");
     // QEMU dies while nobody looks.
     let pid = fs::read_to_string(host.folder.join(format!("run/libvirt/qemu/vm-{VM}.pid"))).unwrap();
     host.run(&["kill", "-9", pid.trim()]);
@@ -335,7 +262,7 @@ async fn a_libvirtd_that_dies_and_returns_costs_no_machine_and_its_changes_are_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_all_events_off_only_the_delay_changes() {
-    let (mut server, host) = (Server::new(), Host::new(ROOT));
+    let (mut server, host) = (Server::new(), Host::new(AS_ROOT));
     host.configure("events = false\n");
     enrol(&host, &server);
     let _agent = Running::start(&host);

@@ -1,130 +1,38 @@
 //! A server that says what the test says, and remembers what it was told.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostler_model::channel::{Fact, FromAgent, Hello, Query, ReportBody, ToAgent};
 use hostler_model::command::{Command, Mark, Outcome};
 use hostler_model::seen::{Power, Seen};
-use hostler_model::{AgentId, Code, InstallationId, JobId, Refusal, SessionId, StepNo};
-use hostler_wire::*;
-use tempfile::TempDir;
-use tokio::sync::mpsc;
+use hostler_model::{JobId, Refusal, SessionId, StepNo};
+use hostler_wire::{End, Session};
 use uuid::Uuid;
 
-pub const INSTALLATION: InstallationId = InstallationId(Uuid::from_u128(0xabc));
+use crate::world::World;
 
-/// Far beyond what anything here should take, on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: not in time"))
-}
+pub use crate::world::{INSTALLATION, soon};
 
 /// A port for agents.
 pub struct Server {
-    pub authority: Arc<Authority>,
-    pub admission: Arc<Admission>,
-    pub listening: Listening,
-    sessions: mpsc::UnboundedReceiver<Session>,
-    tokens: Arc<Mutex<Vec<String>>>,
+    pub world: World,
     count: u64,
-    _pki: TempDir,
-}
-
-#[derive(Clone)]
-struct Hands {
-    authority: Arc<Authority>,
-    admission: Arc<Admission>,
-    sessions: mpsc::UnboundedSender<Session>,
-    tokens: Arc<Mutex<Vec<String>>>,
-}
-
-impl Handler for Hands {
-    async fn session(&self, session: Session) {
-        let gone = session.outgoing.clone();
-        if self.sessions.send(session).is_ok() {
-            gone.closed().await;
-        }
-    }
-
-    async fn enrol(&self, ask: EnrolAsk) -> Result<Enrolled, Refusal> {
-        let mut tokens = self.tokens.lock().unwrap();
-        let Some(at) = tokens.iter().position(|token| *token == ask.token_sha256) else {
-            let refusal = Refusal::new(Code::EnrolmentRefused, "enrolment", "the token is wrong or was used");
-            return Err(refusal.remedy("Ask for a new token"));
-        };
-        tokens.remove(at);
-        let agent = AgentId(Uuid::from_u128(0x77));
-        let issued = self.authority.sign_agent(agent, &ask.public_point).unwrap();
-        self.admission.allow(agent, &issued.serial);
-        Ok(enrolled(&self.authority, agent, &issued))
-    }
-}
-
-fn enrolled(authority: &Authority, agent: AgentId, issued: &Issued) -> Enrolled {
-    Enrolled {
-        agent,
-        installation: INSTALLATION,
-        certificate_pem: issued.certificate_pem.clone(),
-        certificate_until: issued.until,
-        authority_pem: authority.certificate_pem().to_owned(),
-    }
 }
 
 impl Server {
     pub fn new() -> Self {
-        let pki = TempDir::new().unwrap();
-        let authority = Arc::new(Authority::create(&pki.path().join("pki")).unwrap());
-        let admission = Admission::new();
-        let (tell, sessions) = mpsc::unbounded_channel();
-        let tokens = Arc::default();
-        let hands = Hands {
-            authority: authority.clone(),
-            admission: admission.clone(),
-            sessions: tell,
-            tokens: Arc::clone(&tokens),
-        };
-        let config = ListenConfig {
-            address: ([127, 0, 0, 1], 0).into(),
-            authority: &authority,
-            certificate: authority.server_certificate(&["127.0.0.1".into()]).unwrap(),
-            admission: admission.clone(),
-            limits: Limits::default(),
-        };
-        let listening = listen(config, Arc::new(hands)).unwrap();
-        Self { authority, admission, listening, sessions, tokens, count: 0, _pki: pki }
-    }
-
-    pub fn address(&self) -> String {
-        self.listening.address().to_string()
-    }
-
-    /// A token to enrol with, as text.
-    pub fn token(&self) -> String {
-        let token = EnrolmentToken::new(self.authority.fingerprint()).unwrap();
-        self.tokens.lock().unwrap().push(token.sha256());
-        token.to_string()
-    }
-
-    /// An agent that has enrolled before.
-    pub fn identity(&self, number: u128) -> (Identity, String) {
-        let agent = AgentId(Uuid::from_u128(number));
-        let key = AgentKey::generate().unwrap();
-        let issued = self.authority.sign_agent(agent, key.public_point()).unwrap();
-        self.admission.allow(agent, &issued.serial);
-        (Identity::new(&self.address(), key, enrolled(&self.authority, agent, &issued)), issued.serial)
+        Self { world: World::new(), count: 0 }
     }
 
     /// The next session, welcomed, with its first picture.
     pub async fn session(&mut self) -> Link {
-        let mut session = soon("an agent calls", self.sessions.recv()).await.unwrap();
+        let mut session = self.world.session().await;
         let hello = loop {
             match soon("hello", session.incoming.next()).await {
                 Ok(FromAgent::Hello(hello)) => break *hello,
                 // A session that its agent gave up before it spoke.
-                Err(_) => session = soon("an agent calls", self.sessions.recv()).await.unwrap(),
+                Err(_) => session = self.world.session().await,
                 Ok(other) => panic!("hello comes first, not {other:?}"),
             }
         };

@@ -2,20 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use hostler_agent::{Dial, Keep, MemoryJournal, Setup, run, simulated};
-use hostler_agent_core::{Identity, JournalEntry};
+use hostler_agent::MemoryJournal;
+use hostler_agent_core::JournalEntry;
 use hostler_hypervisor::simulated::{CrashWhen, Manners, Outside, SimulatedHost, What};
 use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
 use hostler_model::command::{Command, Definition, Outcome};
 use hostler_model::hardware::{Firmware, Hardware};
-use hostler_model::host::{HostFacts, Load};
 use hostler_model::seen::{self, Power};
 use hostler_model::{Code, StepNo, VmId};
-use hostler_wire::{AgentConfig, End};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use hostler_wire::End;
 use uuid::Uuid;
 
+use crate::running::Running;
 use crate::server::{INSTALLATION, Server, soon};
 
 const VM: Uuid = Uuid::from_u128(0x0196_f0f0_0000_7000_8000_0000_0000_0001);
@@ -36,25 +34,6 @@ fn definition() -> Definition {
     }
 }
 
-/// An agent that runs, and how to end it.
-struct Running {
-    task: JoinHandle<()>,
-    stop: Option<oneshot::Sender<()>>,
-}
-
-impl Running {
-    /// It dies: whatever it was about stays as it is.
-    async fn kill(self) {
-        self.task.abort();
-        assert!(self.task.await.unwrap_err().is_cancelled());
-    }
-
-    async fn stop(mut self) {
-        self.stop.take().unwrap().send(()).unwrap();
-        soon("the agent ends", self.task).await.unwrap();
-    }
-}
-
 /// A host and its journal, which outlive agents.
 struct Computer {
     host: SimulatedHost,
@@ -68,25 +47,8 @@ impl Computer {
     }
 
     fn start(&self, server: &Server, events: bool) -> Running {
-        let (identity, _) = server.identity(self.number);
-        let setup = Setup {
-            me: Identity {
-                agent: identity.about.agent,
-                installation: INSTALLATION,
-                version: "0".into(),
-                host_boot: "boot".into(),
-            },
-            journal: Keep::Memory(self.journal.clone()),
-            dial: Dial { server: server.address(), identity, config: AgentConfig::default(), status: None },
-        };
-        let facts =
-            HostFacts { host_name: "host-a".into(), vm_folder: "/vms".into(), ..HostFacts::default() };
-        let hands = simulated::hands(&self.host, facts, Load::default(), events);
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            run(setup, hands, async { drop(stopped.await) }).await.unwrap();
-        });
-        Running { task, stop: Some(stop) }
+        let (identity, _) = server.world.agent(self.number);
+        Running::start(&self.host, &self.journal, identity, events)
     }
 
     fn outside(&self, what: Outside) {

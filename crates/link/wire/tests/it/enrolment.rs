@@ -16,12 +16,12 @@ async fn try_enrol(world: &World, token: &EnrolmentToken) -> Result<Identity, Co
 #[tokio::test]
 async fn a_computer_with_a_token_enrols_keeps_its_identity_on_disk_and_gets_a_session() {
     let mut world = World::new();
-    let identity = try_enrol(&world, &world.token()).await.unwrap();
+    let mut identity = try_enrol(&world, &world.token()).await.unwrap();
     let dir = world.dir.path().join("identity");
     assert!(matches!(Identity::load(&dir), Err(IdentityError::None(_))));
     identity.save(&dir).unwrap();
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&dir), mode(&dir.join("agent.key"))), (0o700, 0o600));
+    assert_eq!((mode(&dir), mode(&dir.join("agent.json"))), (0o700, 0o600));
     let pki = world.dir.path().join("pki");
     assert_eq!((mode(&pki), mode(&pki.join("authority.key"))), (0o700, 0o600));
 
@@ -70,21 +70,6 @@ async fn an_address_that_tries_too_often_is_put_off() {
     use Code::{EnrolmentRefused as Refused, TooManyRequests as TooMany};
     assert_eq!(codes, [Refused, Refused, Refused, TooMany, TooMany]);
     assert_eq!(world.server.asked.load(Ordering::Relaxed), 3);
-}
-
-#[tokio::test]
-async fn a_renewal_cut_short_leaves_an_identity_that_works() {
-    let world = World::new();
-    let dir = world.dir.path().join("identity");
-    let (old, _) = world.agent(1);
-    old.save(&dir).unwrap();
-    let certificate = std::fs::read(dir.join("agent.crt")).unwrap();
-    let (new, _) = world.agent(1);
-    new.save(&dir).unwrap();
-    world.connect(&Identity::load(&dir).unwrap()).await.unwrap();
-    // As if the power had gone between the key and the certificate.
-    std::fs::write(dir.join("agent.crt"), certificate).unwrap();
-    world.connect(&Identity::load(&dir).unwrap()).await.unwrap();
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod enrolment;
 mod figures;
+mod line;
 mod recorded;
+mod renewal;
 mod sessions;
 mod world;

@@ -17,21 +17,11 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::world::{Line, World, soon};
+use crate::line::Line;
+use crate::world::{World, refused, soon};
 
 fn heartbeat() -> FromAgent {
     FromAgent::Heartbeat { load: Load::default() }
-}
-
-fn refused(result: Result<AgentSession, ConnectError>) -> Rejection {
-    match result {
-        Err(e @ ConnectError::CertificateRefused(why)) => {
-            assert!(e.is_slow(), "a refused agent must not knock every second");
-            why
-        }
-        Err(e) => panic!("another error: {e}"),
-        Ok(_) => panic!("it was let in"),
-    }
 }
 
 /// Opens a session stream without this crate's client, and sends these bytes on it.
@@ -154,20 +144,6 @@ async fn a_revoked_agent_is_cut_at_once_and_stays_out() {
     soon("another agent", bystander_server.incoming.next()).await.unwrap();
     bystander_server.outgoing.offer(ToAgent::Heartbeat).unwrap();
     soon("another agent", bystander.incoming.next()).await.unwrap();
-}
-
-#[tokio::test]
-async fn after_a_renewal_only_the_new_certificate_is_good() {
-    let mut world = World::new();
-    let (old, _) = world.agent(1);
-    let mut on_old = world.connect(&old).await.unwrap();
-    world.session().await;
-    let (new, serial) = world.agent(1);
-    world.connect(&new).await.unwrap();
-    world.admission.allow_only(new.about.agent, &serial);
-    assert!(soon("the cut", on_old.incoming.next()).await.is_err());
-    assert_eq!(refused(world.connect(&old).await), Rejection::Revoked);
-    world.connect(&new).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
-//! A server with its authority, agents for it, and a line between them that can be cut without either noticing.
+//! A server with its authority, and agents for it. The agent's tests use it as well.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -10,8 +9,6 @@ use hostler_model::host::HostFacts;
 use hostler_model::{AgentId, Code, InstallationId, Refusal};
 use hostler_wire::*;
 use tempfile::TempDir;
-use tokio::io::copy;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -27,6 +24,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 pub struct World {
     pub authority: Arc<Authority>,
     pub admission: Arc<Admission>,
+    pub certificate: Arc<ServerCertificate>,
     pub server: Server,
     pub listening: Listening,
     pub dir: TempDir,
@@ -76,17 +74,13 @@ impl Handler for Server {
         let agent = AgentId(Uuid::from_u128(0x77));
         let issued = self.authority.sign_agent(agent, &ask.public_point).unwrap();
         self.admission.allow(agent, &issued.serial);
-        Ok(enrolled(&self.authority, agent, &issued))
+        Ok(Enrolled::new(agent, INSTALLATION, issued, &self.authority))
     }
-}
 
-fn enrolled(authority: &Authority, agent: AgentId, issued: &Issued) -> Enrolled {
-    Enrolled {
-        agent,
-        installation: INSTALLATION,
-        certificate_pem: issued.certificate_pem.clone(),
-        certificate_until: issued.until,
-        authority_pem: authority.certificate_pem().to_owned(),
+    async fn renew(&self, ask: RenewAsk) -> Result<Renewed, Refusal> {
+        let issued = self.authority.sign_agent(ask.agent, &ask.public_point).unwrap();
+        self.admission.allow(ask.agent, &issued.serial);
+        Ok(issued.into())
     }
 }
 
@@ -99,6 +93,7 @@ impl World {
         let dir = TempDir::new().unwrap();
         let authority = Arc::new(Authority::create(&dir.path().join("pki")).unwrap());
         let admission = Admission::new();
+        let certificate = authority.server_certificate(&["127.0.0.1".into()]).unwrap();
         let (tx, sessions) = mpsc::unbounded_channel();
         let server = Server {
             authority: authority.clone(),
@@ -112,14 +107,14 @@ impl World {
             ListenConfig {
                 address: ([127, 0, 0, 1], 0).into(),
                 authority: &authority,
-                certificate: authority.server_certificate(&["127.0.0.1".into()]).unwrap(),
+                certificate: certificate.clone(),
                 admission: admission.clone(),
                 limits,
             },
             Arc::new(server.clone()),
         )
         .unwrap();
-        Self { authority, admission, server, listening, dir, sessions }
+        Self { authority, admission, certificate, server, listening, dir, sessions }
     }
 
     pub fn address(&self) -> String {
@@ -144,8 +139,9 @@ impl World {
         let key = AgentKey::generate().unwrap();
         let from = SystemTime::now() - Duration::from_secs(86_400);
         let issued = self.authority.sign_agent_for(agent, key.public_point(), from, until).unwrap();
-        let identity = Identity::new(&self.address(), key, enrolled(&self.authority, agent, &issued));
-        (identity, issued.serial)
+        let serial = issued.serial.clone();
+        let enrolled = Enrolled::new(agent, INSTALLATION, issued, &self.authority);
+        (Identity::new(&self.address(), key, enrolled), serial)
     }
 
     pub fn token(&self) -> EnrolmentToken {
@@ -174,50 +170,14 @@ pub fn facts() -> HostFacts {
     HostFacts { host_name: "host-a".into(), cpus: 2, ..HostFacts::default() }
 }
 
-/// A line that swallows what is sent once it is told to: nobody is told that anything is wrong.
-pub struct Line {
-    pub address: SocketAddr,
-    pub swallow: Arc<AtomicBool>,
-}
-
-impl Line {
-    pub async fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let swallow = Arc::new(AtomicBool::new(false));
-        let swallowing = swallow.clone();
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(server).await.unwrap();
-                let (near_read, near_write) = near.into_split();
-                let (far_read, far_write) = far.into_split();
-                tokio::spawn(relay(near_read, far_write, swallowing.clone()));
-                tokio::spawn(relay(far_read, near_write, swallowing.clone()));
-            }
-        });
-        Self { address, swallow }
-    }
-}
-
-async fn relay(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    swallow: Arc<AtomicBool>,
-) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut buffer = vec![0; 65_536];
-    loop {
-        match from.read(&mut buffer).await {
-            Ok(n) if n > 0 => {
-                if swallow.load(Ordering::Relaxed) {
-                    let _ = copy(&mut from, &mut tokio::io::sink()).await;
-                    std::future::pending::<()>().await;
-                }
-                if to.write_all(&buffer[..n]).await.is_err() {
-                    return;
-                }
-            }
-            _ => return,
+/// Why the server did not take a certificate.
+pub fn refused(result: Result<AgentSession, ConnectError>) -> Rejection {
+    match result {
+        Err(e @ ConnectError::CertificateRefused(why)) => {
+            assert!(e.is_slow(), "a refused agent must not knock every second");
+            why
         }
+        Err(e) => panic!("another error: {e}"),
+        Ok(_) => panic!("it was let in"),
     }
 }

@@ -218,6 +218,7 @@ fn needs(job: &Job) -> Right {
         | JobKind::SetSettings
         | JobKind::RemoveAgent
         | JobKind::EnrolAgent
+        | JobKind::RenewAgent
         | JobKind::DeclareHostDead
         | JobKind::Refresher
         | JobKind::Unknown => Right::Administer,

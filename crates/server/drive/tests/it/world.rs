@@ -155,6 +155,7 @@ fn objects(at: Timestamp) -> Vec<Object> {
             version: "1".into(),
             certificate: "aa".into(),
             certificate_until: Timestamp(i64::MAX),
+            renewed: None,
             enrolled: at,
         }),
         Object::from(Host {
