@@ -11,6 +11,7 @@ use super::{RunArgs, here};
 use crate::cli::failure::Failure;
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
+    give_memory_back();
     log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -62,6 +63,19 @@ async fn told_to_stop() {
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
+    }
+}
+
+/// Lets the allocator give memory back to the system as soon as it is free. A sign-in takes 19 MiB for 20 ms; kept in the
+/// allocator's arenas for whoever may need it next, that would be most of what a small server has. The price is some 20
+/// mappings a MiB: at 3 GiB, thrice what 250,000 machines take, the system's usual limit of mappings is near.
+fn give_memory_back() {
+    /// `mi_option_disallow_arena_alloc` of `mimalloc.h`, which the crate does not name.
+    const NO_ARENAS: libmimalloc_sys::mi_option_t = 26;
+    #[expect(unsafe_code, reason = "an option of a C library")]
+    // SAFETY: it stores a number that is read at each allocation; no other thread runs yet.
+    unsafe {
+        libmimalloc_sys::mi_option_set(NO_ARENAS, 1);
     }
 }
 
