@@ -155,7 +155,7 @@ pub struct NewUser {
     pub name: Name,
     /// What the user may do.
     pub role: Role,
-    /// The password, 8 to 1,000 characters.
+    /// The password, 8 to 256 characters.
     pub password: String,
 }
 
@@ -169,7 +169,7 @@ pub struct ChangeUser {
     /// Whether the user is shut out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// A new password, 8 to 1,000 characters. It ends the user's sessions.
+    /// A new password, 8 to 256 characters. It ends the user's sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
 }
