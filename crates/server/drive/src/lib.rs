@@ -33,6 +33,8 @@ pub struct Drive<S: Store> {
     engine: Engine,
     picture: Arc<ArcSwap<Picture>>,
     sessions_shown: u64,
+    /// What the engine holds was decided and never committed: it is to be loaded before anything else.
+    stale: bool,
 }
 
 /// What a turn brought.
@@ -57,7 +59,13 @@ impl<S: Store> Drive<S> {
     /// When the store cannot be read, or the epoch not be made durable.
     pub fn start(mut store: S, now: Timestamp) -> Result<Self, StoreError> {
         let (engine, picture) = load(&mut store, now)?;
-        Ok(Self { store, engine, picture: Arc::new(ArcSwap::from_pointee(picture)), sessions_shown: 0 })
+        Ok(Self {
+            store,
+            engine,
+            picture: Arc::new(ArcSwap::from_pointee(picture)),
+            sessions_shown: 0,
+            stale: false,
+        })
     }
 
     /// The readers' picture: always of the newest commit.
@@ -186,26 +194,27 @@ impl<S: Store> Drive<S> {
 
     /// Loads everything again. While that fails the engine stays empty-handed: the caller turns again later.
     fn reload(&mut self, now: Timestamp, turned: &mut Turned) {
-        match load(&mut self.store, now) {
-            Ok((engine, picture)) => {
-                self.engine = engine;
-                self.sessions_shown = 0;
-                self.picture.store(Arc::new(picture));
-            }
-            Err(trouble) => turned.trouble = Some(trouble),
+        self.stale = true;
+        if let Err(trouble) = self.recover(now) {
+            turned.trouble = Some(trouble);
         }
     }
 
-    /// Whether the store answers again after [`Turned::trouble`]: loads everything anew.
+    /// Whether the store answers again after [`Turned::trouble`]: loads everything anew, unless that turn could do so
+    /// itself. True when it was loaded now.
     ///
     /// # Errors
     /// While it does not.
-    pub fn recover(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    pub fn recover(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        if !self.stale {
+            return Ok(false);
+        }
         let (engine, picture) = load(&mut self.store, now)?;
         self.engine = engine;
         self.sessions_shown = 0;
         self.picture.store(Arc::new(picture));
-        Ok(())
+        self.stale = false;
+        Ok(true)
     }
 }
 

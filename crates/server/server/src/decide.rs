@@ -393,11 +393,13 @@ impl<S: Store> Decider<S> {
             return;
         }
         match self.drive.recover(now()) {
-            Ok(()) => {
-                tracing::info!("the store was loaded again");
+            Ok(loaded) => {
+                tracing::info!("the store takes changes again");
                 self.trouble = None;
                 self.show_trouble(None);
-                self.reloaded("the store was loaded anew");
+                if loaded {
+                    self.reloaded("the store was loaded anew");
+                }
             }
             Err(trouble) => self.begin_trouble(&trouble),
         }

@@ -9,8 +9,10 @@ use tokio::sync::{broadcast, watch};
 
 use crate::decide::Shared;
 
-/// How many commits a watcher may be behind before it is sent to the store's feed: some seconds of a busy server.
-pub(crate) const KEPT_NEWS: usize = 1024;
+/// How many commits a watcher may be behind before it is sent to the store's feed. A busy server makes some 20 to 100 a
+/// second, each with up to 512 bodies that stay in memory as long as it is kept: many more would be hundreds of MiB,
+/// many fewer would send watchers to the store whenever the computer is busy for a moment.
+pub(crate) const KEPT_NEWS: usize = 64;
 
 /// One commit.
 #[derive(Debug)]

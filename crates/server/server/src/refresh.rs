@@ -12,6 +12,7 @@ use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Code, Kind, Object, ShareId, Timestamp};
 use hostler_store::Retention;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::ask;
@@ -21,19 +22,22 @@ use crate::handle::Ask;
 
 /// How often this looks at what is due. Refreshers are not exact to the second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often what is too old is dropped.
+/// How often what is too old is dropped, and sessions that have run out.
 const PRUNE_EVERY_MS: u64 = 10 * 60 * 1000;
 /// Rows in one bite: about 10 ms, for which commits wait.
 const BITE_ROWS: u32 = 1_000;
 /// The pause between two bites, so that commits come first.
 const BETWEEN_BITES: Duration = Duration::from_millis(100);
+/// How many sessions that have run out are removed at a time: each is a job, and nothing waits for it.
+const SWEPT: usize = 256;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Runs until the server stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut stop = shared.stop.subscribe();
     let mut due = Due::default();
-    let mut pruned = now();
+    let mut pruning: Option<JoinHandle<()>> = None;
+    let mut pruned = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -54,9 +58,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         for share in shares {
             refresh_share(&shared, ShareId(share)).await;
         }
-        if at.since(pruned) >= PRUNE_EVERY_MS {
-            pruned = at;
-            tokio::spawn(prune(shared.clone(), settings, at));
+        // The first time soon after the start: a server that is started anew every few minutes prunes too.
+        if pruned.is_none_or(|pruned| at.since(pruned) >= PRUNE_EVERY_MS) {
+            pruned = Some(at);
+            sweep(&shared, at).await;
+            if pruning.as_ref().is_none_or(JoinHandle::is_finished) {
+                pruning = Some(tokio::spawn(prune(shared.clone(), settings, at)));
+            }
         }
     }
 }
@@ -68,6 +76,26 @@ async fn refresh_share(shared: &Arc<Shared>, share: ShareId) {
         // Somebody is at it: that refreshes it, or the next time does.
         Err(why) if matches!(why.code, Code::ObjectBusy | Code::ObjectNotFound) => {}
         Err(why) => tracing::warn!(%share, %why, "a library share was not refreshed"),
+    }
+}
+
+/// Removes sessions that have run out. They open nothing any more, but would pile up.
+async fn sweep(shared: &Arc<Shared>, at: Timestamp) {
+    let picture = shared.picture.load_full();
+    let over = picture.of_kind(Kind::Token).filter_map(|stored| match &stored.object {
+        Object::Token(token) if token.session && token.expires.is_some_and(|expires| expires <= at) => {
+            Some(token.id)
+        }
+        _ => None,
+    });
+    for token in over.take(SWEPT) {
+        let asked = Ask::new(Actor::System, Request::RevokeToken { token });
+        match ask::ask(shared, asked).await {
+            Ok(_) => {}
+            // Its owner, or who removes its owner, is at it.
+            Err(why) if matches!(why.code, Code::ObjectBusy | Code::ObjectNotFound) => {}
+            Err(why) => return tracing::warn!(%why, "sessions that have run out were not removed"),
+        }
     }
 }
 
@@ -153,7 +181,9 @@ fn part(id: Uuid, whole: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use hostler_model::InstallationId;
+    use hostler_model::access::Role;
+    use hostler_model::request::Secret;
+    use hostler_model::{InstallationId, Name};
     use hostler_store::{HistoryId, MemoryStore};
 
     use super::*;
@@ -180,6 +210,42 @@ mod tests {
         shared.queue.push(Message::Prune(retention, reply));
         assert_eq!(left.await.unwrap().unwrap().dropped, 0, "the last bite was taken too");
         ask::shutdown(&shared).await;
+    }
+
+    #[tokio::test]
+    async fn sessions_that_have_run_out_are_removed_soon_after_the_start_and_others_stay() {
+        let store = MemoryStore::new(InstallationId(Uuid::from_u128(1)), HistoryId(1));
+        let shared = begin(store, None, None).unwrap();
+        let asked = async |request| {
+            let job = ask::ask(&shared, Ask::new(Actor::System, request)).await.unwrap();
+            ask::wait_for_job(&shared, job, Duration::from_secs(10)).await.unwrap()
+        };
+        let name = |text: &str| Name::new(text).unwrap();
+        let hash = Secret("h".into());
+        asked(Request::CreateUser { name: name("bob"), role: Role::ReadOnly, hash }).await;
+        let user = shared.picture.load().of_kind(Kind::User).find_map(|stored| match &stored.object {
+            Object::User(user) => Some(user.id),
+            _ => None,
+        });
+        let user = user.unwrap();
+        for (text, expires, session) in [
+            ("over", now().plus(50), true),
+            ("not yet", now().plus(3_600_000), true),
+            ("no session", now().plus(50), false),
+        ] {
+            let (name, sha256) = (name(text), Secret(text.into()));
+            asked(Request::CreateToken { user, name, sha256, expires: Some(expires), session }).await;
+        }
+        let left = || shared.picture.load().of_kind(Kind::Token).count();
+        assert_eq!(left(), 3);
+        let running = tokio::spawn(run(shared.clone()));
+        let limit = std::time::Instant::now() + Duration::from_secs(20);
+        while left() == 3 && std::time::Instant::now() < limit {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(left(), 2, "a token that is no session is shown as run out until somebody removes it");
+        ask::shutdown(&shared).await;
+        running.await.unwrap();
     }
 
     #[test]

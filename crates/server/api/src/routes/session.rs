@@ -24,8 +24,6 @@ use crate::{names, tokens, views};
 
 /// How long a sign-in lasts, in seconds: a working day. Longer leaves forgotten browsers open.
 const SESSION_S: u64 = 12 * 3_600;
-/// How many tokens that have run out are removed at a sign-in, so that they do not pile up.
-const SWEPT: usize = 8;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -64,9 +62,8 @@ async fn sign_in(State(app): State<App>, Address(from): Address, body: Body) -> 
         session: true,
     };
     // Another sign-in of the same user at this moment holds nothing that this one needs exclusively.
-    let job = app.handle().ask(Ask::new(actor.clone(), request)).await?;
+    let job = app.handle().ask(Ask::new(actor, request)).await?;
     done(&app, job).await?;
-    sweep(&app, &user, actor);
     let revision = picture.get(Key::User(user.id)).map_or(0, |stored| stored.revision.0);
     let shown = views::user(revision, &user);
     let in_cookie = cookie.then(|| cookie_of(&token, SESSION_S)).transpose()?;
@@ -137,34 +134,6 @@ fn hash_of(picture: &Picture, user: &User) -> Option<String> {
         Object::Credential(credential) => Some(credential.hash.clone()),
         _ => None,
     }
-}
-
-/// Removes some of a user's sessions that have run out. Nobody waits for it, and nothing rests on it.
-fn sweep(app: &App, user: &User, actor: hostler_model::access::Actor) {
-    let now = app.handle().now();
-    let picture = app.picture();
-    let over = picture.of_kind(Kind::Token).filter_map(|stored| match &stored.object {
-        Object::Token(token)
-            if token.user == user.id
-                && token.session
-                && token.expires.is_some_and(|expires| expires <= now) =>
-        {
-            Some(token.id)
-        }
-        _ => None,
-    });
-    let over: Vec<_> = over.take(SWEPT).collect();
-    if over.is_empty() {
-        return;
-    }
-    let handle = app.handle().clone();
-    tokio::spawn(async move {
-        for token in over {
-            if let Err(refusal) = handle.ask(Ask::new(actor.clone(), Request::RevokeToken { token })).await {
-                tracing::debug!(%refusal, "a session that has run out was not removed");
-            }
-        }
-    });
 }
 
 fn cookie_of(token: &str, seconds: u64) -> Result<HeaderValue, Problem> {

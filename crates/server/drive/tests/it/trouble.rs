@@ -4,7 +4,7 @@ use hostler_engine::{Effect, Input};
 use hostler_model::access::Role;
 use hostler_model::channel::{Hello, PROTOCOL};
 use hostler_model::request::{Request, Secret};
-use hostler_model::{Code, InstallationId, Key};
+use hostler_model::{Code, InstallationId, Key, Timestamp};
 use hostler_store::{Fault, Store};
 use uuid::Uuid;
 
@@ -48,6 +48,17 @@ fn when_a_commit_fails_only_refusals_leave_and_the_same_key_works_later() {
             "one job, whatever happened"
         );
     }
+}
+
+#[test]
+fn after_a_failed_commit_everything_is_loaded_once_not_twice() {
+    let mut world = World::new();
+    let epoch = world.drive.engine().epoch();
+    world.store.fail_next(Fault::Failed);
+    world.ask(create("ghost"), None).1.unwrap_err();
+    assert!(!world.drive.recover(Timestamp(0)).unwrap(), "that turn has loaded already");
+    assert_eq!(world.drive.engine().epoch(), epoch + 1, "each load is a life of its own");
+    world.ask(create("bob"), None).1.unwrap();
 }
 
 #[test]
