@@ -36,8 +36,10 @@ pub struct Agent {
     pub tasks: BTreeMap<StepNo, Working>,
     /// Its connection.
     pub connection: Option<u64>,
-    /// Whether the computer has died for good.
+    /// Whether the computer has died for good, or seems to.
     pub dead: bool,
+    /// Whether it came back after it had been given up: what was done for it meanwhile, it knows nothing of.
+    pub came_back: bool,
     /// What it says of itself.
     pub facts: HostFacts,
     /// Steps that have arrived.
@@ -83,6 +85,7 @@ impl Agent {
             tasks: BTreeMap::new(),
             connection: None,
             dead: false,
+            came_back: false,
             facts,
             met: BTreeSet::new(),
         }

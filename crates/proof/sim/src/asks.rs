@@ -17,6 +17,8 @@ use crate::world::World;
 
 /// The folder of the library share on every simulated computer.
 pub const LIBRARY: &str = "/srv/library";
+/// Where the folders of library shares lie, side by side.
+pub const SHARES: &str = "/srv";
 /// The folder of the machines.
 pub const VMS: &str = "/vms";
 
@@ -128,7 +130,7 @@ impl World {
             JobKind::AddShare => {
                 let at = self.dice.between(0, self.agents.len() as u64) as usize;
                 let name = self.some_name("share")?;
-                let folder = format!("{LIBRARY}/{}", name.as_str());
+                let folder = format!("{SHARES}/{}", name.as_str());
                 Request::AddShare { name, agent: self.agents[at].id, folder }
             }
             JobKind::RefreshShare => Request::RefreshShare { share: self.share(false)? },

@@ -1,19 +1,22 @@
 //! The invariants. What happened is counted at the simulated hypervisors, not where somebody only says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_agent_core::Task;
 use hostler_hypervisor::simulated::What;
 use hostler_model::channel::ToAgent;
 use hostler_model::command::{Class, Command};
 use hostler_model::job::{JobState, StepIs};
+use hostler_model::object::Installation;
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
+use hostler_model::setting::Settings;
 use hostler_model::vm::{Presence, Vm};
 use hostler_model::{Change, Key, Object, VmId};
-use hostler_store::{Revision, Store};
+use hostler_store::{JobFilter, Revision, Store};
 use uuid::Uuid;
 
+use crate::agent::Agent;
 use crate::asks::VMS;
 use crate::mutant::Mutant;
 use crate::world::World;
@@ -154,27 +157,46 @@ impl World {
                     if job.state.is_ended() && !job.is_open() {
                         self.count(ended_word(job.state));
                     }
-                    if let Request::DetachDisk { vm, delete: false, .. }
-                    | Request::DeleteVm { vm, disks: false } = &job.request
-                    {
-                        self.let_go.insert(*vm);
-                    }
-                    if job.state == JobState::FailedKept || !job.warnings.is_empty() {
-                        // What was kept is named there: it is no orphan.
-                        for key in &job.about {
-                            if let Key::Vm(vm) = key {
-                                self.let_go.insert(*vm);
-                            }
-                        }
-                    }
                 }
-                Some(Object::Settings(now)) => {
-                    self.allowed.0 = self.allowed.0.max(now.settings.starts_per_host);
-                    self.allowed.1 = self.allowed.1.max(now.settings.disk_copies_per_host);
-                }
+                Some(Object::Settings(now)) => self.allow(&now.settings),
                 _ => {}
             }
         }
+    }
+
+    /// From now on this many commands of a class may be at work on a host.
+    pub fn allow(&mut self, settings: &Settings) {
+        self.allowed.0 = self.allowed.0.max(settings.starts_per_host);
+        self.allowed.1 = self.allowed.1.max(settings.disk_copies_per_host);
+    }
+
+    /// As the durable settings say: the commits before a crash are seen by nobody else.
+    pub fn allow_as_stored(&mut self) {
+        let key = Object::from(Installation { id: self.installation, settings: Settings::default() }).key();
+        let stored = self.store.reader().and_then(|mut reader| reader.object(key)).ok().flatten();
+        if let Some(Object::Settings(stored)) = stored.map(|stored| stored.object) {
+            self.allow(&stored.settings);
+        }
+    }
+
+    /// The machines whose disks may lie about, because somebody chose to keep them: as the durable jobs say, for the
+    /// commits before a crash are seen by nobody else.
+    fn let_go(&self) -> BTreeSet<VmId> {
+        let mut let_go = self.let_go.clone();
+        let jobs = self.store.reader().and_then(|mut reader| reader.jobs(&JobFilter::default(), usize::MAX));
+        for job in jobs.unwrap_or_default().into_iter().map(|stored| stored.object) {
+            if let Request::DeleteVm { vm, disks: false } = &job.request {
+                let_go.insert(*vm);
+            }
+            if job.state == JobState::FailedKept || !job.warnings.is_empty() {
+                // What was kept is named there: it is no orphan.
+                let_go.extend(job.about.iter().filter_map(|key| match key {
+                    Key::Vm(vm) => Some(*vm),
+                    _ => None,
+                }));
+            }
+        }
+        let_go
     }
 
     fn follow_vm(&mut self, vm: &Vm) {
@@ -252,8 +274,13 @@ impl World {
         let mut found = None;
         for (at, agent) in self.agents.iter().enumerate() {
             agent.host.each_effect(|effect, times| {
-                // A guest may be asked again to let go: it did not hear the first time.
-                let may_repeat = matches!(effect.what, What::AskedToDetach | What::BaseBrought);
+                let may_repeat = match effect.what {
+                    // A guest may be asked again to let go: it did not hear the first time.
+                    What::AskedToDetach | What::BaseBrought => true,
+                    // What another hand took away before its outcome was known is not there, and is made again.
+                    What::Defined => self.taken_away.contains(&(at, effect.on.clone())),
+                    _ => false,
+                };
                 if times > 1 && effect.by.is_some() && !may_repeat && found.is_none() {
                     found = Some(format!(
                         "{:?} of {:?} on {} took effect {times} times on host {at}",
@@ -340,14 +367,17 @@ impl World {
         }
         let Some(drive) = &self.drive else { return };
         let inv = drive.engine().inventory();
+        let let_go = self.let_go();
         let mut wrong = None;
-        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.dead) {
+        // What was to be taken back on a host that had been given up was let go of with it.
+        let kept_up = |agent: &Agent| !agent.dead && !agent.came_back;
+        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| kept_up(agent)) {
             let Some(folder) = agent.host.folder(&format!("{VMS}/x")) else { continue };
             for (file, disk) in folder.files() {
                 let Some(owner) = disk.owner else { continue };
-                let kept = self.let_go.contains(&owner) || self.let_go.contains(&VmId(owner.0));
+                let kept = let_go.contains(&owner);
                 let known = inv.vm(owner).is_some_and(|vm| {
-                    vm.spec.hardware.disks.iter().any(|d| d.file == file)
+                    vm.spec.disks().any(|d| d.file == file)
                         || vm
                             .seen()
                             .is_some_and(|s| s.disks.iter().any(|d| d.file.as_deref() == Some(file.as_str())))
@@ -357,7 +387,7 @@ impl World {
                 }
             }
             if let Some((file, mark)) = folder.partials().first()
-                && !self.let_go.iter().any(|vm| file.contains(&vm.to_string()))
+                && !let_go.iter().any(|vm| file.contains(&vm.to_string()))
             {
                 wrong = Some(format!("an unfinished {file} of {mark} is left on host {at}"));
             }

@@ -71,6 +71,10 @@ impl World {
                     self.power_off(at, true);
                     let when = self.now + self.dice.between(20_000, 60_000);
                     self.schedule(when, Event::DeclareDead { at });
+                    // By the clock and not by the dice: every other one, and the stories' dice fall as they fell.
+                    if self.now.is_multiple_of(2) {
+                        self.schedule(self.now + 100_000, Event::ComeBack { at });
+                    }
                 }
             }
             62..66 => {
@@ -178,6 +182,9 @@ impl World {
             _ => return,
         };
         if self.agents[at].host.is_up() && self.agents[at].host.outside(&what).is_ok() {
+            if let Outside::Undefine(domain) = &what {
+                self.taken_away.insert((at, domain.to_string()));
+            }
             self.count("meddled behind the manager's back");
             self.tell(|_| format!("on host {at}, behind our back: {what:?}"));
             self.host_moved(at);
@@ -197,6 +204,9 @@ impl World {
 
     /// An administrator gives a host up: its jobs are abandoned, the host is declared dead.
     pub fn declare_dead(&mut self, at: usize) {
+        if !self.agents[at].dead {
+            return;
+        }
         let host = self.agents[at].id.into();
         if let Some(request) = self.request_of(JobKind::DeclareHostDead) {
             self.count("host declared dead");

@@ -2,8 +2,9 @@
 //! hosts, a network that delays, reorders, doubles and cuts, a virtual clock, and faults at the dangerous moments.
 //!
 //! [`story::run`] tells one seed's story and checks the invariants; [`mutant::Mutant`] are planted faults by which the
-//! stories themselves are tested; [`kinds`] puts each kind of job through every single trouble.  Nothing here proves a feature: real hosts do that. It must use what the product uses
-//! and never a copy of it. Called by `cargo xtask sim` and by the tests.
+//! stories themselves are tested; [`kinds`] puts each kind of job through every single trouble. Nothing here proves a
+//! feature: real hosts do that. It must use what the product uses and never a copy of it. Called by `cargo xtask sim`
+//! and by the tests.
 
 mod agent;
 mod asks;
@@ -12,6 +13,7 @@ mod dice;
 mod faults;
 pub mod kinds;
 pub mod mutant;
+mod queue;
 mod server;
 pub mod story;
 mod world;

@@ -113,7 +113,10 @@ impl World {
         self.server_life += 1;
         let store = Forgetful { inner: self.store.clone(), mutant: self.mutant };
         match Drive::start(store, self.clock()) {
-            Ok(drive) => self.drive = Some(drive),
+            Ok(drive) => {
+                self.allow_as_stored();
+                self.drive = Some(drive);
+            }
             Err(error) => self.fail(format!("the server does not start: {error}")),
         }
         self.inbox.clear();
@@ -207,6 +210,7 @@ impl World {
         }
         if turned.reloaded {
             self.count("server loaded anew");
+            self.allow_as_stored();
             self.cut_all();
         }
         if self.mutant != Some(Mutant::EffectsBeforeCommit) {

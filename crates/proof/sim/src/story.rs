@@ -15,7 +15,7 @@ use hostler_store::{Commit, Counters, Store};
 use uuid::Uuid;
 
 use crate::agent::Agent;
-use crate::asks::{LIBRARY, VMS, template};
+use crate::asks::{LIBRARY, SHARES, VMS, template};
 use crate::mutant::Mutant;
 use crate::world::{Event, World};
 
@@ -174,7 +174,7 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
         let library = SharedFolder::new(64 * GIB);
         library.put_library_file(&format!("{LIBRARY}/base.qcow2"), base.clone());
         library.put_library_file(&format!("{LIBRARY}/install.iso"), iso.clone());
-        host.mount(LIBRARY, library);
+        host.mount(SHARES, library);
         objects.push(Object::from(AgentRecord {
             id,
             name: name(&facts.host_name),

@@ -20,6 +20,7 @@ use crate::agent::Agent;
 use crate::dice::{CountedIds, Dice};
 use crate::kinds::Played;
 use crate::mutant::Mutant;
+use crate::queue::Queue;
 use crate::server::{Connection, Forgetful};
 
 /// Something that is to happen.
@@ -59,6 +60,8 @@ pub enum Event {
     HostTick { at: usize },
     /// A computer's power is back.
     PowerOn { at: usize },
+    /// A computer that was given up comes back.
+    ComeBack { at: usize },
     /// The client asks, or asks again.
     Ask { client: usize },
     /// The client changes its mind.
@@ -129,8 +132,7 @@ pub struct World {
     pub clients: Vec<Client>,
     asks: BTreeMap<AskId, (usize, bool)>,
     next_ask: AskId,
-    queue: BTreeMap<(u64, u64), Event>,
-    next_event: u64,
+    queue: Queue<Event>,
     /// Events so far.
     pub events: u64,
     /// Whether faults may still strike.
@@ -147,8 +149,10 @@ pub struct World {
     pub failure: Option<String>,
     /// The newest order taken into the record, for each machine on each host.
     pub orders: BTreeMap<(VmId, hostler_model::HostId), Order>,
-    /// Machines whose disks may lie about, because somebody chose to keep them.
+    /// Machines whose disks may lie about, because an administrator did away with the machine alone.
     pub let_go: BTreeSet<VmId>,
+    /// Machines that an administrator has undefined with `virsh`, by host and domain.
+    pub taken_away: BTreeSet<(usize, String)>,
     /// Under the planted fault that renumbers facts: what each number truly was.
     pub true_orders: BTreeMap<u64, Order>,
     /// The newest revision that a reader has seen.
@@ -186,8 +190,7 @@ impl World {
             clients: Vec::new(),
             asks: BTreeMap::new(),
             next_ask: 1,
-            queue: BTreeMap::new(),
-            next_event: 0,
+            queue: Queue::new(),
             events: 0,
             stormy: true,
             restored: false,
@@ -197,6 +200,7 @@ impl World {
             failure: None,
             orders: BTreeMap::new(),
             let_go: BTreeSet::new(),
+            taken_away: BTreeSet::new(),
             true_orders: BTreeMap::new(),
             read_head: 0,
             allowed: (Settings::default().starts_per_host, Settings::default().disk_copies_per_host),
@@ -228,18 +232,13 @@ impl World {
 
     /// Lets something happen at a time.
     pub fn schedule(&mut self, when: u64, event: Event) {
-        self.next_event += 1;
-        self.queue.insert((when.max(self.now), self.next_event), event);
+        self.queue.put(when.max(self.now), event);
     }
 
     /// Lets everything happen until `until`, or until an invariant is broken.
     pub fn run_until(&mut self, until: u64) {
         while self.failure.is_none() {
-            let Some((&(when, number), _)) = self.queue.first_key_value() else { break };
-            if when > until {
-                break;
-            }
-            let Some(event) = self.queue.remove(&(when, number)) else { break };
+            let Some((when, event)) = self.queue.next(until) else { break };
             self.now = when;
             self.events += 1;
             self.happen(event);
@@ -332,6 +331,14 @@ impl World {
                     self.agents[at].host.power_on();
                     self.start_agent(at);
                 }
+            }
+            Event::ComeBack { at } => {
+                self.count("host that was given up came back");
+                self.tell(|_| format!("host {at} comes back from the dead"));
+                let agent = &mut self.agents[at];
+                (agent.dead, agent.came_back) = (false, true);
+                agent.host.power_on();
+                self.start_agent(at);
             }
             Event::Ask { client } => self.ask(client),
             Event::CancelAsk { client } => self.cancel(client),

@@ -13,6 +13,13 @@ const KEPT: &[(u64, &str)] = &[
     (2309, "a doubled hello opened a second session, which no connection of the product does"),
     (5786, "the same"),
     (6209, "the same"),
+    (
+        15426,
+        "a fact that came twice brought a machine back whose record was gone: the second time it counted as new",
+    ),
+    (28104, "a machine that was undefined before anybody had seen it stood as here for ever"),
+    (4906, "what a client chose to keep was known only of commits that did not end in a crash"),
+    (9416, "what an administrator had undefined was defined again, and that is no fault"),
     (81, "a restored record goes back, and that is no fault"),
 ];
 
