@@ -4,12 +4,13 @@ use hostler_drive::{Drive, Turned};
 use hostler_engine::{Asked, Effect, Input};
 use hostler_model::access::{Actor, Role, User};
 use hostler_model::agent::{Agent, Roles};
-use hostler_model::channel::{Hello, PROTOCOL, Report, ReportBody};
+use hostler_model::channel::{Fact, Hello, PROTOCOL, Report, ReportBody};
 use hostler_model::hardware::{DiskFormat, GIB, Hardware};
 use hostler_model::host::{Host, HostFacts, HostSpec};
 use hostler_model::ids::Ids;
 use hostler_model::library::{ImageFacts, Item, ItemKind, SeenItem, Share};
 use hostler_model::request::Request;
+use hostler_model::seen::{Identity, Power, Seen};
 use hostler_model::template::{Deploy, Template, TemplateSpec};
 use hostler_model::vm::{Origin, Presence, Vm, VmSpec};
 use hostler_model::{
@@ -116,14 +117,36 @@ impl World {
             _ => None,
         });
         let session = session.unwrap();
-        self.turn(vec![report(session, ReportBody::Picture { as_of: 0 })]);
+        let facts = vec![Fact { domain: VM.0, seq: 1, seen: Some(Box::new(seen())) }];
+        let picture = Report { facts, ..words(session, ReportBody::Picture { as_of: 1 }) };
+        self.turn(vec![Input::Report { agent: AGENT, report: Box::new(picture) }]);
         session
     }
 }
 
 pub fn report(session: SessionId, body: ReportBody) -> Input {
-    let report = Report { session, journal: Uuid::from_u128(2), run: 1, facts: Vec::new(), body };
-    Input::Report { agent: AGENT, report: Box::new(report) }
+    Input::Report { agent: AGENT, report: Box::new(words(session, body)) }
+}
+
+fn words(session: SessionId, body: ReportBody) -> Report {
+    Report { session, journal: Uuid::from_u128(2), run: 1, facts: Vec::new(), body }
+}
+
+/// The machine as its host shows it.
+fn seen() -> Seen {
+    Seen {
+        domain: VM.0,
+        name: "web".into(),
+        title: None,
+        identity: Some(Identity { vm: VM, domain: VM.0, installation: InstallationId(Uuid::from_u128(1)) }),
+        power: Power::Off,
+        cpus: 1,
+        memory_mib: 256,
+        disks: Vec::new(),
+        adapters: Vec::new(),
+        guest_agent: false,
+        persistent: true,
+    }
 }
 
 pub fn replies(turned: &Turned) -> Vec<Result<JobId, Refusal>> {
