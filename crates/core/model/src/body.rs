@@ -6,9 +6,11 @@ use utoipa::ToSchema;
 
 use crate::access::{Actor, Role};
 use crate::agent::Roles;
-use crate::ids::{JobId, TokenId};
+use crate::error::Refusal;
+use crate::ids::{JobId, TokenId, VmId};
 use crate::name::Name;
 use crate::object::Kind;
+use crate::request::Request;
 use crate::time::Timestamp;
 use crate::view::UserView;
 
@@ -90,12 +92,41 @@ pub struct ChangeHardware {
     pub memory_mib: Option<u64>,
 }
 
-/// Attach a new disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// Attach a disk: a new one of this size, or one that was detached. Exactly one of the two is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct NewDisk {
-    /// How large, in bytes: a multiple of 512 between 1 MiB and 64 TiB.
-    pub size_bytes: u64,
+    /// How large a new one is, in bytes: a multiple of 512 between 1 MiB and 64 TiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// The number of a detached disk of the machine, which is attached again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detached: Option<u32>,
+}
+
+impl NewDisk {
+    /// A new, empty disk of this size in bytes.
+    pub fn of_size(size_bytes: u64) -> Self {
+        Self { size_bytes: Some(size_bytes), detached: None }
+    }
+
+    /// The detached disk with this number, again.
+    pub fn again(no: u32) -> Self {
+        Self { size_bytes: None, detached: Some(no) }
+    }
+
+    /// What is asked for by it.
+    ///
+    /// # Errors
+    /// `value.invalid` unless exactly one of the two is said.
+    pub fn request(&self, vm: VmId) -> Result<Request, Refusal> {
+        match (self.size_bytes, self.detached) {
+            (Some(size_bytes), None) => Ok(Request::AttachDisk { vm, size_bytes }),
+            (None, Some(disk)) => Ok(Request::ReattachDisk { vm, disk }),
+            _ => Err(Refusal::invalid("disk", "it is either of a size, and new, or one that was detached")
+                .remedy("Say size_bytes, or detached, and not both")),
+        }
+    }
 }
 
 /// Put an ISO image into the DVD drive, or empty it.

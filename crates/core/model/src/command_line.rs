@@ -65,6 +65,10 @@ impl Line<'_> {
                 self.vm("attach-disk", *vm);
                 self.option("--size", Some(size(*size_bytes)));
             }
+            Request::ReattachDisk { vm, disk } => {
+                self.vm("attach-disk", *vm);
+                self.option("--detached", Some(disk.to_string()));
+            }
             Request::DetachDisk { vm, disk, delete } => {
                 self.vm("detach-disk", *vm);
                 self.positional(&disk.to_string());

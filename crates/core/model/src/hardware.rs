@@ -17,7 +17,7 @@ pub const MIB: u64 = 1 << 20;
 pub const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=12 * 1024 * 1024;
 /// How many virtual processors a machine may have: libvirt 9.0's bound for q35 without an interrupt remapper is 255.
 pub const CPUS: std::ops::RangeInclusive<u32> = 1..=255;
-/// How many disks a machine may have: one letter each on the virtio bus.
+/// How many disks a machine may have, those detached counted: one letter each on the virtio bus.
 pub const MOST_DISKS: usize = 24;
 /// The largest disk that may be made, in bytes: 64 TiB, beyond which qcow2's tables no longer fit in memory.
 pub const LARGEST_DISK_BYTES: u64 = 64 << 40;
@@ -57,12 +57,7 @@ impl Hardware {
         Ok(())
     }
 
-    /// The lowest disk number that is free.
-    pub fn free_disk_no(&self) -> Option<u32> {
-        (0..MOST_DISKS as u32).find(|no| self.disks.iter().all(|disk| disk.no != *no))
-    }
-
-    /// What the machine's disks may grow to together, in bytes.
+    /// What the machine's disks may grow to together, in bytes; those of unknown size count as nothing.
     pub fn disk_bytes(&self) -> u64 {
         self.disks.iter().fold(0, |sum, disk| sum.saturating_add(disk.size_bytes))
     }
@@ -127,7 +122,8 @@ pub struct Disk {
     pub file: String,
     /// The file's format.
     pub format: DiskFormat,
-    /// How large the guest sees it, in bytes.
+    /// How large the guest sees it, in bytes; 0 where that is not known, as of a found machine's disk that lies outside
+    /// the folders of its host's agent.
     pub size_bytes: u64,
     /// How it is attached.
     #[serde(default)]

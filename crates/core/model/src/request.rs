@@ -91,7 +91,14 @@ pub enum Request {
         /// How large, in bytes.
         size_bytes: u64,
     },
-    /// Detach a disk, and delete its file if so asked.
+    /// Attach a disk again that was detached and whose file was kept.
+    ReattachDisk {
+        /// Which.
+        vm: VmId,
+        /// The disk's number.
+        disk: u32,
+    },
+    /// Detach a disk, and delete its file if so asked; or delete the file of one that was detached before.
     DetachDisk {
         /// Which.
         vm: VmId,
@@ -418,7 +425,7 @@ impl Request {
             Request::DiscardSavedVm { .. } => JobKind::DiscardSavedVm,
             Request::EditVm { .. } => JobKind::EditVm,
             Request::SetVmHardware { .. } => JobKind::SetVmHardware,
-            Request::AttachDisk { .. } => JobKind::AttachDisk,
+            Request::AttachDisk { .. } | Request::ReattachDisk { .. } => JobKind::AttachDisk,
             Request::DetachDisk { .. } => JobKind::DetachDisk,
             Request::SetVmMedia { .. } => JobKind::SetVmMedia,
             Request::DeleteVm { .. } => JobKind::DeleteVm,

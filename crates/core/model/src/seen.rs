@@ -85,6 +85,9 @@ pub struct SeenDisk {
     pub format: DiskFormat,
     /// How it is attached.
     pub bus: Bus,
+    /// How large the guest sees it, in bytes; none where the agent cannot tell: it looks only into its own folders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
     /// Whether it is a DVD drive.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dvd: bool,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::hardware::Hardware;
+use crate::hardware::{Disk, Hardware, MOST_DISKS};
 use crate::ids::{HostId, InstallationId, TemplateId, UserId, VmId};
 use crate::name::Name;
 use crate::seen::{Observed, Power, Seen};
@@ -70,6 +70,21 @@ pub struct VmSpec {
     pub template: Option<TemplateId>,
     /// What it is made of.
     pub hardware: Hardware,
+    /// Disks that were detached and whose files were kept: they can be attached again, and go with the machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detached: Vec<Disk>,
+}
+
+impl VmSpec {
+    /// The lowest number that neither a disk of the machine nor a detached one has.
+    pub fn free_disk_no(&self) -> Option<u32> {
+        (0..MOST_DISKS as u32).find(|no| self.disks().all(|disk| disk.no != *no))
+    }
+
+    /// Every disk of which the machine has a file: those it has, and those that were detached.
+    pub fn disks(&self) -> impl Iterator<Item = &Disk> {
+        self.hardware.disks.iter().chain(&self.detached)
+    }
 }
 
 /// How Hostler came to a machine.
@@ -124,6 +139,9 @@ pub struct VmEdit {
     /// The hardware, whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
+    /// The detached disks, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detached: Option<Vec<Disk>>,
     /// How Hostler came to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
@@ -147,6 +165,9 @@ impl VmEdit {
         if let Some(hardware) = &self.hardware {
             vm.spec.hardware = hardware.clone();
         }
+        if let Some(detached) = &self.detached {
+            vm.spec.detached.clone_from(detached);
+        }
         if let Some(origin) = self.origin {
             vm.origin = origin;
         }
@@ -162,6 +183,7 @@ impl VmEdit {
             notes: self.notes.as_ref().map(|_| before.spec.notes.clone()),
             tags: self.tags.as_ref().map(|_| before.spec.tags.clone()),
             hardware: self.hardware.as_ref().map(|_| before.spec.hardware.clone()),
+            detached: self.detached.as_ref().map(|_| before.spec.detached.clone()),
             origin: self.origin.map(|_| before.origin),
             presence: self.presence.map(|_| before.presence),
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostler_agent_core::Input;
-use hostler_hypervisor::{Machines, Trouble};
+use hostler_hypervisor::{Disks, Machines, Trouble, with_sizes};
 use tokio::sync::{Mutex as Turns, Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ const MOST_TURNS: usize = 1_024;
 /// Reads machines.
 pub(crate) struct Readings {
     machines: Arc<dyn Machines>,
+    disks: Arc<dyn Disks>,
     events: mpsc::Sender<Event>,
     room: Semaphore,
     /// Machines of which a reading is to begin.
@@ -33,9 +34,14 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    pub(crate) fn new(machines: Arc<dyn Machines>, events: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(
+        machines: Arc<dyn Machines>,
+        disks: Arc<dyn Disks>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         Self {
             machines,
+            disks,
             events,
             room: Semaphore::new(AT_A_TIME),
             wanted: Mutex::default(),
@@ -78,8 +84,9 @@ impl Readings {
     }
 
     async fn read(&self, domain: Uuid) -> Result<(), Trouble> {
-        let machines = Arc::clone(&self.machines);
-        let read = spawn_blocking(move || machines.read(domain)).await;
+        let (machines, disks) = (Arc::clone(&self.machines), Arc::clone(&self.disks));
+        let read =
+            spawn_blocking(move || Ok(machines.read(domain)?.map(|seen| with_sizes(&*disks, seen)))).await;
         let seen = read.unwrap_or_else(|_| Err(Trouble::Interrupted("the reading broke down".into())))?;
         // Nobody listens when the agent is ending.
         let _ = self.events.send(Event::Input(Input::Observed { domain, seen: seen.map(Box::new) })).await;

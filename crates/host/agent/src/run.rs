@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hostler_agent_core::{Core, Identity, Input, Output};
-use hostler_hypervisor::{Disks, Machines};
+use hostler_hypervisor::{Disks, Machines, Trouble, with_sizes};
 use hostler_libvirt::Changed;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query};
+use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -89,8 +90,12 @@ impl Shared {
     }
 
     async fn list(&self) {
-        let machines = Arc::clone(&self.machines);
-        let listed = spawn_blocking(move || machines.list()).await;
+        let (machines, disks) = (Arc::clone(&self.machines), Arc::clone(&self.disks));
+        let listed = spawn_blocking(move || {
+            let all = machines.list()?;
+            Ok(all.into_iter().map(|seen| with_sizes(&*disks, seen)).collect())
+        });
+        let listed: Result<Result<Vec<Seen>, Trouble>, _> = listed.await;
         let (answers, input) = match listed {
             Ok(Ok(all)) => (true, Input::Listed(all)),
             Ok(Err(why)) => {
@@ -145,7 +150,7 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
     })?;
     let Hands { machines, disks, host, mut changes } = hands;
     let shared = Arc::new(Shared {
-        readings: Readings::new(Arc::clone(&machines), events.clone()),
+        readings: Readings::new(Arc::clone(&machines), Arc::clone(&disks), events.clone()),
         machines,
         disks,
         host,

@@ -142,6 +142,16 @@ pub trait Disks: Send + Sync {
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble>;
 }
 
+/// A machine with the sizes of those of its disks that lie in this computer's folders. Of others the size is not known:
+/// nobody is led to open files by what a definition says.
+pub fn with_sizes(disks: &dyn Disks, mut seen: Seen) -> Seen {
+    for disk in seen.disks.iter_mut().filter(|disk| !disk.dvd) {
+        let there = disk.file.as_deref().and_then(|file| disks.look(file).ok().flatten());
+        disk.size_bytes = there.map(|there| there.size_bytes).filter(|bytes| *bytes > 0);
+    }
+    seen
+}
+
 /// A disk to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDisk<'a> {

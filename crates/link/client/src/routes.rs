@@ -161,12 +161,12 @@ impl Client {
         self.change(Method::PATCH, &["vms", vm, "hardware"], how, &NOTHING, Some(body)).await
     }
 
-    /// Attaches a new disk.
+    /// Attaches a new disk, or again one that was detached.
     pub async fn attach_disk(&self, vm: &str, body: &NewDisk, how: &How) -> Answer<Changed> {
         self.change(Method::POST, &["vms", vm, "disks"], how, &NOTHING, Some(body)).await
     }
 
-    /// Detaches a disk, and deletes its file where asked.
+    /// Detaches a disk, and deletes its file where asked; also of one that was detached before.
     pub async fn detach_disk(&self, vm: &str, disk: u32, delete: bool, how: &How) -> Answer<Changed> {
         self.delete(&["vms", vm, "disks", &disk.to_string()], how, &[("delete", delete)]).await
     }

@@ -78,9 +78,26 @@ impl World {
                 Request::SetVmHardware { vm: self.some_vm(off)?, cpus, memory_mib: Some(256) }
             }
             JobKind::AttachDisk => {
-                Request::AttachDisk { vm: self.some_vm(|vm| on(vm) || off(vm))?, size_bytes: GIB }
+                // One that was detached is attached again, where there is one.
+                let detached = self.some_vm(|vm| (on(vm) || off(vm)) && !vm.spec.detached.is_empty());
+                match detached.filter(|_| self.dice.chance(600)) {
+                    Some(vm) => {
+                        let known = self.drive.as_ref()?.engine().inventory().vm(vm)?;
+                        Request::ReattachDisk { vm, disk: known.spec.detached.first()?.no }
+                    }
+                    None => {
+                        let vm = self.some_vm(|vm| on(vm) || off(vm))?;
+                        Request::AttachDisk { vm, size_bytes: GIB }
+                    }
+                }
             }
             JobKind::DetachDisk => {
+                let detached = self.some_vm(|vm| (on(vm) || off(vm)) && !vm.spec.detached.is_empty());
+                if let Some(vm) = detached.filter(|_| self.dice.chance(300)) {
+                    let known = self.drive.as_ref()?.engine().inventory().vm(vm)?;
+                    let disk = known.spec.detached.first()?.no;
+                    return Some(Request::DetachDisk { vm, disk, delete: true });
+                }
                 let vm = self.some_vm(|vm| (on(vm) || off(vm)) && vm.spec.hardware.disks.len() > 1)?;
                 let found = self.drive.as_ref()?.engine().inventory().vm(vm)?.spec.hardware.disks.last()?.no;
                 let delete = self.dice.chance(500);

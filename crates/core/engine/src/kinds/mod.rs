@@ -36,7 +36,8 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
             vm_hardware::admit_hardware(view, *vm, *cpus, *memory_mib)
         }
         Request::AttachDisk { vm, size_bytes } => vm_hardware::admit_attach(view, *vm, *size_bytes),
-        Request::DetachDisk { vm, disk, .. } => vm_hardware::admit_detach(view, *vm, *disk),
+        Request::ReattachDisk { vm, disk } => vm_hardware::admit_reattach(view, *vm, *disk),
+        Request::DetachDisk { vm, disk, delete } => vm_hardware::admit_detach(view, *vm, *disk, *delete),
         Request::SetVmMedia { vm, item } => vm_hardware::admit_media(view, *vm, *item),
         Request::DeleteVm { vm, disks } => vm_delete::admit(view, *vm, *disks),
         Request::AdoptVm { vm } => vm_hardware::admit_adopt(view, *vm),
@@ -82,6 +83,7 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::SetVmHardware { vm, cpus, memory_mib } => vm_hardware::hardware(*vm, *cpus, *memory_mib, p),
         Request::AttachDisk { vm, size_bytes } => vm_hardware::attach(*vm, *size_bytes, p),
         Request::DetachDisk { vm, disk, delete } => vm_hardware::detach(*vm, *disk, *delete, p),
+        Request::ReattachDisk { vm, disk } => vm_hardware::reattach(*vm, *disk, p),
         Request::SetVmMedia { vm, item } => vm_hardware::media(*vm, *item, p),
         Request::DeleteVm { vm, disks } => vm_delete::plan(*vm, *disks, p),
         Request::AdoptVm { vm } => vm_hardware::adopt(*vm, p),

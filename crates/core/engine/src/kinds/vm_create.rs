@@ -118,6 +118,7 @@ pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
             owner: None,
             template: source.template,
             hardware: hardware.clone(),
+            detached: Vec::new(),
         },
         domain: vm.0,
         host: Some(to.agent.into()),

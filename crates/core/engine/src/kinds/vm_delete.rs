@@ -63,7 +63,7 @@ fn remains(view: View<'_>, id: VmId, disks: bool) -> Result<Remains, Refusal> {
     let vm = super::vm(view, id)?;
     let host = vm.host.and_then(|host| view.inv.hosts.get(&host)).filter(|host| host.dead_since.is_none());
     let files = match host {
-        Some(_) if disks => vm.spec.hardware.disks.iter().map(|disk| disk.file.clone()).collect(),
+        Some(_) if disks => vm.spec.disks().map(|disk| disk.file.clone()).collect(),
         _ => Vec::new(),
     };
     Ok(Remains {

@@ -1,15 +1,16 @@
 //! Properties and hardware of a machine that exists: name, notes, tags, processors, memory, disks, DVD; and taking a
 //! found machine over.
 
-use hostler_model::action::{self, VmAction};
+use hostler_model::action::VmAction;
 use hostler_model::command::{Command, DiskContent};
 use hostler_model::hardware::{self, Bus, Disk, DiskFormat, Hardware, Media};
 use hostler_model::job::{Lock, Record};
 use hostler_model::library::ItemKind;
 use hostler_model::request::EditVm;
 use hostler_model::seen::Identity;
-use hostler_model::vm::{Origin, Presence, VmEdit};
-use hostler_model::{Code, ItemId, Key, Kind, Ms, Refusal, VmId, status};
+use hostler_model::vm::{Origin, Presence, Vm, VmEdit};
+use hostler_model::{Code, ItemId, Key, Kind, Ms, Refusal, VmId};
+use serde::{Deserialize, Serialize};
 
 use super::vm_power::{locate, managed};
 use crate::plan::{Planned, Planner, View};
@@ -82,10 +83,15 @@ pub(super) fn admit_attach(view: View<'_>, id: VmId, size_bytes: u64) -> Result<
     hardware::check_disk_size(size_bytes)?;
     super::allowed(view, id, VmAction::AttachDisk)?;
     let vm = super::vm(view, id)?;
-    match vm.spec.hardware.free_disk_no() {
+    match vm.spec.free_disk_no() {
         Some(_) => Ok(()),
-        None => Err(Refusal::invalid(vm.label(), format!("it has {} disks already", hardware::MOST_DISKS))),
+        None => Err(no_room(vm)),
     }
+}
+
+fn no_room(vm: &Vm) -> Refusal {
+    let cause = format!("it has {} disks already, those detached counted", hardware::MOST_DISKS);
+    Refusal::invalid(vm.label(), cause).remedy("Delete a disk that is not needed")
 }
 
 pub(super) fn attach(vm: VmId, size_bytes: u64, p: &mut Planner<'_>) -> Planned {
@@ -96,10 +102,10 @@ pub(super) fn attach(vm: VmId, size_bytes: u64, p: &mut Planner<'_>) -> Planned 
             let target = Disk { no, ..blank(no, String::new(), size_bytes) }.target();
             it.seen().is_some_and(|seen| seen.disks.iter().any(|disk| disk.target == target))
         };
-        let used = |no: u32| it.spec.hardware.disks.iter().any(|disk| disk.no == no);
+        let used = |no: u32| it.spec.disks().any(|disk| disk.no == no);
         let no = (0..hardware::MOST_DISKS as u32)
             .find(|no| !used(*no) && !taken(*no))
-            .ok_or_else(|| Refusal::invalid(it.label(), "it has no room for another disk"))?;
+            .ok_or_else(|| no_room(it))?;
         let host = super::host(view, at.agent.into())?;
         // The id keeps the file apart from one of the same number that was detached and kept.
         let tail = ids.draw().simple().to_string();
@@ -133,29 +139,107 @@ fn blank(no: u32, file: String, size_bytes: u64) -> Disk {
     Disk { no, file, format: DiskFormat::Qcow2, size_bytes, bus: Bus::Virtio, base: None, seed: false }
 }
 
-/// A machine's disk by its number.
-fn disk_of(view: View<'_>, vm: VmId, no: u32) -> Result<Disk, Refusal> {
-    let it = super::vm(view, vm)?;
-    it.spec.hardware.disks.iter().find(|disk| disk.no == no).cloned().ok_or_else(|| {
-        let known: Vec<String> = it.spec.hardware.disks.iter().map(|disk| disk.no.to_string()).collect();
-        Refusal::not_found(format!("disk {no} of {}", it.label()))
-            .remedy(format!("Its disks have the numbers {}", known.join(", ")))
-    })
+pub(super) fn admit_reattach(view: View<'_>, id: VmId, no: u32) -> Result<(), Refusal> {
+    super::allowed(view, id, VmAction::AttachDisk)?;
+    detached_of(view, id, no).map(|_| ())
 }
 
-pub(super) fn admit_detach(view: View<'_>, id: VmId, no: u32) -> Result<(), Refusal> {
+/// The detached disk with this number, of a machine that does not have a disk with it.
+fn detached_of(view: View<'_>, id: VmId, no: u32) -> Result<Disk, Refusal> {
+    match disk_of(view, id, no)? {
+        (disk, false) => Ok(disk),
+        (_, true) => {
+            Err(Refusal::new(Code::ObjectInUse, disk_words(view, id, no)?, "it is attached already"))
+        }
+    }
+}
+
+pub(super) fn reattach(vm: VmId, no: u32, p: &mut Planner<'_>) -> Planned {
+    let at = managed(vm, p)?;
+    let disk: Disk = p.choose("disk", |view, _| detached_of(view, vm, no))?;
+    let kept: Kept = p.choose("kept", |view, _| Ok(Kept::of(view, vm)?.with(&disk, true)))?;
+    let (domain, target, file) = (at.domain, disk.target(), disk.file.clone());
+    let detach = Command::DetachDisk { domain, target, file, limit_ms: DETACH_LIMIT_MS };
+    p.step("attach-disk", at.agent, Command::AttachDisk { domain, disk: Box::new(disk) }).undo(detach);
+    p.point_of_no_return();
+    p.record("record", vec![kept.record(vm)]);
+    Ok(())
+}
+
+/// The disks of a machine, those attached and those detached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Kept {
+    hardware: Hardware,
+    detached: Vec<Disk>,
+}
+
+impl Kept {
+    fn of(view: View<'_>, vm: VmId) -> Result<Self, Refusal> {
+        let spec = &super::vm(view, vm)?.spec;
+        Ok(Self { hardware: spec.hardware.clone(), detached: spec.detached.clone() })
+    }
+
+    /// The same with this disk attached, or detached.
+    fn with(mut self, disk: &Disk, attached: bool) -> Self {
+        self = self.without(disk);
+        let disks = if attached { &mut self.hardware.disks } else { &mut self.detached };
+        disks.push(disk.clone());
+        disks.sort_by_key(|disk| disk.no);
+        self
+    }
+
+    fn without(mut self, disk: &Disk) -> Self {
+        self.hardware.disks.retain(|other| other.no != disk.no);
+        self.detached.retain(|other| other.no != disk.no);
+        self
+    }
+
+    fn record(self, vm: VmId) -> Record {
+        let (hardware, detached) = (Some(self.hardware), Some(self.detached));
+        Record::Vm { vm, edit: Box::new(VmEdit { hardware, detached, ..VmEdit::default() }) }
+    }
+}
+
+/// A machine's disk by its number, and whether it is attached.
+fn disk_of(view: View<'_>, vm: VmId, no: u32) -> Result<(Disk, bool), Refusal> {
+    let spec = &super::vm(view, vm)?.spec;
+    let with_no = |disks: &[Disk]| disks.iter().find(|disk| disk.no == no).cloned();
+    let attached = with_no(&spec.hardware.disks).map(|disk| (disk, true));
+    attached.or_else(|| with_no(&spec.detached).map(|disk| (disk, false))).map_or_else(
+        || {
+            let known: Vec<String> = spec.disks().map(|disk| disk.no.to_string()).collect();
+            Err(Refusal::not_found(disk_words(view, vm, no)?)
+                .remedy(format!("Its disks have the numbers {}", known.join(", "))))
+        },
+        Ok,
+    )
+}
+
+fn disk_words(view: View<'_>, vm: VmId, no: u32) -> Result<String, Refusal> {
+    Ok(format!("disk {no} of {}", super::vm(view, vm)?.label()))
+}
+
+pub(super) fn admit_detach(view: View<'_>, id: VmId, no: u32, delete: bool) -> Result<(), Refusal> {
     super::allowed(view, id, VmAction::DetachDisk)?;
-    disk_of(view, id, no).map(|_| ())
+    let (_, attached) = disk_of(view, id, no)?;
+    if attached || delete {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::ObjectInUse, disk_words(view, id, no)?, "it is detached already")
+        .remedy("Delete its file (--delete), or attach it again (hostler vm attach-disk VM --detached DISK)"))
 }
 
 pub(super) fn detach(vm: VmId, no: u32, delete: bool, p: &mut Planner<'_>) -> Planned {
     let at = managed(vm, p)?;
-    let disk: Disk = p.choose("disk", |view, _| disk_of(view, vm, no))?;
-    let wanted: Hardware = p.choose("hardware", |view, _| {
-        let mut hardware = super::vm(view, vm)?.spec.hardware.clone();
-        hardware.disks.retain(|disk| disk.no != no);
-        Ok(hardware)
-    })?;
+    let (disk, attached): (Disk, bool) = p.choose("disk", |view, _| disk_of(view, vm, no))?;
+    let kept: Kept = p.choose("kept", |view, _| Ok(Kept::of(view, vm)?.with(&disk, false)))?;
+    let gone = kept.clone().without(&disk);
+    if !attached {
+        p.step("delete-disk", at.agent, Command::DeleteDisk { file: disk.file, owner: vm });
+        p.point_of_no_return();
+        p.record("forget-disk", vec![gone.record(vm)]);
+        return Ok(());
+    }
     let command = Command::DetachDisk {
         domain: at.domain,
         target: disk.target(),
@@ -164,9 +248,14 @@ pub(super) fn detach(vm: VmId, no: u32, delete: bool, p: &mut Planner<'_>) -> Pl
     };
     p.step("detach-disk", at.agent, command).limit(DETACH_LIMIT_MS + 60_000);
     p.point_of_no_return();
-    record_hardware(vm, wanted, p);
+    // Its file is named by the record until it is gone.
+    p.record("record", vec![kept.record(vm)]);
     if delete {
         p.step("delete-disk", at.agent, Command::DeleteDisk { file: disk.file, owner: vm });
+        if p.answer("delete-disk").is_none() {
+            return p.later(&["forget-disk"]);
+        }
+        p.record("forget-disk", vec![gone.record(vm)]);
     }
     Ok(())
 }
@@ -228,11 +317,11 @@ pub(super) fn media(vm: VmId, item: Option<ItemId>, p: &mut Planner<'_>) -> Plan
 
 pub(super) fn admit_adopt(view: View<'_>, id: VmId) -> Result<(), Refusal> {
     let vm = super::vm(view, id)?;
-    if vm.origin != Origin::Found {
-        return Err(Refusal::new(Code::VmStateForbids, vm.label(), "it is managed already"));
+    if vm.origin != Origin::Found && !matches!(vm.presence, Presence::Elsewhere { .. }) {
+        return Err(Refusal::new(Code::VmStateForbids, vm.label(), "it is managed already")
+            .remedy("Nothing is left to do: every action on it is open as it is"));
     }
-    let answers = vm.host.is_some_and(|host| view.answers(host.into()));
-    action::check(VmAction::Adopt, status::of(vm, None, answers), &vm.label())
+    super::allowed(view, id, VmAction::Adopt)
 }
 
 pub(super) fn adopt(vm: VmId, p: &mut Planner<'_>) -> Planned {

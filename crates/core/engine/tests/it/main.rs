@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_types)]
 
 mod asks;
+mod disks;
 mod jobs;
 mod owed;
 mod reports;

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostler_agent::AgentDisks;
 use hostler_hypervisor::simulated::SimulatedHost;
-use hostler_hypervisor::{DiskFile, Disks, NewDisk, NoWatch, Performing, Trouble, Turn, Watch, World};
+use hostler_hypervisor::{DiskFile, Disks, NewDisk, NoWatch, Performing, Trouble, Turn, Watch, World, with_sizes};
 use hostler_model::command::{Answer, Command as Deed, DiskContent, Mark, Outcome};
-use hostler_model::hardware::{DiskFormat, MIB};
+use hostler_model::hardware::{Bus, DiskFormat, MIB};
 use hostler_model::library::ItemKind;
+use hostler_model::seen::{Power, Seen, SeenDisk};
 use hostler_model::{Code, JobId, VmId};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -344,4 +345,40 @@ fn disks_of_one_machine_are_made_and_swept_at_the_same_time_without_losing_their
         assert!(swept.iter().all(Result::is_ok), "{swept:?}");
         here.disks.delete(&here.file("disk-0.qcow2")).unwrap();
     }
+}
+
+#[test]
+fn how_large_a_machines_disks_are_is_said_of_those_in_our_folders_only() {
+    let folders = Folders::new();
+    folders.make("disk-0.qcow2", DiskFormat::Qcow2, 5 * MIB, &DiskContent::Blank).unwrap();
+    folders.make("seed.raw", DiskFormat::Raw, MIB, &DiskContent::Blank).unwrap();
+    folders.library("elsewhere.qcow2", "7M");
+    let damaged = folders.file("damaged.qcow2");
+    fs::write(&damaged, "no image").unwrap();
+    let elsewhere = format!("{}/elsewhere.qcow2", folders.share());
+    let files =
+        [folders.file("disk-0.qcow2"), folders.file("seed.raw"), folders.file("gone.qcow2"), damaged, elsewhere];
+    let disks = files.into_iter().zip('a'..).map(|(file, letter)| SeenDisk {
+        target: format!("vd{letter}"),
+        file: Some(file),
+        format: DiskFormat::Qcow2,
+        bus: Bus::Virtio,
+        size_bytes: None,
+        dvd: false,
+    });
+    let seen = Seen {
+        domain: OWNER.0,
+        name: "found".into(),
+        title: None,
+        identity: None,
+        power: Power::Off,
+        cpus: 1,
+        memory_mib: 64,
+        disks: disks.collect(),
+        adapters: Vec::new(),
+        guest_agent: false,
+        persistent: true,
+    };
+    let sizes: Vec<_> = with_sizes(&folders.disks, seen).disks.iter().map(|disk| disk.size_bytes).collect();
+    assert_eq!(sizes, [Some(5 * MIB), Some(MIB), None, None, None]);
 }

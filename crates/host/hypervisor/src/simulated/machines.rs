@@ -252,6 +252,7 @@ pub(super) fn as_seen(definition: &Definition) -> Seen {
         file: hardware.dvd.as_ref().map(|media| media.file.clone()),
         format: DiskFormat::Raw,
         bus: Bus::Sata,
+        size_bytes: None,
         dvd: true,
     });
     disks.sort_by(|a, b| a.target.cmp(&b.target));
@@ -280,6 +281,7 @@ pub(super) fn disk_as_seen(disk: &Disk) -> SeenDisk {
         file: Some(disk.file.clone()),
         format: disk.format,
         bus: disk.bus,
+        size_bytes: None,
         dvd: false,
     }
 }

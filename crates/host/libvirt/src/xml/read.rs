@@ -169,6 +169,8 @@ impl DiskXml {
                 // IDE, USB and others: like SATA every guest knows them and a running machine keeps them.
                 _ => Bus::Sata,
             },
+            // Not in the XML; who may look at files says it.
+            size_bytes: None,
             dvd,
         })
     }

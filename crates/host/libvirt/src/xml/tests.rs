@@ -89,6 +89,7 @@ fn what_is_written_is_read_again() {
         file: Some("/vms/1/disk-1".into()),
         format: DiskFormat::Vhdx,
         bus: Bus::Scsi,
+        size_bytes: None,
         dvd: false,
     };
     assert_eq!(view.disks[0], sdb);

@@ -39,6 +39,7 @@ fn a_machine_is_read_as_it_was_defined_and_gone_after_its_removal() {
         file: Some(disks[no].file.clone()),
         format: DiskFormat::Qcow2,
         bus: disks[no].bus,
+        size_bytes: None,
         dvd: false,
     };
     let dvd = SeenDisk {
@@ -46,6 +47,7 @@ fn a_machine_is_read_as_it_was_defined_and_gone_after_its_removal() {
         file: Some(iso),
         format: DiskFormat::Raw,
         bus: Bus::Sata,
+        size_bytes: None,
         dvd: true,
     };
     assert_eq!(seen.disks, [disk(1), disk(2), dvd, disk(0)], "ordered by target");

@@ -56,9 +56,10 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
             let body = ChangeHardware { cpus, memory_mib: memory };
             change(here, &client, &how, client.set_vm_hardware(&vm, &body, &how.how()).await).await
         }
-        Commands::AttachDisk { vm, size, change: how } => {
+        Commands::AttachDisk { vm, size, detached, change: how } => {
             let client = here.client()?;
-            let asked = client.attach_disk(&vm, &NewDisk { size_bytes: size }, &how.how()).await;
+            let body = NewDisk { size_bytes: size, detached };
+            let asked = client.attach_disk(&vm, &body, &how.how()).await;
             change(here, &client, &how, asked).await
         }
         Commands::DetachDisk { vm, disk, delete, change: how } => {

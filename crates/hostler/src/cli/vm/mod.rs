@@ -126,19 +126,24 @@ Fields to filter and sort by: name, status, host, owner, template, tags, notes, 
         #[command(flatten)]
         change: Change,
     },
-    /// Attach a new, empty disk to a machine, running or off
-    #[command(after_help = "Examples:\n  hostler vm attach-disk web-1 --size 20GiB")]
+    /// Attach a new, empty disk to a machine, running or off, or again one that was detached
+    #[command(
+        after_help = "Examples:\n  hostler vm attach-disk web-1 --size 20GiB\n  hostler vm attach-disk web-1 --detached 1"
+    )]
     AttachDisk {
         /// Which
         vm: String,
-        /// How large
-        #[arg(long, value_name = "SIZE", value_parser = values::size)]
-        size: u64,
+        /// How large a new one is
+        #[arg(long, value_name = "SIZE", value_parser = values::size, required_unless_present = "detached")]
+        size: Option<u64>,
+        /// The number of a detached disk, as `hostler vm show` says it: attached again, with what is on it
+        #[arg(long, value_name = "DISK", conflicts_with = "size")]
+        detached: Option<u32>,
         /// How it is done.
         #[command(flatten)]
         change: Change,
     },
-    /// Detach a disk from a machine, running or off
+    /// Detach a disk from a machine, running or off, and keep its file unless told to delete it
     #[command(
         after_help = "Examples:\n  hostler vm detach-disk web-1 1\n  hostler vm detach-disk web-1 1 --delete"
     )]
@@ -148,7 +153,7 @@ Fields to filter and sort by: name, status, host, owner, template, tags, notes, 
         /// The disk's number, as `hostler vm show` says it
         #[arg(value_name = "DISK")]
         disk: u32,
-        /// Delete its file, too
+        /// Delete its file, too; also of a disk that was detached before
         #[arg(long)]
         delete: bool,
         /// How it is done.

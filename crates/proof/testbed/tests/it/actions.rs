@@ -67,12 +67,24 @@ fn a_machine_without_a_guest_does_what_it_is_told() {
         "{info}"
     );
 
-    site.change(c.attach_disk("shop", &NewDisk { size_bytes: 32 << 20 }, &how())).unwrap();
+    site.change(c.attach_disk("shop", &NewDisk::of_size(32 << 20), &how())).unwrap();
     assert_eq!(site.vm("shop").unwrap().vm.spec.hardware.disks.len(), 2);
     agree(&site);
     site.change(c.detach_disk("shop", 1, true, &how())).unwrap();
     assert_eq!(site.vm("shop").unwrap().vm.spec.hardware.disks.len(), 1);
     agree(&site);
+
+    // Detached and kept, a disk is the machine's still: attached again, and gone with the machine.
+    site.change(c.attach_disk("shop", &NewDisk::of_size(32 << 20), &how())).unwrap();
+    let file = site.vm("shop").unwrap().vm.spec.hardware.disks[1].file.clone();
+    site.change(c.detach_disk("shop", 1, false, &how())).unwrap();
+    agree(&site);
+    let shop = site.vm("shop").unwrap().vm;
+    assert_eq!((shop.spec.hardware.disks.len(), shop.spec.detached[0].file.as_str()), (1, file.as_str()));
+    site.change(c.attach_disk("shop", &NewDisk::again(1), &how())).unwrap();
+    agree(&site);
+    assert_eq!(site.vm("shop").unwrap().vm.spec.hardware.disks[1].file, file);
+    site.change(c.detach_disk("shop", 1, false, &how())).unwrap();
 
     site.change(c.delete_vm("shop", true, &how())).unwrap();
     assert!(site.vms().unwrap().is_empty());
@@ -104,7 +116,7 @@ fn a_guest_shuts_down_by_agent_and_by_button_lets_go_of_disks_and_finds_a_dvd() 
 
     let disks = "ls /sys/block | grep -c ^vd";
     assert_eq!(guest_runs(&site, "web", disks), "2");
-    site.change(c.attach_disk("web", &NewDisk { size_bytes: 32 << 20 }, &how())).unwrap();
+    site.change(c.attach_disk("web", &NewDisk::of_size(32 << 20), &how())).unwrap();
     let three = "n=0; while [ $n -lt 20 ] && [ ! -e /sys/block/vdc ]; do n=$((n+1)); sleep 1; done; ls /sys/block | grep -c ^vd";
     assert_eq!(guest_runs(&site, "web", three), "3");
     let no = site.vm("web").unwrap().vm.spec.hardware.disks.last().unwrap().no;

@@ -47,7 +47,7 @@ fn a_machine_that_fills_its_storage_is_shown_paused_and_goes_on_when_there_is_sp
     let made = site.run(site.client().create_vm(&web, &How::default())).unwrap();
     site.done(taken(made).unwrap().job).unwrap();
     read_token(&site, "web");
-    let disk = hostler_model::body::NewDisk { size_bytes: 64 << 20 };
+    let disk = hostler_model::body::NewDisk::of_size(64 << 20);
     site.change(site.client().attach_disk("web", &disk, &How::default())).unwrap();
     guest_runs(
         &site,

@@ -64,7 +64,7 @@ fn difference(site: &Site) -> Result<Option<String>> {
             other => return Ok(Some(format!("{} is {}", view.vm.spec.name, other.word()))),
         };
         listed.insert(view.vm.domain.to_string(), on);
-        files.extend(view.vm.spec.hardware.disks.iter().map(|disk| disk.file.clone()));
+        files.extend(view.vm.spec.disks().map(|disk| disk.file.clone()));
     }
     let defined = libvirt(host)?;
     if listed != defined {

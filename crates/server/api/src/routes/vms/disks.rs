@@ -20,7 +20,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Right::Change, routes!(attach_disk)).add(Right::Change, routes!(detach_disk))
 }
 
-/// Attach a new disk.
+/// Attach a new disk, or again one that was detached.
 #[utoipa::path(post, path = "/vms/{vm}/disks", params(ChangeQuery), request_body = NewDisk, responses(Changed))]
 async fn attach_disk(
     State(app): State<App>,
@@ -28,9 +28,9 @@ async fn attach_disk(
     asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
-    let NewDisk { size_bytes } = body.typed()?;
+    let disk: NewDisk = body.typed()?;
     let vm = meant(&app, &vm)?;
-    change(&app, asking, Request::AttachDisk { vm, size_bytes }).await
+    change(&app, asking, disk.request(vm)?).await
 }
 
 /// How a disk is detached.
@@ -42,7 +42,7 @@ struct DetachQuery {
     delete: bool,
 }
 
-/// Detach a disk, and delete its file if so asked.
+/// Detach a disk, and delete its file if so asked; or delete the file of one that was detached before.
 #[utoipa::path(delete, path = "/vms/{vm}/disks/{no}", params(ChangeQuery, DetachQuery), responses(Changed))]
 async fn detach_disk(
     State(app): State<App>,
