@@ -100,13 +100,18 @@ impl Engine {
             .remedy(format!("Wait for job {holder}, ask with --wait to queue behind it, or cancel it"))
     }
 
+    /// Why an ended job cannot be stopped any more; or that there never was one.
+    fn not_open(&self, id: JobId) -> Refusal {
+        if id.0 == 0 || id.0 >= self.next_job {
+            return Refusal::not_found(format!("job {id}"));
+        }
+        Refusal::new(Code::JobEnded, format!("job {id}"), "it has ended already")
+            .remedy(format!("See how it ended: hostler job show {id}"))
+    }
+
     pub(crate) fn cancel(&mut self, ask: AskId, id: JobId, actor: Actor, turn: &mut Turn<'_>) {
         let answer = match self.table.get(id) {
-            None => Err(Refusal::new(
-                Code::JobEnded,
-                format!("job {id}"),
-                "it has ended, or there is no such job",
-            )),
+            None => Err(self.not_open(id)),
             Some(job) if job.past_point => Err(Refusal::new(
                 Code::JobPastNoReturn,
                 job.label(),
@@ -124,11 +129,7 @@ impl Engine {
 
     pub(crate) fn abandon(&mut self, ask: AskId, id: JobId, actor: Actor, turn: &mut Turn<'_>) {
         let answer = match self.table.get(id) {
-            None => Err(Refusal::new(
-                Code::JobEnded,
-                format!("job {id}"),
-                "it has ended, or there is no such job",
-            )),
+            None => Err(self.not_open(id)),
             Some(job) => {
                 let mut job = (**job).clone();
                 if job.abandoned.is_none() {

@@ -22,6 +22,7 @@ mod session;
 mod stages;
 mod table;
 mod undo;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -110,13 +110,15 @@ pub fn check(action: VmAction, status: VmStatus, object: &str) -> Result<(), Ref
     if action.allowed_in().contains(&status) {
         return Ok(());
     }
-    if status == VmStatus::HostNotResponding {
-        return Err(Refusal::new(
-            Code::HostNotResponding,
-            object,
-            format!("it cannot be {} while its host does not answer", action.done_to()),
-        )
-        .remedy("Bring the host back, or declare it dead if it will never return"));
+    let silent = match status {
+        VmStatus::HostNotResponding => Some("its host does not answer"),
+        VmStatus::HypervisorNotResponding => Some("the hypervisor on its host does not answer"),
+        _ => None,
+    };
+    let remedy = remedy_in(status).unwrap_or(action.remedy());
+    if let Some(silent) = silent {
+        let cause = format!("it cannot be {} while {silent}", action.done_to());
+        return Err(Refusal::new(Code::HostNotResponding, object, cause).remedy(remedy));
     }
     let allowed: Vec<&str> = action.allowed_in().iter().map(|s| s.words()).collect();
     Err(Refusal::new(
@@ -129,7 +131,46 @@ pub fn check(action: VmAction, status: VmStatus, object: &str) -> Result<(), Ref
             allowed.join(", ")
         ),
     )
-    .remedy(action.remedy()))
+    .remedy(remedy))
+}
+
+/// What to do about a status in which next to nothing is allowed, whatever was to be done; none where that depends on
+/// what was to be done.
+pub fn remedy_in(status: VmStatus) -> Option<&'static str> {
+    Some(match status {
+        VmStatus::Missing => {
+            "Bring it back on its host and refresh the host, restore it from a backup, or delete it"
+        }
+        VmStatus::Conflict => "Remove it from one of the two hosts, then refresh that host",
+        VmStatus::Elsewhere => "Adopt it first, if this installation is to manage it",
+        VmStatus::CreationFailed => "Delete it and create it anew",
+        VmStatus::Unknown => "Look at it on its host, then refresh it",
+        VmStatus::PausedBusy => "Wait for the end of what is under way on its host",
+        VmStatus::HostNotResponding => "Bring the host back, or declare it dead if it will never return",
+        VmStatus::HypervisorNotResponding => {
+            "Start libvirtd on its host; running machines are not touched by that"
+        }
+        VmStatus::Creating
+        | VmStatus::Starting
+        | VmStatus::Restoring
+        | VmStatus::TurningOff
+        | VmStatus::Pausing
+        | VmStatus::Resuming
+        | VmStatus::Resetting
+        | VmStatus::Saving
+        | VmStatus::Discarding
+        | VmStatus::Changing
+        | VmStatus::Deleting => "Wait for the end of the job that is at work on it",
+        VmStatus::Running
+        | VmStatus::Paused
+        | VmStatus::PausedStorageFull
+        | VmStatus::PausedStorageFailing
+        | VmStatus::ShuttingDown
+        | VmStatus::Off
+        | VmStatus::Saved
+        | VmStatus::Crashed
+        | VmStatus::Suspended => return None,
+    })
 }
 
 #[cfg(test)]
@@ -154,8 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn the_remedy_fits_the_status_in_which_the_machine_is() {
+        let start = |status| check(VmAction::Start, status, "vm web-1").unwrap_err().remedy;
+        assert!(start(VmStatus::Paused).contains("resume it"));
+        let missing = start(VmStatus::Missing);
+        assert!(missing.contains("refresh the host") && missing.contains("delete it"), "{missing}");
+        assert!(start(VmStatus::Elsewhere).contains("Adopt it"));
+        assert!(start(VmStatus::HypervisorNotResponding).contains("libvirtd"));
+    }
+
+    #[test]
     fn no_action_but_looking_is_allowed_on_what_is_not_certain() {
-        for status in [VmStatus::Conflict, VmStatus::HostNotResponding, VmStatus::Unknown] {
+        for status in [
+            VmStatus::Conflict,
+            VmStatus::HostNotResponding,
+            VmStatus::HypervisorNotResponding,
+            VmStatus::Unknown,
+        ] {
             for action in VmAction::ALL {
                 if *action != VmAction::Refresh {
                     assert!(check(*action, status, "vm x").is_err(), "{action:?} in {status:?}");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::access::Actor;
-use crate::error::Refusal;
+use crate::error::{Code, Refusal};
 use crate::ids::JobId;
 use crate::object::Key;
 use crate::request::Request;
@@ -124,6 +124,34 @@ impl Job {
     /// How people call it in messages.
     pub fn label(&self) -> String {
         format!("job {}", self.id)
+    }
+
+    /// Why it can be stopped no more, once it has ended and owes nothing.
+    pub fn has_ended(&self) -> Option<Refusal> {
+        if self.is_open() {
+            return None;
+        }
+        let at = self.ended.map(|at| format!(" at {at}")).unwrap_or_default();
+        let cause = format!("it has ended{at} already: {}", self.state.words().to_lowercase());
+        let remedy = format!("See what it did: hostler job show {}", self.id);
+        Some(Refusal::new(Code::JobEnded, self.label(), cause).remedy(remedy))
+    }
+
+    /// A refusal to do its request again, with what it was about called as it was then: it may be gone.
+    #[must_use]
+    pub fn in_its_words(&self, refusal: Refusal) -> Refusal {
+        let Some(key) = self.about.first().filter(|_| refusal.code == Code::ObjectNotFound) else {
+            return refusal;
+        };
+        if self.title.is_empty() || !refusal.object.contains(&key.id()) {
+            return refusal;
+        }
+        Refusal {
+            object: refusal.object.replace(&key.id(), &self.title),
+            cause: "it is gone since".into(),
+            remedy: "Make it anew, and ask for the new one".into(),
+            ..refusal
+        }
     }
 
     /// Whether work remains, be it only owed.

@@ -1,41 +1,44 @@
-//! A machine's status: one word for people, computed from what is observed, the job at work, whether the host
-//! answers, and presence. Never stored.
+//! The status of a machine and of a host: one word for people, computed from what is observed, the job at work, whether
+//! the host's agent and hypervisor answer, and presence. Never stored.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::host::Host;
 use crate::job::JobKind;
 use crate::seen::Power;
 use crate::vm::{Presence, Vm};
 
 macro_rules! statuses {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $words:literal;)*) => {
-        /// The status of a machine.
+    ($(#[$what:meta])* $status:ident: $($(#[$doc:meta])* $name:ident = $word:literal, $words:literal;)*) => {
+        $(#[$what])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-        pub enum VmStatus { $(
+        pub enum $status { $(
             $(#[$doc])*
             #[serde(rename = $word)]
             $name,
         )* }
 
-        impl VmStatus {
+        impl $status {
             /// Every status there is.
-            pub const ALL: &'static [VmStatus] = &[$(VmStatus::$name),*];
+            pub const ALL: &'static [$status] = &[$($status::$name),*];
 
             /// The word used in filters and in JSON.
             pub fn word(self) -> &'static str {
-                match self { $(VmStatus::$name => $word),* }
+                match self { $($status::$name => $word),* }
             }
 
             /// The status as people read it.
             pub fn words(self) -> &'static str {
-                match self { $(VmStatus::$name => $words),* }
+                match self { $($status::$name => $words),* }
             }
         }
     };
 }
 
 statuses! {
+    /// The status of a machine.
+    VmStatus:
     /// Its processors run.
     Running = "running", "Running";
     /// Somebody paused it.
@@ -90,18 +93,53 @@ statuses! {
     Elsewhere = "managed-elsewhere", "Managed elsewhere";
     /// Its host does not answer; the last known state is kept beside it.
     HostNotResponding = "host-not-responding", "Host not responding";
+    /// Its host answers, and the hypervisor there does not; the last known state is kept beside it.
+    HypervisorNotResponding = "hypervisor-not-responding", "Hypervisor not responding";
 }
 
-/// The status of a machine on a host that answers or not, under a job or none.
-pub fn of(vm: &Vm, under: Option<JobKind>, host_answers: bool) -> VmStatus {
+statuses! {
+    /// The status of a host.
+    HostStatus:
+    /// Its agent and its hypervisor answer, and placement may choose it.
+    Responding = "responding", "Responding";
+    /// As responding, but an administrator keeps placement from it.
+    NotAvailable = "not-available", "Not available for placement";
+    /// Its agent answers, and libvirt there does not: its machines are as they were last seen.
+    HypervisorNotResponding = "hypervisor-not-responding", "Hypervisor not responding";
+    /// Its agent does not answer.
+    NotResponding = "not-responding", "Not responding";
+    /// An administrator declared that it will never return.
+    DeclaredDead = "declared-dead", "Declared dead";
+}
+
+/// The status of a host whose agent answers or does not.
+pub fn of_host(host: &Host, agent_answers: bool) -> HostStatus {
+    if host.dead_since.is_some() {
+        HostStatus::DeclaredDead
+    } else if !agent_answers {
+        HostStatus::NotResponding
+    } else if !host.facts.libvirt_answers {
+        HostStatus::HypervisorNotResponding
+    } else if !host.spec.available {
+        HostStatus::NotAvailable
+    } else {
+        HostStatus::Responding
+    }
+}
+
+/// The status of a machine on a host of this status, under a job or none.
+pub fn of(vm: &Vm, under: Option<JobKind>, host: HostStatus) -> VmStatus {
     match vm.presence {
         Presence::Planned if under.is_none() => return VmStatus::CreationFailed,
         Presence::Conflict { .. } => return VmStatus::Conflict,
         Presence::Elsewhere { .. } => return VmStatus::Elsewhere,
         Presence::Planned | Presence::Here | Presence::Missing { .. } => {}
     }
-    if !host_answers && vm.host.is_some() {
-        return VmStatus::HostNotResponding;
+    match host {
+        _ if vm.host.is_none() => {}
+        HostStatus::NotResponding | HostStatus::DeclaredDead => return VmStatus::HostNotResponding,
+        HostStatus::HypervisorNotResponding => return VmStatus::HypervisorNotResponding,
+        HostStatus::Responding | HostStatus::NotAvailable => {}
     }
     if let Some(kind) = under
         && let Some(status) = while_under(kind, vm.power())

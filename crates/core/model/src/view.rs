@@ -12,7 +12,7 @@ use crate::ids::{JobId, StepNo};
 use crate::job::Job;
 use crate::library::{Item, Share};
 use crate::setting::Settings;
-use crate::status::VmStatus;
+use crate::status::{HostStatus, VmStatus};
 use crate::template::Template;
 use crate::time::Timestamp;
 use crate::vm::Vm;
@@ -73,6 +73,8 @@ pub struct HostView {
     pub answers: bool,
     /// How many machines it has.
     pub machines: u32,
+    /// Its status.
+    pub status: HostStatus,
     /// Memory given to machines that are on, in MiB.
     pub memory_given_mib: u64,
     /// Its load, where it is known.

@@ -360,11 +360,14 @@ impl Step<'_> {
         match machines.holds_disk(domain, target)? {
             None => return done(),
             Some(held) if held != file => {
-                return refused(Refusal::new(
-                    Code::GuardRefused,
-                    format!("domain {domain}"),
-                    format!("its disk {target} is {held}, not {file}"),
-                ));
+                return refused(
+                    Refusal::new(
+                        Code::GuardRefused,
+                        format!("domain {domain}"),
+                        format!("its disk {target} is {held}, not {file}"),
+                    )
+                    .remedy("Refresh the machine and look at its disks"),
+                );
             }
             Some(_) => {}
         }
@@ -478,8 +481,12 @@ impl Step<'_> {
         let refusal = match probe(self.command, self.mark, self.undo, self.world) {
             Probed::Done(answer) => return Turn::Ended(Outcome::Done { answer }),
             Probed::NotDone => {
-                let cause = "the agent or the hypervisor was interrupted before the step took effect";
-                let refusal = Refusal::new(Code::AgentInterrupted, self.command.word(), cause);
+                let word = self.command.word();
+                let cause =
+                    format!("the agent or the hypervisor was interrupted before \"{word}\" took effect");
+                let object = self.command.domain().map_or_else(|| word.to_owned(), |d| format!("domain {d}"));
+                let refusal =
+                    Refusal::new(Code::AgentInterrupted, object, cause).remedy("Ask for the job again");
                 return Turn::Ended(Outcome::Failed { refusal });
             }
             Probed::Unknown(refusal) => refusal,

@@ -132,6 +132,7 @@ impl Trouble {
             Trouble::Aborted => Refusal::new(Code::JobCancelled, object, "stopped on request"),
             Trouble::Interrupted(why) => {
                 Refusal::new(Code::AgentInterrupted, object, format!("the call was interrupted: {why}"))
+                    .remedy("See whether libvirt runs on the host, then ask again")
             }
         }
     }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use hostler_model::body::DeclareDead;
 use hostler_model::host::Kvm;
+use hostler_model::status::HostStatus;
 use hostler_model::view::{HostView, RatingView};
 use serde_json::{Map, Value, json};
 
@@ -170,12 +171,13 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
 }
 
 fn status(view: &HostView) -> Cell {
-    match (view.host.dead_since, view.answers, view.host.spec.available) {
-        (Some(_), _, _) => cell("Declared dead").tone(Tone::Faint),
-        (None, false, _) => cell("Not responding").tone(Tone::Bad),
-        (None, true, false) => cell("Not available for placement").tone(Tone::Notable),
-        (None, true, true) => cell("Responding").tone(Tone::Good),
-    }
+    let tone = match view.status {
+        HostStatus::DeclaredDead => Tone::Faint,
+        HostStatus::NotResponding | HostStatus::HypervisorNotResponding => Tone::Bad,
+        HostStatus::NotAvailable => Tone::Notable,
+        HostStatus::Responding => Tone::Good,
+    };
+    cell(view.status.words()).tone(tone)
 }
 
 fn kvm(view: &HostView) -> Cell {

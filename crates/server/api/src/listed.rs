@@ -7,7 +7,7 @@ use hostler_model::access::{Token, User};
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
 use hostler_model::library::{Item, Share};
-use hostler_model::status::VmStatus;
+use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::template::Template;
 use hostler_model::vm::Vm;
 use hostler_model::{Key, Kind, Object, Timestamp};
@@ -145,6 +145,7 @@ listed! {
         "machines": Is::Number, |p, host| Cell::number(p.usage(host.id).machines);
         "cpus": Is::Number, |_, host| Cell::number(host.facts.cpus);
         "memory_mib": Is::Number, |_, host| Cell::number(host.facts.memory_mib);
+        "status": Is::Word(|| HostStatus::ALL.iter().map(|s| s.word()).collect()), |p, host| Cell::text(p.host_status(host).word());
         "created": Is::Time, |_, host| Cell::time(host.created);
     }
     Agent, Agent {

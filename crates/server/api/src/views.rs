@@ -8,6 +8,7 @@ use hostler_model::command_line::command_line;
 use hostler_model::host::Host;
 use hostler_model::job::{Act, Job, JobState, Lock, LockOn, Step, StepIs, Undo};
 use hostler_model::library::{Item, Share};
+use hostler_model::status::HostStatus;
 use hostler_model::template::Template;
 use hostler_model::view::{
     AgentView, EnrolmentView, HostView, ItemView, JobView, RatingView, ShareView, StepProgress, TemplateView,
@@ -35,7 +36,7 @@ pub(crate) fn vm(picture: &Picture, revision: u64, vm: &Vm) -> VmView {
 /// A machine as it was. What was at work on it then, and whether its host answered, is not in its history.
 pub(crate) fn past_vm(picture: &Picture, revision: u64, vm: &Vm) -> VmView {
     let host_name = vm.host.and_then(|host| called(picture, Key::Host(host)));
-    let status = status::of(vm, None, true);
+    let status = status::of(vm, None, HostStatus::Responding);
     VmView { vm: vm.clone(), revision, status, job: None, host_name, differences: differences(vm) }
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn host(handle: &Handle, picture: &Picture, revision: u64, host: &Hos
         host: host.clone(),
         revision,
         answers: picture.answers(host.id.into()),
+        status: picture.host_status(host),
         machines: usage.machines,
         memory_given_mib: usage.memory_mib,
         load: handle.load(host.id),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hostler_engine::{Engine, Progress};
 use hostler_model::host::Host;
 use hostler_model::job::{Job, LockOn};
+use hostler_model::status::HostStatus;
 use hostler_model::vm::Vm;
 use hostler_model::{AgentId, Change, HostId, JobId, Key, Kind, Name, Object, StepNo, VmId, status};
 use hostler_placement::Usage;
@@ -185,8 +186,14 @@ impl Picture {
 
     /// A machine's status.
     pub fn status(&self, vm: &Vm) -> status::VmStatus {
-        let answers = vm.host.is_some_and(|host| self.answers(host.into()));
-        status::of(vm, self.job_on(vm.id).map(|job| job.kind), answers)
+        let host = vm.host.and_then(|host| self.host(host));
+        let host = host.map_or(HostStatus::NotResponding, |host| self.host_status(host));
+        status::of(vm, self.job_on(vm.id).map(|job| job.kind), host)
+    }
+
+    /// A host's status.
+    pub fn host_status(&self, host: &Host) -> HostStatus {
+        status::of_host(host, self.answers(host.id.into()))
     }
 
     /// What machines on a host have been given.

@@ -105,7 +105,8 @@ pub(crate) async fn again(
         return refused("it is none that a person can ask for");
     }
     let request = before.request.clone();
-    ask(shared, Ask { actor, key, wait, again_of: Some(id), request }).await
+    let asked = ask(shared, Ask { actor, key, wait, again_of: Some(id), request }).await;
+    asked.map_err(|refusal| before.in_its_words(refusal))
 }
 
 pub(crate) async fn dry_run(shared: &Arc<Shared>, mut request: Request) -> Result<DryRun, Refusal> {

@@ -175,12 +175,11 @@ pub(super) fn admit_remove(view: View<'_>, id: AgentId, force: bool) -> Result<(
     if force || (vms == 0 && shares == 0) {
         return Ok(());
     }
-    Err(Refusal::new(
-        Code::ObjectInUse,
-        agent.label(),
-        format!("its computer has {vms} machines and {shares} library shares in the record"),
-    )
-    .remedy("Remove them first, or force the removal: then only their record goes"))
+    let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+    let (vms, shares) = (count(vms, "machine"), count(shares, "library share"));
+    let cause = format!("its computer has {vms} and {shares} in the record");
+    Err(Refusal::new(Code::ObjectInUse, agent.label(), cause)
+        .remedy("Remove them first, or force the removal (--force): then only their record goes"))
 }
 
 pub(super) fn remove(id: AgentId, p: &mut Planner<'_>) -> Planned {

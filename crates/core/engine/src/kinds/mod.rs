@@ -13,6 +13,7 @@ mod vm_power;
 
 use hostler_model::action::{self, VmAction};
 use hostler_model::request::Request;
+use hostler_model::status::HostStatus;
 use hostler_model::vm::Vm;
 use hostler_model::{AgentId, Code, HostId, Key, Kind, Name, Refusal, VmId, status};
 
@@ -82,8 +83,8 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::EditVm { vm, edit } => vm_hardware::edit(*vm, edit, p),
         Request::SetVmHardware { vm, cpus, memory_mib } => vm_hardware::hardware(*vm, *cpus, *memory_mib, p),
         Request::AttachDisk { vm, size_bytes } => vm_hardware::attach(*vm, *size_bytes, p),
-        Request::DetachDisk { vm, disk, delete } => vm_hardware::detach(*vm, *disk, *delete, p),
         Request::ReattachDisk { vm, disk } => vm_hardware::reattach(*vm, *disk, p),
+        Request::DetachDisk { vm, disk, delete } => vm_hardware::detach(*vm, *disk, *delete, p),
         Request::SetVmMedia { vm, item } => vm_hardware::media(*vm, *item, p),
         Request::DeleteVm { vm, disks } => vm_delete::plan(*vm, *disks, p),
         Request::AdoptVm { vm } => vm_hardware::adopt(*vm, p),
@@ -127,8 +128,13 @@ fn vm(view: View<'_>, id: VmId) -> Result<&Vm, Refusal> {
 /// Whether a machine's status, with no job at work on it, allows an action.
 fn allowed(view: View<'_>, id: VmId, act: VmAction) -> Result<(), Refusal> {
     let vm = vm(view, id)?;
-    let answers = vm.host.is_some_and(|host| view.answers(host.into()));
-    action::check(act, status::of(vm, None, answers), &vm.label())
+    action::check(act, status::of(vm, None, host_of(view, vm)), &vm.label())
+}
+
+/// The status of a machine's host; of none, and of one that was removed, that it does not respond.
+fn host_of(view: View<'_>, vm: &Vm) -> HostStatus {
+    let host = vm.host.and_then(|host| view.inv.hosts.get(&host));
+    host.map_or(HostStatus::NotResponding, |host| status::of_host(host, view.answers(host.id.into())))
 }
 
 /// A host, or that there is none.

@@ -9,4 +9,5 @@ mod jobs;
 mod owed;
 mod reports;
 mod sessions;
+mod words;
 mod world;

@@ -277,6 +277,11 @@ impl World {
         self.decide(Input::Report { agent: agent(n), report: Box::new(report) });
     }
 
+    /// The computer says that it has changed.
+    pub fn computer(&mut self, n: u128, host: HostFacts) {
+        self.report(n, Vec::new(), ReportBody::Host { host: Box::new(host) });
+    }
+
     pub fn picture(&mut self, n: u128, shown: Vec<Seen>) {
         let facts = shown.into_iter().map(|seen| self.fact_of(seen.domain, Some(seen))).collect();
         let as_of = self.seq;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use hostler_model::Code;
-use hostler_model::action::VmAction;
+use hostler_model::action::{self, VmAction};
 use hostler_model::setting::SETTINGS;
 use hostler_model::status::VmStatus;
 
@@ -95,12 +95,13 @@ fn the_page_of_actions_is_what_the_two_tables_say() {
         let _ = writeln!(text, "| `{}` | {} | {} |", action.word(), allowed.join(", "), action.remedy());
     }
     text += "\n## Statuses\n\nThe word stands in JSON and in filters, the text is what people read.\n\n\
-             | word | text | allows |\n| --- | --- | --- |\n";
+             | word | text | allows | what helps |\n| --- | --- | --- | --- |\n";
     for status in VmStatus::ALL {
         let allows = VmAction::ALL.iter().filter(|action| action.allowed_in().contains(status));
         let allows: Vec<&str> = allows.map(|action| action.word()).collect();
+        let helps = action::remedy_in(*status).unwrap_or("");
         let allows = if allows.is_empty() { "nothing".to_owned() } else { allows.join(", ") };
-        let _ = writeln!(text, "| `{}` | {} | {allows} |", status.word(), status.words());
+        let _ = writeln!(text, "| `{}` | {} | {allows} | {helps} |", status.word(), status.words());
     }
     committed("actions.md", &text);
 }

@@ -136,6 +136,7 @@ fn is_true(what: What, outcome: &Outcome, times: u32, case: &str) {
         }
         Outcome::Failed { refusal } => {
             assert_eq!(refusal.code, Code::AgentInterrupted, "{case}");
+            assert!(!refusal.remedy.is_empty(), "{case}: {refusal:?}");
             assert_eq!(times, 0, "{case}: failed with an effect");
         }
         Outcome::InDoubt { refusal } => {

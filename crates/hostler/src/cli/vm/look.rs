@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use hostler_client::Word;
 use hostler_model::Kind;
+use hostler_model::hardware::{Disk, Hardware};
 use hostler_model::status::VmStatus;
 use hostler_model::view::VmView;
 
@@ -32,10 +33,20 @@ pub(super) fn row(view: &VmView, now: hostler_model::Timestamp) -> Vec<Cell> {
         cell(view.host_name.as_deref().unwrap_or("-")),
         number(hardware.cpus),
         number(shown_mib(hardware.memory_mib)),
-        number(shown_size(hardware.disk_bytes())),
+        number(disk_space(hardware)),
         cell(relative(view.vm.created, now)),
         short(view.vm.id),
     ]
+}
+
+/// What its disks may grow to together, as far as that is known.
+fn disk_space(hardware: &Hardware) -> String {
+    let known = hardware.disk_bytes();
+    match hardware.disks.iter().any(|disk| disk.size_bytes == 0) {
+        true if known == 0 => "?".to_owned(),
+        true => format!("{} + ?", shown_size(known)),
+        false => shown_size(known),
+    }
 }
 
 fn status_cell(view: &VmView) -> Cell {
@@ -47,6 +58,7 @@ fn status_cell(view: &VmView) -> Cell {
         | VmStatus::Missing
         | VmStatus::Conflict
         | VmStatus::HostNotResponding
+        | VmStatus::HypervisorNotResponding
         | VmStatus::PausedStorageFull
         | VmStatus::PausedStorageFailing => Tone::Bad,
         VmStatus::Elsewhere | VmStatus::Unknown => Tone::Faint,
@@ -85,20 +97,15 @@ fn text(view: &VmView, width: Option<u16>) -> String {
         ("Name", cell(&vm.spec.name)),
         ("Id", cell(vm.id)),
         ("Status", status_cell(view)),
+        ("Last seen", cell(last_seen(view))),
         ("Job", cell(view.job.map(|job| job.to_string()).unwrap_or_default())),
         ("Host", cell(view.host_name.as_deref().unwrap_or_default())),
         ("Processors", cell(hardware.cpus)),
         ("Memory", cell(shown_mib(hardware.memory_mib))),
         ("Firmware", cell(firmware)),
     ];
-    for disk in &hardware.disks {
-        let base = if disk.base.is_some() { ", overlay" } else { "" };
-        let seed = if disk.seed { ", seed" } else { "" };
-        lines.push((
-            "Disk",
-            cell(format!("{}: {}{base}{seed}, {}", disk.no, shown_size(disk.size_bytes), disk.file)),
-        ));
-    }
+    lines.extend(hardware.disks.iter().map(|disk| ("Disk", disk_cell(disk))));
+    lines.extend(vm.spec.detached.iter().map(|disk| ("Detached disk", disk_cell(disk))));
     if let Some(dvd) = &hardware.dvd {
         lines.push(("DVD", cell(&dvd.file)));
     }
@@ -121,6 +128,23 @@ fn text(view: &VmView, width: Option<u16>) -> String {
         lines.push(("Differs", cell(difference).tone(Tone::Bad)));
     }
     sheet(&lines, width)
+}
+
+/// How its host last showed it, while that is not what it is called.
+fn last_seen(view: &VmView) -> String {
+    match (view.status, &view.vm.observed) {
+        (VmStatus::HostNotResponding | VmStatus::HypervisorNotResponding, Some(observed)) => {
+            format!("{}, {}", observed.seen.power.words(), observed.at)
+        }
+        _ => String::new(),
+    }
+}
+
+fn disk_cell(disk: &Disk) -> Cell {
+    let base = if disk.base.is_some() { ", overlay" } else { "" };
+    let seed = if disk.seed { ", seed" } else { "" };
+    let size = if disk.size_bytes == 0 { "size unknown".to_owned() } else { shown_size(disk.size_bytes) };
+    cell(format!("{}: {size}{base}{seed}, {}", disk.no, disk.file))
 }
 
 pub(super) async fn screenshot(here: &Here, vm: &str, file: Option<PathBuf>) -> Result<(), Failure> {

@@ -1,7 +1,8 @@
 //! The test host itself.
 
 use hostler_model::action::VmAction;
-use hostler_model::status::VmStatus;
+use hostler_model::seen::Power;
+use hostler_model::status::{HostStatus, VmStatus};
 use hostler_testbed::{Ground, Host, Process, Site};
 
 use crate::sets::agree;
@@ -31,6 +32,27 @@ fn a_host_has_a_libvirt_of_its_own_and_its_power_can_be_cut() {
     drop(ground);
     assert!(!first.lives() && !folder.exists());
     assert!(Process::me().lives());
+}
+
+#[test]
+#[ignore = "needs root and libvirt"]
+fn a_host_whose_libvirtd_died_is_told_from_one_that_is_silent_and_is_back_when_libvirtd_is() {
+    let mut site = Site::with_host().unwrap();
+    site.create_empty("web").unwrap();
+    site.doing("web", VmAction::Start).unwrap();
+    let status = |site: &Site| site.run(site.client().host("a")).unwrap().status;
+    assert_eq!(status(&site), HostStatus::Responding);
+    site.host().libvirtd_kill().unwrap();
+    let web = site.becomes("web", VmStatus::HypervisorNotResponding).unwrap();
+    assert_eq!(web.vm.power(), Power::Running, "the last known state is kept beside");
+    assert_eq!(status(&site), HostStatus::HypervisorNotResponding);
+    let refused = site.act("web", VmAction::TurnOff).unwrap_err().to_string();
+    assert!(refused.contains("hypervisor"), "{refused}");
+    site.host().libvirtd_start().unwrap();
+    // Two seconds are promised; a busy computer is given five times as much.
+    site.becomes_within(std::time::Duration::from_secs(10), "web", VmStatus::Running).unwrap();
+    assert_eq!(status(&site), HostStatus::Responding);
+    agree(&site);
 }
 
 #[test]

@@ -172,7 +172,7 @@ async fn get_job_changes(
 #[utoipa::path(post, path = "/jobs/{job}/cancel", params(ChangeQuery), responses(Changed))]
 async fn cancel_job(State(app): State<App>, At(job): At<String>, asking: Asking) -> Result<Changed, Problem> {
     asking.without_dry_run("cancelling")?;
-    let id = existing(&app, &job).await?.id;
+    let id = unfinished(&app, &job).await?;
     accepted(app.handle().cancel(id, asking.caller.actor()).await?)
 }
 
@@ -184,7 +184,7 @@ async fn abandon_job(
     asking: Asking,
 ) -> Result<Changed, Problem> {
     asking.without_dry_run("abandoning")?;
-    let id = existing(&app, &job).await?.id;
+    let id = unfinished(&app, &job).await?;
     accepted(app.handle().abandon(id, asking.caller.actor()).await?)
 }
 
@@ -201,7 +201,8 @@ async fn run_job_again(
         return Err(Refusal::new(hostler_model::Code::AccessForbidden, job.label(), cause).into());
     }
     if asking.dry_run {
-        return Ok(Changed::DryRun(app.handle().dry_run(job.request.clone()).await?));
+        let said = app.handle().dry_run(job.request.clone()).await;
+        return Ok(Changed::DryRun(said.map_err(|refusal| job.in_its_words(refusal))?));
     }
     accepted(app.handle().again(job.id, asking.caller.actor(), asking.key, asking.wait).await?)
 }
@@ -252,6 +253,15 @@ fn needs(job: &Job) -> Right {
 
 async fn existing(app: &App, written: &str) -> Result<std::sync::Arc<Job>, Problem> {
     Ok(app.handle().job(names::job(written)?).await?)
+}
+
+/// A job that can still be stopped.
+async fn unfinished(app: &App, written: &str) -> Result<JobId, Problem> {
+    let job = existing(app, written).await?;
+    match job.has_ended() {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(job.id),
+    }
 }
 
 fn accepted(job: JobId) -> Result<Changed, Problem> {

@@ -6,7 +6,7 @@ use hostler_model::command::Outcome;
 use hostler_model::job::JobKind;
 use hostler_model::request::{Request, Secret};
 use hostler_model::setting::Settings;
-use hostler_model::status::VmStatus;
+use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::{Key, Kind, Object};
 use hostler_store::{Fault, Store};
 use proptest::prelude::*;
@@ -131,6 +131,20 @@ fn a_host_that_is_lost_is_seen_at_once_though_nothing_is_committed() {
     let turned = world.turn(vec![hostler_engine::Input::Lost { agent: crate::world::AGENT, session }]);
     assert_eq!(turned.revision, None);
     assert_eq!(world.drive.picture().load().status(&vm), VmStatus::HostNotResponding);
+}
+
+#[test]
+fn a_host_whose_hypervisor_is_silent_is_told_from_one_that_is_silent_itself() {
+    let mut world = World::new();
+    world.connect();
+    let picture = world.drive.picture().load_full();
+    let mut host = (**picture.host(crate::world::AGENT.into()).unwrap()).clone();
+    assert_eq!(picture.host_status(&host), HostStatus::Responding);
+    host.facts.libvirt_answers = false;
+    assert_eq!(picture.host_status(&host), HostStatus::HypervisorNotResponding);
+    let vm = picture.vm(VM).unwrap();
+    let status = hostler_model::status::of(vm, None, picture.host_status(&host));
+    assert_eq!(status, VmStatus::HypervisorNotResponding);
 }
 
 #[test]
