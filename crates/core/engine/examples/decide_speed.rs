@@ -116,7 +116,8 @@ fn measure(hosts: u128, vms: u128) -> [(&'static str, f64); 3] {
     let facts = began.elapsed().as_secs_f64() * 1e6 / rounds as f64;
     let ask = |request: Request, n: u128| {
         let (actor, key) = (Actor::System, Some(format!("{}-{n}", request.kind().word())));
-        Input::Ask(Box::new(Asked { ask: 1, actor, key, wait: false, again_of: None, request }))
+        let (wait, unchanged, again_of) = (false, None, None);
+        Input::Ask(Box::new(Asked { ask: 1, actor, key, wait, unchanged, again_of, request }))
     };
     let began = Instant::now();
     for n in 0..rounds {

@@ -6,7 +6,7 @@ use hostler_model::access::Actor;
 use hostler_model::ids::Ids;
 use hostler_model::job::{Act, DryRun, DryStep, Job, LockOn, Phase};
 use hostler_model::request::Request;
-use hostler_model::{Code, JobId, Refusal, Timestamp};
+use hostler_model::{Code, JobId, Object, Refusal, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::plan::{PlannedAct, Planner, Stop};
@@ -29,9 +29,15 @@ impl Engine {
     }
 
     fn take(&mut self, asked: Asked, turn: &mut Turn<'_>) -> Result<JobId, Refusal> {
-        let known = asked.key.as_ref().and_then(|key| self.keys.get(&(asked.actor.user(), key.clone())));
-        if let Some(job) = known {
-            return Ok(*job);
+        if let Some(kept) = &asked.key
+            && let Some(known) = self.known_by(asked.actor.user(), kept)
+        {
+            return known;
+        }
+        if let Some(seen) = &asked.unchanged
+            && self.inv.get(seen.key()).as_ref() != Some(seen)
+        {
+            return Err(Refusal::stale(label(seen)));
         }
         let id = JobId(self.next_job);
         let mut job = Job {
@@ -42,18 +48,40 @@ impl Engine {
         if let Err(refusal) = self.begin(&mut job, turn) {
             match refusal {
                 // A secret is not kept while its job waits.
-                Hindrance::Busy { on, .. } if asked.wait && !job.request.holds_secret() => {
+                Hindrance::Busy { on, .. }
+                    if asked.wait && asked.unchanged.is_none() && !job.request.holds_secret() =>
+                {
                     job.waits_for = Some(on)
                 }
                 Hindrance::Busy { refusal, .. } | Hindrance::Refused(refusal) => return Err(refusal),
             }
         }
         self.next_job += 1;
-        if let Some(key) = &job.key {
-            self.keys.insert((job.actor.user(), key.clone()), id);
+        if let Some(kept) = &job.key {
+            self.keys.insert((job.actor.user(), kept.clone()), id);
         }
         self.advance(job, turn);
         Ok(id)
+    }
+
+    /// What became of an earlier request with the same key. The map is in the order of keys with the digest behind them,
+    /// so the first from the key alone on is the one, if there is any.
+    fn known_by(&self, user: Option<UserId>, kept: &str) -> Option<Result<JobId, Refusal>> {
+        let (key, digest) = Job::key_and_digest(kept);
+        let ((whose, found), job) = self.keys.range((user, key.to_owned())..).next()?;
+        let (found, of) = Job::key_and_digest(found);
+        if *whose != user || found != key {
+            return None;
+        }
+        match (digest, of) {
+            (Some(digest), Some(of)) if digest != of => {
+                let cause = format!("the key was used for another request, which became job {job}");
+                Some(Err(Refusal::new(Code::IdempotencyKeyReused, "Idempotency-Key", cause).remedy(
+                    "Ask with a key of its own, or ask exactly as before to be answered with that job",
+                )))
+            }
+            _ => Some(Ok(*job)),
+        }
     }
 
     /// Admits a job and takes its locks, or says what is in the way.
@@ -175,6 +203,19 @@ impl Engine {
             .collect();
         let choices = Arc::unwrap_or_clone(planner.choices);
         Ok(DryRun { kind: request.kind(), title: planner.title, choices, steps, then })
+    }
+}
+
+/// How people call a thing in messages.
+fn label(object: &Object) -> String {
+    match object {
+        Object::Vm(vm) => vm.label(),
+        Object::Host(host) => host.label(),
+        Object::Agent(agent) => agent.label(),
+        Object::Share(share) => share.label(),
+        Object::Template(template) => template.label(),
+        Object::User(user) => user.label(),
+        other => other.key().kind().word().to_owned(),
     }
 }
 

@@ -119,10 +119,13 @@ pub struct Asked {
     pub ask: AskId,
     /// Who asks.
     pub actor: Actor,
-    /// The caller's idempotency key.
+    /// The caller's idempotency key, as [`Job::key`] keeps it.
     pub key: Option<String>,
     /// Whether to queue behind a job that is in the way, rather than be refused.
     pub wait: bool,
+    /// The object as it was when the caller looked at it: has it changed since, nothing is done. What asks so does not
+    /// queue, as the job in the way is about to change it.
+    pub unchanged: Option<Object>,
     /// The job that this repeats.
     pub again_of: Option<JobId>,
     /// What.

@@ -66,6 +66,8 @@ codes! {
     ObjectInUse = "object.in.use", 409;
     /// The object has changed since it was read.
     RevisionStale = "revision.stale", 412;
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused = "idempotency.key.reused", 422;
     /// A value is outside what is allowed.
     ValueInvalid = "value.invalid", 422;
     /// No host is suitable.
@@ -161,6 +163,12 @@ impl Refusal {
     /// There is no such thing.
     pub fn not_found(object: impl Into<String>) -> Self {
         Self::new(Code::ObjectNotFound, object, "there is no such thing, or you may not see it")
+    }
+
+    /// A thing is not as it was when the caller looked at it.
+    pub fn stale(object: impl Into<String>) -> Self {
+        Self::new(Code::RevisionStale, object, "it has changed since it was read")
+            .remedy("Read it again, and ask for what is then still wanted")
     }
 
     /// A value outside what is allowed.

@@ -65,11 +65,12 @@ impl Default for HostSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Reserve {
-    /// Processor, percent of the whole host. Default 20 (the old manager's).
+    // The defaults are the old manager's, memory as its host view shows it (V-021).
+    /// Processor, percent of the whole host. Default 20.
     pub cpu_percent: u32,
-    /// Memory in MiB. Default 512 (the old manager's host view shows 512 MB, V-021).
+    /// Memory in MiB. Default 512.
     pub memory_mib: u64,
-    /// Disk space in MiB. Default 100 (the old manager's).
+    /// Disk space in MiB. Default 100.
     pub disk_mib: u64,
 }
 

@@ -32,7 +32,7 @@ pub struct Job {
     pub request: Request,
     /// Who asked.
     pub actor: Actor,
-    /// The caller's idempotency key.
+    /// The caller's idempotency key; behind a space, which no key holds, the digest of what was asked with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The epoch in which it began.
@@ -119,6 +119,16 @@ impl Job {
             started: None,
             ended: None,
         }
+    }
+
+    /// An idempotency key as [`Job::key`] keeps it.
+    pub fn key_with_digest(key: &str, digest: &str) -> String {
+        format!("{key} {digest}")
+    }
+
+    /// The key alone, and the digest that stands behind it.
+    pub fn key_and_digest(kept: &str) -> (&str, Option<&str>) {
+        kept.split_once(' ').map_or((kept, None), |(key, digest)| (key, Some(digest)))
     }
 
     /// How people call it in messages.

@@ -97,13 +97,14 @@ pub struct FieldDoc {
 
 /// Every setting.
 pub const SETTINGS: &[FieldDoc] = &[
+    // The old manager kept 90 (V-016).
     FieldDoc {
         name: "history_days",
         unit: "days",
         min: 1,
         max: 3650,
         default: 90,
-        help: "How long ended jobs and the history of every object are kept. Less loses the audit trail; more grows the store by about 5 kB a job. The old manager kept 90 (V-016).",
+        help: "How long ended jobs and the history of every object are kept. Less loses the audit trail; more grows the store by about 5 kB a job.",
     },
     FieldDoc {
         name: "feed_days",
@@ -129,13 +130,14 @@ pub const SETTINGS: &[FieldDoc] = &[
         default: 2,
         help: "How many disks a host makes or copies at the same time. More starves running guests of disk operations.",
     },
+    // The old manager's limit was 330 s (V-121).
     FieldDoc {
         name: "step_limit_s",
         unit: "s",
         min: 10,
         max: 86_400,
         default: 330,
-        help: "How long a step may take before its agent is asked to revoke it. The old manager's limit was 330 s (V-121).",
+        help: "How long a step may take before its agent is asked to revoke it.",
     },
     FieldDoc {
         name: "start_limit_s",
@@ -169,21 +171,23 @@ pub const SETTINGS: &[FieldDoc] = &[
         default: 9,
         help: "How long an agent may be silent before its host counts as not responding: three missed heartbeats.",
     },
+    // The old manager looked every 2 minutes (V-115).
     FieldDoc {
         name: "vm_refresh_s",
         unit: "s",
         min: 0,
         max: 86_400,
         default: 120,
-        help: "How often a host's machines are compared with the record, 0 for never. Events arrive within a second; this is the safety net. The old manager looked every 2 minutes (V-115).",
+        help: "How often a host's machines are compared with the record, 0 for never. Events arrive within a second; this is the safety net.",
     },
+    // The old manager's default was 1 hour (V-039).
     FieldDoc {
         name: "share_refresh_s",
         unit: "s",
         min: 0,
         max: 1_209_600,
         default: 3600,
-        help: "How often library shares are refreshed, 0 for never, at most 336 hours. The old manager's default was 1 hour (V-039).",
+        help: "How often library shares are refreshed, 0 for never, at most 336 hours.",
     },
 ];
 

@@ -1,6 +1,8 @@
 //! What the REST interface shows: each thing with what is computed beside it, pages, and the answer to a change. The
 //! things themselves are the types of this crate; nothing is typed twice.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -189,6 +191,9 @@ pub struct PropertyChangeView {
     pub before: serde_json::Value,
     /// The value after.
     pub after: serde_json::Value,
+    /// What the ids in it are called now, as far as they mean something that is still there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }
 
 /// The server itself.

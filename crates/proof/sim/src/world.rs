@@ -454,6 +454,7 @@ impl World {
             actor: Actor::System,
             key: Some(key),
             wait,
+            unchanged: None,
             again_of: None,
             request,
         })));

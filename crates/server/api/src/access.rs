@@ -14,7 +14,9 @@ use hostler_model::{Code, Key, Object, Refusal};
 use hostler_server::Picture;
 
 use crate::app::App;
+use crate::extract::KEY;
 use crate::json::{LARGEST_BODY, shown};
+use crate::precondition;
 use crate::problem::Problem;
 use crate::rights::{Needs, Table};
 use crate::tokens;
@@ -154,6 +156,12 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
             }
+        }
+    }
+    if request.headers().contains_key(KEY) && !request.method().is_safe() {
+        match precondition::digested(request).await {
+            Ok(digested) => request = digested,
+            Err(problem) => return problem.into_response(),
         }
     }
     next.run(request).await

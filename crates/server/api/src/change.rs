@@ -6,12 +6,13 @@ use axum::response::{IntoResponse, Response};
 use hostler_model::job::{DryRun, Job};
 use hostler_model::request::Request;
 use hostler_model::view::Accepted;
-use hostler_model::{Code, JobId, Refusal};
+use hostler_model::{Code, JobId, Object, Refusal};
 use hostler_server::Ask;
 use utoipa::IntoResponses;
 
 use crate::app::App;
 use crate::extract::Asking;
+use crate::precondition;
 use crate::problem::Problem;
 
 /// The answer to a change.
@@ -39,6 +40,7 @@ impl IntoResponse for Changed {
 pub(crate) async fn change<T>(app: &App, asking: Asking<T>, request: Request) -> Result<Changed, Problem> {
     let makes = makes_something(&request);
     if asking.dry_run {
+        asking.if_match_was_met()?;
         return Ok(Changed::DryRun(app.handle().dry_run(request).await?));
     }
     let job = ask(app, &asking, request).await?;
@@ -48,14 +50,18 @@ pub(crate) async fn change<T>(app: &App, asking: Asking<T>, request: Request) ->
 
 /// Asks, and answers with the job.
 pub(crate) async fn ask<T>(app: &App, asking: &Asking<T>, request: Request) -> Result<JobId, Problem> {
+    asking.if_match_was_met()?;
+    let seen = asking.unchanged.as_ref().map(Object::key);
     let ask = Ask {
         actor: asking.caller.actor(),
         key: asking.key.clone(),
         wait: asking.wait,
+        unchanged: asking.unchanged.clone(),
         again_of: None,
         request,
     };
-    Ok(app.handle().ask(ask).await?)
+    let asked = app.handle().ask(ask).await;
+    asked.map_err(|refusal| precondition::refused(&app.picture(), seen, refusal))
 }
 
 /// Asks for a change of the record alone, which is done when its job is, and answers with that job; what failed is an

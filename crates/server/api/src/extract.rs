@@ -3,15 +3,21 @@
 use axum::extract::{FromRequestParts, Path, RawQuery};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use hostler_model::{Code, Refusal};
+use hostler_model::job::Job;
+use hostler_model::{Code, Object, Refusal};
+use hostler_server::Picture;
+use hostler_server::store::Stored;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use crate::access::Caller;
 use crate::json::shown;
+use crate::precondition::{self, Digest, IfMatch};
 use crate::problem::Problem;
 
+/// The header with the idempotency key.
+pub(crate) const KEY: &str = "idempotency-key";
 /// The longest idempotency key, in characters.
 const LONGEST_KEY: usize = 128;
 /// The longest query string, in bytes: a filter with many names fits.
@@ -54,7 +60,13 @@ pub(crate) struct ChangeQuery {
 /// Who asks for a change, and how; with further parameters of its route.
 pub(crate) struct Asking<T = Nothing> {
     pub(crate) caller: Caller,
+    /// The idempotency key, with the digest of this request behind it.
     pub(crate) key: Option<String>,
+    pub(crate) if_match: Option<IfMatch>,
+    /// The object that the change is asked of, as it was when `If-Match` was held against it.
+    pub(crate) unchanged: Option<Object>,
+    /// Whether `If-Match` was held against something.
+    met: bool,
     pub(crate) wait: bool,
     pub(crate) dry_run: bool,
     pub(crate) more: T,
@@ -69,7 +81,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asking<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        let key = idempotency_key(&parts.headers)?;
+        let digest = parts.extensions.get::<Digest>().map(|digest| digest.0.as_str()).unwrap_or_default();
+        let key = idempotency_key(&parts.headers)?.map(|key| Job::key_with_digest(&key, digest));
+        let if_match = IfMatch::of(&parts.headers)?;
         let (mut wait, mut dry_run) = (false, false);
         let mut rest = Vec::new();
         for (name, value) in pairs(parts, state).await? {
@@ -79,11 +93,34 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asking<T> {
                 _ => rest.push((name, value)),
             }
         }
-        Ok(Self { caller, key, wait, dry_run, more: read(rest)? })
+        let more = read(rest)?;
+        Ok(Self { caller, key, if_match, unchanged: None, met: false, wait, dry_run, more })
     }
 }
 
 impl<T> Asking<T> {
+    /// Says of what the change is asked: it must be what `If-Match` names. From then on the request rests on it.
+    pub(crate) fn of(&mut self, picture: &Picture, stored: &Stored) -> Result<(), Problem> {
+        let Some(if_match) = &self.if_match else { return Ok(()) };
+        if !if_match.holds(precondition::version(picture, stored.revision.0)) {
+            return Err(precondition::stale(picture, stored));
+        }
+        // Whatever version there is, is good: there is nothing that may not change.
+        if *if_match != IfMatch::Any {
+            self.unchanged = precondition::unchanged(stored);
+        }
+        self.met = true;
+        Ok(())
+    }
+
+    /// Refuses `If-Match` where it was held against nothing: who sends it must not believe that it was.
+    pub(crate) fn if_match_was_met(&self) -> Result<(), Problem> {
+        if self.if_match.is_none() || self.met {
+            return Ok(());
+        }
+        Err(Problem::malformed("If-Match", "what is asked here is not asked of one thing with a version"))
+    }
+
     /// Refuses a dry run where there is no plan to show.
     pub(crate) fn without_dry_run(&self, object: &str) -> Result<(), Problem> {
         if !self.dry_run {
@@ -115,7 +152,7 @@ fn flag(name: &str, value: &str) -> Result<bool, Problem> {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(key) = headers.get(KEY) else { return Ok(None) };
     match key.to_str() {
         Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
             Ok(Some(key.to_owned()))

@@ -15,6 +15,7 @@ mod list;
 mod listed;
 mod names;
 mod openapi;
+mod precondition;
 mod problem;
 mod rights;
 mod routes;

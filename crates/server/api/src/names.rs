@@ -1,7 +1,10 @@
 //! What a person writes for a thing: a full id, a name, `name@host` where names collide, or the last six or more digits
-//! of an id. In paths, in queries and in bodies.
+//! of an id; for a library item also its path. In paths, in queries and in bodies.
+
+use std::collections::BTreeMap;
 
 use hostler_model::ids::means;
+use hostler_model::library::ItemKind;
 use hostler_model::{Code, JobId, Key, Kind, Name, Object, Refusal};
 use hostler_server::Picture;
 use hostler_server::store::Stored;
@@ -15,11 +18,39 @@ const LISTED: usize = 10;
 
 /// The thing of a kind that is meant.
 pub(crate) fn find<'a>(picture: &'a Picture, kind: Kind, written: &str) -> Result<&'a Stored, Refusal> {
-    let not_found = || Refusal::not_found(format!("{} \"{}\"", noun(kind), shown(written)));
+    let meant = all(picture, kind, written);
+    only(picture, kind, written, &meant)
+}
+
+/// The library item that is meant where a usable one of a kind is wanted: one that is not, or is missing, does not get in
+/// the way of one that is.
+pub(crate) fn usable<'a>(
+    picture: &'a Picture,
+    wanted: ItemKind,
+    written: &str,
+) -> Result<&'a Stored, Refusal> {
+    let meant = all(picture, Kind::Item, written);
+    let good: Vec<&Stored> = meant
+        .iter()
+        .copied()
+        .filter(|stored| match &stored.object {
+            Object::Item(item) => {
+                item.seen.kind == wanted && item.missing_since.is_none() && item.seen.problem.is_none()
+            }
+            _ => false,
+        })
+        .collect();
+    // One alone that is not usable is told why by who would use it.
+    let meant = if good.is_empty() { meant } else { good };
+    only(picture, Kind::Item, written, &meant)
+}
+
+/// All things of a kind that may be meant.
+fn all<'a>(picture: &'a Picture, kind: Kind, written: &str) -> Vec<&'a Stored> {
     if let Ok(id) = written.parse::<Uuid>()
         && let Some(stored) = Key::read(kind, &id.to_string()).and_then(|key| picture.get(key))
     {
-        return Ok(stored);
+        return vec![stored];
     }
     let mut meant = named(picture, kind, written);
     if meant.is_empty()
@@ -34,8 +65,17 @@ pub(crate) fn find<'a>(picture: &'a Picture, kind: Kind, written: &str) -> Resul
     if meant.is_empty() && could_be_digits(written) {
         meant = picture.of_kind(kind).filter(|stored| is_meant(written, stored.object.key())).collect();
     }
-    match meant.as_slice() {
-        [] => Err(not_found()),
+    meant
+}
+
+fn only<'a>(
+    picture: &Picture,
+    kind: Kind,
+    written: &str,
+    meant: &[&'a Stored],
+) -> Result<&'a Stored, Refusal> {
+    match meant {
+        [] => Err(Refusal::not_found(format!("{} \"{}\"", noun(kind), shown(written)))),
         [one] => Ok(one),
         several => {
             let mut listed: Vec<String> = several.iter().take(LISTED).map(|s| full(picture, s)).collect();
@@ -67,6 +107,14 @@ pub(crate) fn resolve(picture: &Picture, body: &mut Value, places: &[(&str, Kind
     Ok(())
 }
 
+/// As [`resolve`], for one place that names a disk of the library.
+pub(crate) fn resolve_disk(picture: &Picture, body: &mut Value, place: &str) -> Result<(), Refusal> {
+    if let Some(Value::String(written)) = body.pointer_mut(place) {
+        *written = usable(picture, ItemKind::Disk, written)?.object.key().id();
+    }
+    Ok(())
+}
+
 /// What people call a thing in sentences.
 pub(crate) fn noun(kind: Kind) -> &'static str {
     match kind {
@@ -90,8 +138,28 @@ pub(crate) fn called(picture: &Picture, key: Key) -> Option<String> {
     name_of(&picture.get(key)?.object)
 }
 
+/// What is called so. A library item is also called by its path in its share.
 fn named<'a>(picture: &'a Picture, kind: Kind, written: &str) -> Vec<&'a Stored> {
-    Name::new(written).map(|name| picture.named(kind, &name.folded())).unwrap_or_default()
+    let named: Vec<&Stored> =
+        Name::new(written).map(|name| picture.named(kind, &name.folded())).unwrap_or_default();
+    // A path has an ending or a folder: only what can be one is worth a walk over all of them.
+    if !named.is_empty() || kind != Kind::Item || !written.contains(['.', '/']) {
+        return named;
+    }
+    let is_there =
+        |stored: &&Stored| matches!(&stored.object, Object::Item(item) if item.seen.path == written);
+    picture.of_kind(kind).filter(is_there).collect()
+}
+
+/// What the ids are called that stand as values of a property, and the object itself.
+pub(crate) fn ids_in(picture: &Picture, of: Key, values: [&Value; 2]) -> BTreeMap<String, String> {
+    let kinds = [Kind::Vm, Kind::Host, Kind::Agent, Kind::Share, Kind::Item, Kind::Template, Kind::User];
+    let ids = values.into_iter().filter_map(Value::as_str).filter(|text| text.parse::<Uuid>().is_ok());
+    let in_values = ids.filter_map(|id| {
+        let called = kinds.iter().find_map(|kind| called(picture, Key::read(*kind, id)?))?;
+        Some((id.to_owned(), called))
+    });
+    in_values.chain(called(picture, of).map(|name| (of.id(), name))).collect()
 }
 
 fn could_be_digits(written: &str) -> bool {
@@ -104,7 +172,11 @@ fn is_meant(written: &str, key: Key) -> bool {
 }
 
 fn full(picture: &Picture, stored: &Stored) -> String {
-    match (name_of(&stored.object), place_of(picture, &stored.object)) {
+    let name = match &stored.object {
+        Object::Item(item) => Some(item.seen.path.clone()),
+        other => name_of(other),
+    };
+    match (name, place_of(picture, &stored.object)) {
         (Some(name), Some(place)) => format!("{name}@{place}"),
         (Some(name), None) => format!("{name} ({})", stored.object.key().id()),
         (None, _) => stored.object.key().id(),

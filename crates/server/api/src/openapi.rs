@@ -5,7 +5,7 @@ use hostler_model::access::{Right, Token, User};
 use hostler_model::action::VmAction;
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
-use hostler_model::job::JobKind;
+use hostler_model::job::{Job, JobKind};
 use hostler_model::library::{Item, Share};
 use hostler_model::setting::SETTINGS;
 use hostler_model::status::VmStatus;
@@ -22,7 +22,8 @@ use crate::problem::ProblemBody;
 use crate::rights::{RouteError, Table};
 
 const ABOUT: &str = "Hostler manages virtual machines. Each change becomes a job: it is answered with 202 and the job's \
-number, and with `dry_run=true` with its plan. Things are named in paths and bodies by id, by name, by `name@host` where \
+number, and with `dry_run=true` with its plan. With `If-Match` it \
+is made only to the version that was seen. Things are named in paths and bodies by id, by name, by `name@host` where \
 names collide, or by the last six or more digits of an id. Errors are RFC 9457 problems with `code`, `object`, `cause` \
 and `remedy`. Filters are terms joined by `,`: `field=value`, `!=`, `~` with a pattern, `<`, `<=`, `>`, `>=`; several \
 values are joined by `|`.";
@@ -97,7 +98,16 @@ fn one(operation: &mut Value, path: &str, method: &str, right: Right, tag: &str)
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
-            "description": "Asked again with the same key within 24 hours, the answer is the same job.",
+            "description": "Asked again with the same key within 24 hours, the answer is the same job. With another request \
+                it is refused (422, `idempotency.key.reused`).",
+        }));
+    }
+    let of_one = is_change && (path.contains('{') || path.ends_with("/me/password"));
+    if of_one {
+        parameters.push(json!({
+            "name": "If-Match", "in": "header", "required": false, "schema": { "type": "string" },
+            "description": "ETags of the versions of the thing that the change may be made to, as `\"<history>-<revision>\"`; \
+                what stands behind a dot does not count. Such a change does not queue.",
         }));
     }
     if !parameters.is_empty() {
@@ -105,6 +115,12 @@ fn one(operation: &mut Value, path: &str, method: &str, right: Right, tag: &str)
     }
     let by_etag = method == "get" && path.ends_with('}') || path.ends_with("/me");
     if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        if of_one {
+            responses.insert("412".to_owned(), json!({
+                "description": "The thing has changed since (`revision.stale`); the header ETag holds its present version",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+            }));
+        }
         if by_etag {
             responses.insert(
                 "304".to_owned(),
@@ -146,7 +162,8 @@ fn tag(path: &str) -> String {
 
 /// The fields by which a list is filtered and sorted.
 fn fields_of(path: &str) -> Option<Vec<&'static str>> {
-    Some(match path.strip_prefix("/api/v1/")? {
+    let noun = path.strip_prefix("/api/v1/")?;
+    Some(match noun.strip_suffix("/window").unwrap_or(noun) {
         "vms" => names_of::<Vm>(),
         "hosts" => names_of::<Host>(),
         "agents" => names_of::<Agent>(),
@@ -156,6 +173,7 @@ fn fields_of(path: &str) -> Option<Vec<&'static str>> {
         "templates" => names_of::<Template>(),
         "users" => names_of::<User>(),
         "tokens" => names_of::<Token>(),
+        "jobs" => names_of::<Job>(),
         _ => return None,
     })
 }

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hostler_model::{Code, Refusal};
+use hostler_server::store::Cursor;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ pub(crate) struct Problem {
     refusal: Refusal,
     status: Option<StatusCode>,
     retry_after_s: Option<u64>,
+    etag: Option<Box<Cursor>>,
 }
 
 /// An error in the form of RFC 9457.
@@ -66,7 +68,12 @@ impl Problem {
     pub(crate) fn too_many(object: &str, cause: &str, retry_after_s: u64) -> Self {
         let refusal = Refusal::new(Code::TooManyRequests, object, cause)
             .remedy(format!("Try again in {retry_after_s} s"));
-        Self { refusal, status: None, retry_after_s: Some(retry_after_s) }
+        Self { refusal, status: None, retry_after_s: Some(retry_after_s), etag: None }
+    }
+
+    /// The same with the present ETag of what it is about.
+    pub(crate) fn etag(self, version: Cursor) -> Self {
+        Self { etag: Some(Box::new(version)), ..self }
     }
 
     /// The status it leaves with.
@@ -80,7 +87,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let busy =
             matches!(refusal.code, Code::StoreUnavailable | Code::ServerOverloaded | Code::ServerStopping);
-        Self { refusal, status: None, retry_after_s: busy.then_some(RETRY_AFTER_S) }
+        Self { refusal, status: None, retry_after_s: busy.then_some(RETRY_AFTER_S), etag: None }
     }
 }
 
@@ -104,6 +111,11 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(etag) =
+            self.etag.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok())
+        {
+            headers.insert(header::ETAG, etag);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -24,6 +24,8 @@ pub(crate) fn enrolment(enrolment: &Enrolment) -> Enrolment {
 /// A job without hashes in what its plan chose and in what would take it back.
 pub(crate) fn job(job: &Job) -> Job {
     let mut job = job.clone();
+    // Of the key, what the caller sent.
+    job.key = job.key.map(|kept| Job::key_and_digest(&kept).0.to_owned());
     for choice in Arc::make_mut(&mut job.choices).values_mut() {
         blank(choice);
     }

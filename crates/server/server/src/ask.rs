@@ -27,9 +27,12 @@ const CANDIDATES: usize = 10;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn ask(shared: &Arc<Shared>, ask: Ask) -> Result<JobId, Refusal> {
-    let Ask { actor, key, wait, again_of, mut request } = ask;
+    let Ask { actor, key, wait, unchanged, again_of, mut request } = ask;
     fill_candidates(shared, &mut request).await;
-    submit(shared, |ask| Input::Ask(Box::new(Asked { ask, actor, key, wait, again_of, request }))).await
+    submit(shared, |ask| {
+        Input::Ask(Box::new(Asked { ask, actor, key, wait, unchanged, again_of, request }))
+    })
+    .await
 }
 
 pub(crate) async fn cancel(shared: &Arc<Shared>, job: JobId, actor: Actor) -> Result<JobId, Refusal> {
@@ -105,7 +108,7 @@ pub(crate) async fn again(
         return refused("it is none that a person can ask for");
     }
     let request = before.request.clone();
-    let asked = ask(shared, Ask { actor, key, wait, again_of: Some(id), request }).await;
+    let asked = ask(shared, Ask { actor, key, wait, unchanged: None, again_of: Some(id), request }).await;
     asked.map_err(|refusal| before.in_its_words(refusal))
 }
 
@@ -182,7 +185,7 @@ pub(crate) async fn create_enrolment(
         .map_err(|e| Refusal::new(Code::Internal, "enrolment token", e.to_string()))?;
     let sha256 = token.sha256();
     let request = Request::CreateEnrolment { sha256: Secret(sha256.clone()), roles, host_name, valid_ms };
-    let asked = Ask { actor, key, wait: false, again_of: None, request };
+    let asked = Ask { actor, key, wait: false, unchanged: None, again_of: None, request };
     let job = ask(shared, asked).await?;
     let is_new = enrolment(&shared.picture.load(), &sha256).is_some();
     Ok((job, is_new.then(|| token.to_string())))

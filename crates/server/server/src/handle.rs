@@ -12,7 +12,7 @@ use hostler_model::host::Load;
 use hostler_model::job::{DryRun, Job};
 use hostler_model::request::{CreateVm, Request};
 use hostler_model::setting::Settings;
-use hostler_model::{AgentId, HostId, InstallationId, JobId, Ms, Refusal, Timestamp};
+use hostler_model::{AgentId, HostId, InstallationId, JobId, Ms, Object, Refusal, Timestamp};
 use hostler_placement::Rating;
 use hostler_store::{Reader, StoreError};
 use tokio::sync::watch;
@@ -26,10 +26,13 @@ use crate::news::Watch;
 pub struct Ask {
     /// Who asks.
     pub actor: Actor,
-    /// The caller's idempotency key: asked again with it within 24 hours, the answer is the same job.
+    /// The caller's idempotency key, as [`Job::key`] keeps it: asked again with it within 24 hours, the answer is the same
+    /// job, or `idempotency.key.reused` where another digest stands behind it.
     pub key: Option<String>,
     /// Whether to queue behind a job that is in the way, rather than be refused.
     pub wait: bool,
+    /// The object as the caller saw it: has it changed since, nothing is done (`revision.stale`), and nothing is queued.
+    pub unchanged: Option<Object>,
     /// The job that this repeats.
     pub again_of: Option<JobId>,
     /// What.
@@ -39,7 +42,7 @@ pub struct Ask {
 impl Ask {
     /// An ask without key, that does not wait.
     pub fn new(actor: Actor, request: Request) -> Self {
-        Self { actor, key: None, wait: false, again_of: None, request }
+        Self { actor, key: None, wait: false, unchanged: None, again_of: None, request }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn admit_add(view: View<'_>, name: &Name, agent: AgentId, folder: &st
     let bad = |part: &&str| part.is_empty() || *part == "." || *part == "..";
     if !folder.starts_with('/')
         || folder.len() > 4000
-        || parts.iter().any(bad)
+        || folder != "/" && parts.iter().any(bad)
         || folder.chars().any(char::is_control)
     {
         return Err(Refusal::new(
@@ -39,11 +39,55 @@ pub(super) fn admit_add(view: View<'_>, name: &Name, agent: AgentId, folder: &st
         )
         .remedy("Name the folder by its full path, such as /srv/library"));
     }
-    if let Some(other) = view.inv.shares.values().find(|share| share.agent == agent && share.folder == folder)
-    {
+    if is_system_folder(folder) {
+        let cause = "it belongs to the computer's system, and a share shows and serves everything in it";
+        return Err(Refusal::new(Code::PathForbidden, format!("folder {folder}"), cause)
+            .remedy("Name a folder of its own, such as /srv/library"));
+    }
+    let shares = || view.inv.shares.values().filter(|share| share.agent == agent);
+    if let Some(other) = shares().find(|share| share.folder == folder) {
         return Err(Refusal::new(Code::NameTaken, other.label(), "it is this folder already"));
     }
+    // Everything in the inner one would be in the record twice.
+    if let Some(other) = shares().find(|share| lies_in(folder, &share.folder)) {
+        let cause = format!("it lies in the folder of {}, {}", other.label(), other.folder);
+        return Err(Refusal::new(Code::PathForbidden, format!("folder {folder}"), cause)
+            .remedy(format!("Use {}, which shows it already, or remove that share first", other.label())));
+    }
+    if let Some(other) = shares().find(|share| lies_in(&share.folder, folder)) {
+        let cause = format!("the folder of {}, {}, lies in it", other.label(), other.folder);
+        return Err(Refusal::new(Code::PathForbidden, format!("folder {folder}"), cause)
+            .remedy("Remove that share first, or name another folder"));
+    }
     super::answers(view, agent, &known.label())
+}
+
+/// Folders that hold the computer's system or everything: nobody keeps disks right in them.
+const TOO_WIDE: [&str; 9] = ["/", "/home", "/mnt", "/opt", "/run", "/tmp", "/usr", "/var", "/var/lib"];
+/// Folders of the system, with all that lies in them.
+const SYSTEM: [&str; 13] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+];
+
+fn is_system_folder(folder: &str) -> bool {
+    TOO_WIDE.contains(&folder) || SYSTEM.iter().any(|of| folder == *of || lies_in(folder, of))
+}
+
+/// Whether one plain path is below another.
+fn lies_in(folder: &str, above: &str) -> bool {
+    folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }
 
 pub(super) fn add(name: &Name, agent: AgentId, folder: &str, p: &mut Planner<'_>) -> Planned {

@@ -1,12 +1,14 @@
 //! What may be asked, and what is answered.
 
 use hostler_model::access::Role;
+use hostler_model::job::Job;
+use hostler_model::library::Share;
 use hostler_model::request::{EditVm, Request, Secret};
 use hostler_model::seen::Power;
-use hostler_model::{Code, UserId};
+use hostler_model::{Code, ShareId, Timestamp, UserId};
 use uuid::Uuid;
 
-use crate::world::{World, create, name, user, vm_id};
+use crate::world::{World, agent, create, name, user, vm_id};
 
 #[test]
 fn one_key_is_one_job_also_after_its_end_and_after_a_restart() {
@@ -83,6 +85,74 @@ fn what_holds_a_secret_is_not_queued() {
     let mut world = World::with(0, vec![user(1, "root", Role::Administrator)]);
     let create = Request::CreateUser { name: name("Root"), role: Role::ReadOnly, hash: Secret("h".into()) };
     assert_eq!(world.ask_with(create, None, true).unwrap_err().code, Code::NameTaken);
+}
+
+#[test]
+fn a_key_that_was_used_for_another_request_is_refused_also_after_the_job_has_ended_and_after_a_restart() {
+    let mut world = World::new(1);
+    let key = |digest: &str| Job::key_with_digest("k", digest);
+    let made = world.ask_with(create("one"), Some(&key("d1")), false).unwrap();
+    let other = |world: &mut World| world.ask_with(create("two"), Some(&key("d2")), false);
+    let refusal = other(&mut world).unwrap_err();
+    assert_eq!(refusal.code, Code::IdempotencyKeyReused);
+    assert!(refusal.cause.contains(&format!("job {made}")), "{refusal:?}");
+    assert_eq!(world.ask_with(create("one"), Some(&key("d1")), false).unwrap(), made);
+    // A key of which the other is the beginning is another key.
+    assert_ne!(world.ask_with(create("three"), Some("k3 d1"), false).unwrap(), made);
+    world.done(made, "make-disk");
+    world.done(made, "define");
+    assert!(!world.jobs[&made].is_open());
+    assert_eq!(other(&mut world).unwrap_err().code, Code::IdempotencyKeyReused);
+    world.restart(false);
+    assert_eq!(other(&mut world).unwrap_err().code, Code::IdempotencyKeyReused);
+    assert_eq!(world.ask_with(create("one"), Some(&key("d1")), false).unwrap(), made);
+}
+
+#[test]
+fn who_says_what_they_saw_is_refused_when_it_has_changed_since_and_does_not_queue() {
+    let mut world = World::with_vms(1, &[Power::Off]);
+    let seen = world.vm(vm_id(1)).clone();
+    let edit = |notes: &str| Request::EditVm {
+        vm: vm_id(1),
+        edit: EditVm { notes: Some(notes.into()), ..EditVm::default() },
+    };
+    world.ask_if_unchanged(edit("first"), seen.clone().into(), false).unwrap();
+    let refusal = world.ask_if_unchanged(edit("second"), seen.into(), true).unwrap_err();
+    assert_eq!(refusal.code, Code::RevisionStale);
+    assert_eq!(world.vm(vm_id(1)).spec.notes, "first");
+    let now = world.vm(vm_id(1)).clone();
+    world.ask(Request::StartVm { vm: vm_id(1) }).unwrap();
+    let refusal = world.ask_if_unchanged(edit("third"), now.into(), true).unwrap_err();
+    assert!(matches!(refusal.code, Code::VmBusy | Code::RevisionStale), "{refusal:?}");
+}
+
+#[test]
+fn a_share_is_neither_a_folder_of_the_system_nor_inside_another_nor_around_one() {
+    let share = Share {
+        id: ShareId(Uuid::from_u128(7)),
+        name: name("images"),
+        agent: agent(0),
+        folder: "/srv/images".into(),
+        notes: String::new(),
+        created: Timestamp(0),
+    };
+    let mut world = World::with(2, vec![share.into()]);
+    let mut add = |n: u128, folder: &str| {
+        world.ask(Request::AddShare { name: name("other"), agent: agent(n), folder: folder.into() })
+    };
+    for system in ["/", "/etc", "/proc/1", "/dev/shm", "/usr", "/boot/iso", "/var/lib"] {
+        let refusal = add(0, system).unwrap_err();
+        assert_eq!(refusal.code, Code::PathForbidden, "{system}");
+        assert!(refusal.cause.contains("system"), "{refusal:?}");
+    }
+    for (folder, how) in [("/srv/images/linux", "it lies in"), ("/srv", "lies in it")] {
+        let refusal = add(0, folder).unwrap_err();
+        assert!(refusal.cause.contains(how) && refusal.cause.contains("library share images"), "{refusal:?}");
+    }
+    // Beside it, or on another computer, it is no double.
+    add(0, "/srv/images-2").unwrap();
+    let busy = add(1, "/srv/images/linux").unwrap_err();
+    assert_eq!(busy.code, Code::ObjectBusy, "only its name is taken, by the one before");
 }
 
 #[test]

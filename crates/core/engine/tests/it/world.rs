@@ -346,7 +346,16 @@ impl World {
         self.asks += 1;
         let ask = self.asks;
         let key = key.map(str::to_owned);
-        let asked = Asked { ask, actor: Actor::System, key, wait, again_of: None, request };
+        let asked = Asked { ask, actor: Actor::System, key, wait, unchanged: None, again_of: None, request };
+        self.decide(Input::Ask(Box::new(asked)));
+        self.reply(ask)
+    }
+
+    pub fn ask_if_unchanged(&mut self, request: Request, seen: Object, wait: bool) -> Result<JobId, Refusal> {
+        self.asks += 1;
+        let ask = self.asks;
+        let (key, unchanged) = (None, Some(seen));
+        let asked = Asked { ask, actor: Actor::System, key, wait, unchanged, again_of: None, request };
         self.decide(Input::Ask(Box::new(asked)));
         self.reply(ask)
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::one;
+use super::{asked_of, one};
 use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
@@ -67,8 +67,8 @@ struct RemoveQuery {
 async fn remove_agent(
     State(app): State<App>,
     At(agent): At<String>,
-    asking: Asking<RemoveQuery>,
+    mut asking: Asking<RemoveQuery>,
 ) -> Result<Changed, Problem> {
-    let (agent, force) = (one::<Agent>(&app.picture(), &agent)?.1.id, asking.more.force);
+    let (agent, force) = (asked_of::<Agent, _>(&app, &mut asking, &agent)?.id, asking.more.force);
     change(&app, asking, Request::RemoveAgent { agent, force }).await
 }

@@ -13,7 +13,7 @@ use hostler_model::view::{EnrolmentView, Page};
 use hostler_model::{Key, Refusal};
 use utoipa_axum::routes;
 
-use super::one;
+use super::asked_of;
 use super::session::no_store;
 use crate::app::App;
 use crate::change::{Changed, change, done};
@@ -54,6 +54,7 @@ async fn create_enrolment(State(app): State<App>, asking: Asking, body: Body) ->
         let request = Request::CreateEnrolment { sha256: Secret::default(), roles, host_name, valid_ms };
         return change(&app, asking, request).await.map(IntoResponse::into_response);
     }
+    asking.if_match_was_met()?;
     let actor = asking.caller.actor();
     let (job, token) =
         app.handle().create_enrolment(actor, asking.key.clone(), roles, host_name, valid_ms).await?;
@@ -75,8 +76,8 @@ async fn create_enrolment(State(app): State<App>, asking: Asking, body: Body) ->
 async fn revoke_enrolment(
     State(app): State<App>,
     At(enrolment): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
-    let token = one::<Enrolment>(&app.picture(), &enrolment)?.1.id;
+    let token = asked_of::<Enrolment, _>(&app, &mut asking, &enrolment)?.id;
     change(&app, asking, Request::RevokeToken { token }).await
 }

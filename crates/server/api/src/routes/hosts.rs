@@ -12,7 +12,7 @@ use hostler_model::view::{HostView, Page};
 use hostler_model::{HostId, Key};
 use utoipa_axum::routes;
 
-use super::one;
+use super::{asked_of, one};
 use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
@@ -77,11 +77,10 @@ async fn get_host_history(
 async fn edit_host(
     State(app): State<App>,
     At(host): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     Body(changes): Body,
 ) -> Result<Changed, Problem> {
-    let picture = app.picture();
-    let (_, known) = one::<Host>(&picture, &host)?;
+    let known = asked_of::<Host, _>(&app, &mut asking, &host)?;
     // What is absent stays: the changes are laid over what is.
     let mut whole = serde_json::to_value(&known.spec).map_err(|cause| Problem::internal("host", cause))?;
     lay_over(&mut whole, changes)?;
@@ -94,9 +93,9 @@ async fn edit_host(
 async fn refresh_host(
     State(app): State<App>,
     At(host): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
-    let host = meant(&app, &host)?;
+    let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
     change(&app, asking, Request::RefreshHost { host }).await
 }
 
@@ -107,11 +106,11 @@ async fn refresh_host(
 async fn declare_host_dead(
     State(app): State<App>,
     At(host): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let DeclareDead { confirm } = body.typed()?;
-    let host = meant(&app, &host)?;
+    let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
     change(&app, asking, Request::DeclareHostDead { host, confirm }).await
 }
 

@@ -7,8 +7,8 @@ use axum::response::Response;
 use hostler_model::access::{Actor, Right, User};
 use hostler_model::job::{Job, JobKind, JobState};
 use hostler_model::view::{Accepted, JobView, Page, PropertyChangeView};
-use hostler_model::{JobId, Key, Kind, Refusal};
-use hostler_server::store::JobFilter;
+use hostler_model::{JobId, Key, Kind, Object, Refusal};
+use hostler_server::store::{JobFilter, Stored};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -158,20 +158,27 @@ async fn get_job_changes(
     if !found {
         return Err(Refusal::not_found(format!("job {id}")).into());
     }
+    let picture = app.picture();
     let views = changes.into_iter().map(|change| {
         let kind = change.key.kind();
         let (mut before, mut after) = (change.before, change.after);
         secret::of_kind(kind, &change.property, &mut before);
         secret::of_kind(kind, &change.property, &mut after);
-        PropertyChangeView { object: change.key.to_string(), property: change.property, before, after }
+        let names = names::ids_in(&picture, change.key, [&before, &after]);
+        PropertyChangeView { object: change.key.to_string(), property: change.property, before, after, names }
     });
     Ok(Json(views.collect()))
 }
 
 /// Cancel a job: what it did is taken back.
 #[utoipa::path(post, path = "/jobs/{job}/cancel", params(ChangeQuery), responses(Changed))]
-async fn cancel_job(State(app): State<App>, At(job): At<String>, asking: Asking) -> Result<Changed, Problem> {
+async fn cancel_job(
+    State(app): State<App>,
+    At(job): At<String>,
+    mut asking: Asking,
+) -> Result<Changed, Problem> {
     asking.without_dry_run("cancelling")?;
+    seen(&app, &mut asking, &job).await?;
     let id = unfinished(&app, &job).await?;
     accepted(app.handle().cancel(id, asking.caller.actor()).await?)
 }
@@ -181,9 +188,10 @@ async fn cancel_job(State(app): State<App>, At(job): At<String>, asking: Asking)
 async fn abandon_job(
     State(app): State<App>,
     At(job): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
     asking.without_dry_run("abandoning")?;
+    seen(&app, &mut asking, &job).await?;
     let id = unfinished(&app, &job).await?;
     accepted(app.handle().abandon(id, asking.caller.actor()).await?)
 }
@@ -193,8 +201,9 @@ async fn abandon_job(
 async fn run_job_again(
     State(app): State<App>,
     At(job): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
+    seen(&app, &mut asking, &job).await?;
     let job = existing(&app, &job).await?;
     if !asking.caller.may(needs(&job)) {
         let cause = "running this job again needs the right to administer";
@@ -253,6 +262,17 @@ fn needs(job: &Job) -> Right {
 
 async fn existing(app: &App, written: &str) -> Result<std::sync::Arc<Job>, Problem> {
     Ok(app.handle().job(names::job(written)?).await?)
+}
+
+/// Holds `If-Match` against a job. A job moves on by itself, so what is decided rests on its state and not on its version.
+async fn seen(app: &App, asking: &mut Asking, written: &str) -> Result<(), Problem> {
+    if asking.if_match.is_none() {
+        return Ok(());
+    }
+    let id = names::job(written)?;
+    let stored = app.handle().read(move |reader| reader.job(id)).await?;
+    let Stored { revision, object } = stored.ok_or_else(|| Refusal::not_found(format!("job {id}")))?;
+    asking.of(&app.picture(), &Stored { revision, object: Object::Job(object) })
 }
 
 /// A job that can still be stopped.

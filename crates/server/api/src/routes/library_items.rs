@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use hostler_model::access::Right;
-use hostler_model::library::{Item, Share};
+use hostler_model::library::{Item, ItemKind, Share};
 use hostler_model::view::{ItemView, Page};
+use hostler_model::{Kind, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -15,10 +16,11 @@ use super::one;
 use crate::app::App;
 use crate::extract::{At, Params};
 use crate::list::{ListQuery, page};
+use crate::listed::Listed;
 use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::tagged::{Holds, tagged};
-use crate::views;
+use crate::{names, views};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Right::See, routes!(list_items)).add(Right::See, routes!(get_item))
@@ -56,14 +58,31 @@ async fn list_items(
     Ok(Json(page(&picture, &query, of_share, views::item)?))
 }
 
+/// Which of those that are called so.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ItemQuery {
+    /// Look first among those that are this and can be used.
+    usable_as: Option<ItemKind>,
+}
+
 /// Show a library item.
-#[utoipa::path(get, path = "/library-items/{item}", responses((status = 200, body = ItemView)))]
+#[utoipa::path(
+    get, path = "/library-items/{item}", params(ItemQuery), responses((status = 200, body = ItemView))
+)]
 async fn get_item(
     State(app): State<App>,
-    At(item): At<String>,
+    At(written): At<String>,
+    Params(query): Params<ItemQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let picture = app.picture();
-    let (revision, item) = one::<Item>(&picture, &item)?;
+    let stored = match query.usable_as {
+        Some(wanted) => names::usable(&picture, wanted, &written)?,
+        None => names::find(&picture, Kind::Item, &written)?,
+    };
+    let item = Item::of(&stored.object).ok_or_else(|| Refusal::not_found(names::noun(Kind::Item)))?;
+    let revision = stored.revision.0;
     tagged(&headers, picture.head, revision, Holds::TheObject, &views::item(revision, item))
 }

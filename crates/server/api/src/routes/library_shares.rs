@@ -13,7 +13,7 @@ use hostler_model::request::Request;
 use hostler_model::view::{Page, ShareView};
 use utoipa_axum::routes;
 
-use super::one;
+use super::{asked_of, one};
 use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
@@ -67,9 +67,9 @@ async fn add_share(State(app): State<App>, asking: Asking, body: Body) -> Result
 async fn remove_share(
     State(app): State<App>,
     At(share): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
-    let share = meant(&app, &share)?;
+    let share = meant(&app, &mut asking, &share)?;
     change(&app, asking, Request::RemoveShare { share }).await
 }
 
@@ -78,12 +78,12 @@ async fn remove_share(
 async fn refresh_share(
     State(app): State<App>,
     At(share): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
-    let share = meant(&app, &share)?;
+    let share = meant(&app, &mut asking, &share)?;
     change(&app, asking, Request::RefreshShare { share }).await
 }
 
-fn meant(app: &App, written: &str) -> Result<ShareId, Problem> {
-    Ok(one::<Share>(&app.picture(), written)?.1.id)
+fn meant(app: &App, asking: &mut Asking, written: &str) -> Result<ShareId, Problem> {
+    Ok(asked_of::<Share, _>(app, asking, written)?.id)
 }

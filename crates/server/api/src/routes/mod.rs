@@ -15,13 +15,18 @@ mod tokens;
 mod users;
 mod vms;
 
+
+use std::sync::Arc;
 use hostler_model::Refusal;
 use hostler_server::Picture;
 
 use crate::listed::Listed;
 use crate::names;
+use crate::app::App;
+use crate::extract::Asking;
 use crate::rights::Routes;
 
+use crate::problem::Problem;
 /// All routes.
 pub(crate) fn all() -> Routes {
     Routes::new()
@@ -48,4 +53,13 @@ fn one<'a, T: Listed>(picture: &'a Picture, written: &str) -> Result<(u64, &'a T
     let stored = names::find(picture, T::KIND, written)?;
     let thing = T::of(&stored.object).ok_or_else(|| Refusal::not_found(names::noun(T::KIND)))?;
     Ok((stored.revision.0, thing))
+}
+
+/// The thing that a change is asked of, when it is the version that its caller has seen.
+fn asked_of<T: Listed, Q>(app: &App, asking: &mut Asking<Q>, written: &str) -> Result<Arc<T>, Problem> {
+    let picture = app.picture();
+    let stored = names::find(&picture, T::KIND, written)?;
+    asking.of(&picture, stored)?;
+    let thing = T::of(&stored.object).ok_or_else(|| Refusal::not_found(names::noun(T::KIND)))?;
+    Ok(thing.clone())
 }

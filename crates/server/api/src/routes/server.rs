@@ -104,6 +104,7 @@ async fn make_backup(
     body: Body,
 ) -> Result<Json<BackupMade>, Problem> {
     asking.without_dry_run("a backup")?;
+    asking.if_match_was_met()?;
     let NewBackup { file } = body.typed()?;
     let path = PathBuf::from(&file);
     if !path.is_absolute() || file.contains('\0') {

@@ -100,12 +100,16 @@ async fn get_me(State(app): State<App>, headers: HeaderMap, caller: Caller) -> R
 async fn change_my_password(
     State(app): State<App>,
     Address(from): Address,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let ChangePassword { current, new } = body.typed()?;
     let user = asking.caller.user.clone();
-    let hash = hash_of(&app.picture(), &user);
+    let picture = app.picture();
+    if let Some(stored) = picture.get(Key::User(user.id)) {
+        asking.of(&picture, stored)?;
+    }
+    let hash = hash_of(&picture, &user);
     if !app.passwords().verify(user.name.as_str(), from, current, hash).await? {
         let refusal = Refusal::new(Code::AccessSignInFailed, "password", "the current password is wrong");
         return Err(refusal.into());

@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use hostler_model::TemplateId;
 use hostler_model::access::Right;
 use hostler_model::request::Request;
 use hostler_model::template::{Template, TemplateSpec};
 use hostler_model::view::{Page, TemplateView};
-use hostler_model::{Kind, TemplateId};
 use utoipa_axum::routes;
 
-use super::one;
+use super::{asked_of, one};
 use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
@@ -65,11 +65,11 @@ async fn create_template(State(app): State<App>, asking: Asking, body: Body) -> 
 async fn edit_template(
     State(app): State<App>,
     At(template): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let spec = spec(&app, body)?;
-    let template = meant(&app, &template)?;
+    let template = meant(&app, &mut asking, &template)?;
     change(&app, asking, Request::EditTemplate { template, spec }).await
 }
 
@@ -78,17 +78,17 @@ async fn edit_template(
 async fn delete_template(
     State(app): State<App>,
     At(template): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
-    let template = meant(&app, &template)?;
+    let template = meant(&app, &mut asking, &template)?;
     change(&app, asking, Request::DeleteTemplate { template }).await
 }
 
-fn meant(app: &App, written: &str) -> Result<TemplateId, Problem> {
-    Ok(one::<Template>(&app.picture(), written)?.1.id)
+fn meant(app: &App, asking: &mut Asking, written: &str) -> Result<TemplateId, Problem> {
+    Ok(asked_of::<Template, _>(app, asking, written)?.id)
 }
 
 fn spec(app: &App, Body(mut body): Body) -> Result<TemplateSpec, Problem> {
-    names::resolve(&app.picture(), &mut body, &[("/disk", Kind::Item)])?;
+    names::resolve_disk(&app.picture(), &mut body, "/disk")?;
     Body(body).typed()
 }

@@ -108,9 +108,13 @@ async fn create_token(State(app): State<App>, asking: Asking, body: Body) -> Res
 async fn revoke_token(
     State(app): State<App>,
     At(written): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
     let token = own_or_any(&app, &asking.caller, &written)?;
+    let picture = app.picture();
+    if let Some(stored) = picture.get(Key::Token(token)) {
+        asking.of(&picture, stored)?;
+    }
     change(&app, asking, Request::RevokeToken { token }).await
 }
 

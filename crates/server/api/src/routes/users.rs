@@ -10,7 +10,7 @@ use hostler_model::request::{Request, Secret};
 use hostler_model::view::{Page, UserView};
 use utoipa_axum::routes;
 
-use super::one;
+use super::{asked_of, one};
 use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
@@ -61,11 +61,11 @@ async fn create_user(State(app): State<App>, asking: Asking, body: Body) -> Resu
 async fn edit_user(
     State(app): State<App>,
     At(user): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let ChangeUser { role, disabled, password } = body.typed()?;
-    let user = one::<User>(&app.picture(), &user)?.1.id;
+    let user = asked_of::<User, _>(&app, &mut asking, &user)?.id;
     let hash = match password {
         Some(password) => Some(Secret(app.passwords().hash(password).await?)),
         None => None,
@@ -78,8 +78,8 @@ async fn edit_user(
 async fn delete_user(
     State(app): State<App>,
     At(user): At<String>,
-    asking: Asking,
+    mut asking: Asking,
 ) -> Result<Changed, Problem> {
-    let user = one::<User>(&app.picture(), &user)?.1.id;
+    let user = asked_of::<User, _>(&app, &mut asking, &user)?.id;
     change(&app, asking, Request::DeleteUser { user }).await
 }

@@ -12,3 +12,5 @@ mod schema;
 mod secrets;
 mod sign_in;
 mod tls;
+mod versions;
+mod windows;

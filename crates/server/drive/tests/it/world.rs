@@ -86,6 +86,7 @@ impl World {
             actor: Actor::System,
             key: key.map(str::to_owned),
             wait: false,
+            unchanged: None,
             again_of: None,
             request,
         }))

@@ -19,8 +19,8 @@ macro_rules! actions {
         $(
             $(#[$doc])*
             #[utoipa::path(post, path = $path, params(ChangeQuery), responses(Changed))]
-            async fn $name(State(app): State<App>, At(vm): At<String>, asking: Asking) -> Result<Changed, Problem> {
-                let vm = meant(&app, &vm)?;
+            async fn $name(State(app): State<App>, At(vm): At<String>, mut asking: Asking) -> Result<Changed, Problem> {
+                let vm = meant(&app, &mut asking, &vm)?;
                 change(&app, asking, Request::$request { vm }).await
             }
         )*
@@ -60,10 +60,10 @@ actions! {
 async fn shut_down_vm(
     State(app): State<App>,
     At(vm): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let ShutDown { limit_s } = body.typed_or_empty()?;
-    let vm = meant(&app, &vm)?;
+    let vm = meant(&app, &mut asking, &vm)?;
     change(&app, asking, Request::ShutDownVm { vm, limit_s }).await
 }

@@ -25,11 +25,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
 async fn attach_disk(
     State(app): State<App>,
     At(vm): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let disk: NewDisk = body.typed()?;
-    let vm = meant(&app, &vm)?;
+    let vm = meant(&app, &mut asking, &vm)?;
     change(&app, asking, disk.request(vm)?).await
 }
 
@@ -47,8 +47,8 @@ struct DetachQuery {
 async fn detach_disk(
     State(app): State<App>,
     At((vm, disk)): At<(String, u32)>,
-    asking: Asking<DetachQuery>,
+    mut asking: Asking<DetachQuery>,
 ) -> Result<Changed, Problem> {
-    let (vm, delete) = (meant(&app, &vm)?, asking.more.delete);
+    let (vm, delete) = (meant(&app, &mut asking, &vm)?, asking.more.delete);
     change(&app, asking, Request::DetachDisk { vm, disk, delete }).await
 }

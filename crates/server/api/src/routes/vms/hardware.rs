@@ -1,10 +1,12 @@
 //! A machine's processors, memory, and what lies in its DVD drive.
 
 use axum::extract::State;
+use hostler_model::Object;
 use hostler_model::access::Right;
 use hostler_model::body::{ChangeDvd, ChangeHardware};
-use hostler_model::library::Item;
+use hostler_model::library::ItemKind;
 use hostler_model::request::Request;
+use hostler_server::store::Stored;
 use utoipa_axum::routes;
 
 use super::meant;
@@ -12,9 +14,9 @@ use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery};
 use crate::json::Body;
+use crate::names;
 use crate::problem::Problem;
 use crate::rights::Routes;
-use crate::routes::one;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Right::Change, routes!(set_vm_hardware)).add(Right::Change, routes!(set_vm_dvd))
@@ -27,11 +29,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
 async fn set_vm_hardware(
     State(app): State<App>,
     At(vm): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let ChangeHardware { cpus, memory_mib } = body.typed()?;
-    let vm = meant(&app, &vm)?;
+    let vm = meant(&app, &mut asking, &vm)?;
     change(&app, asking, Request::SetVmHardware { vm, cpus, memory_mib }).await
 }
 
@@ -40,12 +42,15 @@ async fn set_vm_hardware(
 async fn set_vm_dvd(
     State(app): State<App>,
     At(vm): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let ChangeDvd { item } = body.typed()?;
-    let vm = meant(&app, &vm)?;
+    let vm = meant(&app, &mut asking, &vm)?;
     let picture = app.picture();
-    let item = item.map(|written| one::<Item>(&picture, &written).map(|(_, item)| item.id)).transpose()?;
+    let item = match item.map(|written| names::usable(&picture, ItemKind::Iso, &written)).transpose()? {
+        Some(Stored { object: Object::Item(item), .. }) => Some(item.id),
+        _ => None,
+    };
     change(&app, asking, Request::SetVmMedia { vm, item }).await
 }

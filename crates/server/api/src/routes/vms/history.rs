@@ -5,6 +5,7 @@ use axum::extract::State;
 use hostler_model::access::Right;
 use hostler_model::body::FeedEvent;
 use hostler_model::view::Page;
+use hostler_model::vm::Vm;
 use hostler_model::{Key, Refusal, Timestamp};
 use hostler_server::store::{As, Cursor, Revision};
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use crate::feed::told;
 use crate::list;
 use crate::problem::Problem;
 use crate::rights::Routes;
+use crate::routes::one;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Right::See, routes!(get_vm_history))
@@ -43,7 +45,7 @@ async fn get_vm_history(
     At(vm): At<String>,
     Params(query): Params<HistoryQuery>,
 ) -> Result<Json<Page<FeedEvent>>, Problem> {
-    let key = Key::Vm(super::meant(&app, &vm)?);
+    let key = Key::Vm(one::<Vm>(&app.picture(), &vm)?.1.id);
     history(&app, key, query).await
 }
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::one;
+use super::{asked_of, one};
 use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
@@ -103,8 +103,10 @@ pub(super) fn creation(app: &App, Body(mut body): Body) -> Result<CreateVm, Prob
     if body.get("candidates").is_some() {
         return Err(Refusal::invalid("request body", "there is no member candidates").into());
     }
-    let places = [("/from/template", Kind::Template), ("/from/item", Kind::Item), ("/host", Kind::Host)];
-    names::resolve(&app.picture(), &mut body, &places)?;
+    let picture = app.picture();
+    let places = [("/from/template", Kind::Template), ("/host", Kind::Host)];
+    names::resolve(&picture, &mut body, &places)?;
+    names::resolve_disk(&picture, &mut body, "/from/item")?;
     Body(body).typed()
 }
 
@@ -113,11 +115,11 @@ pub(super) fn creation(app: &App, Body(mut body): Body) -> Result<CreateVm, Prob
 async fn edit_vm(
     State(app): State<App>,
     At(vm): At<String>,
-    asking: Asking,
+    mut asking: Asking,
     body: Body,
 ) -> Result<Changed, Problem> {
     let edit: EditVm = body.typed()?;
-    let vm = meant(&app, &vm)?;
+    let vm = meant(&app, &mut asking, &vm)?;
     change(&app, asking, Request::EditVm { vm, edit }).await
 }
 
@@ -141,13 +143,13 @@ fn yes() -> bool {
 async fn delete_vm(
     State(app): State<App>,
     At(vm): At<String>,
-    asking: Asking<DeleteQuery>,
+    mut asking: Asking<DeleteQuery>,
 ) -> Result<Changed, Problem> {
-    let (vm, disks) = (meant(&app, &vm)?, asking.more.disks);
+    let (vm, disks) = (meant(&app, &mut asking, &vm)?, asking.more.disks);
     change(&app, asking, Request::DeleteVm { vm, disks }).await
 }
 
-/// The machine that is meant by what is written in a path.
-fn meant(app: &App, written: &str) -> Result<VmId, Problem> {
-    Ok(one::<Vm>(&app.picture(), written)?.1.id)
+/// The machine that a change is asked of.
+fn meant<Q>(app: &App, asking: &mut Asking<Q>, written: &str) -> Result<VmId, Problem> {
+    Ok(asked_of::<Vm, Q>(app, asking, written)?.id)
 }
