@@ -1,0 +1,92 @@
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { extname, join, normalize } from "node:path";
+
+// Stands before a server that does not serve the console itself: the built files beside the server's own /api, on one
+// address, under the policy that the console is made for. With HTTP/2, as the server: a page holds several streams.
+
+export const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const types: Record<string, string> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+  ".json": "application/json",
+};
+
+export interface Front {
+  url: string;
+  /** Breaks every connection to the server and takes no new ones, until it is mended. */
+  cut: () => void;
+  mend: () => void;
+  stop: () => Promise<void>;
+}
+
+/** Serves the console before the server at `server`, with that server's own certificate. */
+export async function front(options: { server: string; ca: string; key: string; cert: string; dist: string; port?: number }): Promise<Front> {
+  const ca = readFileSync(options.ca);
+  let isCut = false;
+  let session: http2.ClientHttp2Session | undefined;
+  const toServer = (): http2.ClientHttp2Session => {
+    if (session === undefined || session.destroyed || session.closed) {
+      session = http2.connect(options.server, { ca });
+      session.on("error", () => undefined);
+    }
+    return session;
+  };
+  const pass = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    if (isCut) {
+      request.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+      return;
+    }
+    const headers: http2.OutgoingHttpHeaders = { ...request.headers, ":authority": new URL(options.server).host };
+    if (headers.origin !== undefined) headers.origin = options.server;
+    const asked = toServer().request(headers);
+    asked.on("response", (answered) => {
+      const { ":status": status, ...rest } = answered;
+      response.stream.respond({ ":status": status ?? 502, ...rest });
+      asked.pipe(response.stream);
+    });
+    asked.on("error", () => response.stream.destroy());
+    response.stream.on("close", () => asked.close());
+    response.stream.on("error", () => asked.close());
+    request.pipe(asked);
+  };
+  const file = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    const path = normalize(new URL(request.url, "https://console").pathname);
+    const wanted = join(options.dist, path);
+    const found = existsSync(wanted) && statSync(wanted).isFile() ? wanted : join(options.dist, "index.html");
+    response.writeHead(200, { "content-type": types[extname(found)] ?? "application/octet-stream", "content-security-policy": policy });
+    createReadStream(found).pipe(response);
+  };
+  const secure = http2.createSecureServer({ key: readFileSync(options.key), cert: readFileSync(options.cert) }, (request, response) => {
+    if (request.url.startsWith("/api/")) pass(request, response);
+    else file(request, response);
+  });
+  const sessions = new Set<http2.ServerHttp2Session>();
+  secure.on("session", (one) => {
+    sessions.add(one);
+    one.on("close", () => sessions.delete(one));
+    one.on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => secure.listen(options.port ?? 0, "127.0.0.1", resolve));
+  const bound = secure.address();
+  if (bound === null || typeof bound === "string") throw new Error("the front has no port");
+  return {
+    url: `https://127.0.0.1:${bound.port}`,
+    cut: () => {
+      isCut = true;
+      session?.destroy();
+    },
+    mend: () => {
+      isCut = false;
+    },
+    stop: async () => {
+      session?.destroy();
+      for (const one of sessions) one.destroy();
+      await new Promise<void>((resolve) => secure.close(() => resolve()));
+    },
+  };
+}

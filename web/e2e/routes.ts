@@ -1,0 +1,60 @@
+import type { Page } from "playwright-core";
+
+export interface Things {
+  vm: string;
+  host: string;
+  job: string;
+}
+
+/** One of each thing that has a page of its own. */
+export async function things(page: Page): Promise<Things> {
+  return page.evaluate(async () => {
+    const first = async (noun: string): Promise<string> => {
+      const { items } = (await (await fetch(`/api/v1/${noun}?limit=1`)).json()) as { items: { id: string | number }[] };
+      return String(items[0]?.id ?? "none");
+    };
+    return { vm: await first("vms"), host: await first("hosts"), job: await first("jobs") };
+  });
+}
+
+/** Every address that the router knows, and each of its tabs: a test holds it against src/routes.tsx. */
+export function routes({ vm, host, job }: Things): [name: string, path: string][] {
+  return [
+    ["overview", "/"],
+    ["machines", "/machines"],
+    ["machines-drawer", `/machines?show=${vm}`],
+    ["machines-none", "/machines?filter=name~nothing-has-this-name"],
+    ["machine-create", "/machines/create"],
+    ["machine", `/machines/${vm}`],
+    ["machine-hardware", `/machines/${vm}?tab=hardware`],
+    ["machine-history", `/machines/${vm}?tab=history`],
+    ["machine-definition", `/machines/${vm}?tab=definition`],
+    ["machine-gone", "/machines/00000000-0000-7000-8000-000000000000"],
+    ["hosts", "/hosts"],
+    ["hosts-drawer", `/hosts?show=${host}`],
+    ["host", `/hosts/${host}`],
+    ["host-machines", `/hosts/${host}?tab=machines`],
+    ["host-history", `/hosts/${host}?tab=history`],
+    ["library", "/library"],
+    ["library-items", "/library?tab=items"],
+    ["library-shares", "/library?tab=shares"],
+    ["jobs", "/jobs"],
+    ["job", `/jobs/${job}`],
+    ["job-changes", `/jobs/${job}?tab=changes`],
+    ["job-command", `/jobs/${job}?tab=command`],
+    ["administration", "/administration"],
+    ["administration-tokens", "/administration?tab=tokens"],
+    ["administration-agents", "/administration?tab=agents"],
+    ["administration-settings", "/administration?tab=settings"],
+    ["administration-about", "/administration?tab=about"],
+    ["missing", "/no-such-page"],
+  ];
+}
+
+/** Goes there, and waits until it has something to show. */
+export async function get(page: Page, path: string): Promise<void> {
+  await page.goto(path);
+  await page.getByRole("heading", { level: 1 }).first().waitFor();
+  await page.waitForFunction(() => document.querySelector('[aria-busy="true"]') === null);
+  await page.waitForTimeout(150);
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { front, type Front } from "./front.ts";
+
+/** Where the server under test is. Started with `hostler up --state $HOSTLER_STATE …`; see README.md. */
+const state = process.env.HOSTLER_STATE ?? "/work/webstate/s";
+export const serverUrl = process.env.HOSTLER_SERVER ?? "https://127.0.0.1:8670";
+const pki = join(state, "server/pki");
+const password = (): string => readFileSync(join(state, "server/initial-password"), "utf8").trim();
+
+export interface Setting {
+  browser: Browser;
+  front: Front;
+  stop: () => Promise<void>;
+}
+
+export async function open(): Promise<Setting> {
+  const served = await front({
+    server: serverUrl,
+    ca: join(pki, "authority.crt"),
+    key: join(pki, "server.key"),
+    cert: join(pki, "server.crt"),
+    dist: new URL("../dist", import.meta.url).pathname,
+    port: Number(process.env.FRONT_PORT ?? 0),
+  });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  return {
+    browser,
+    front: served,
+    stop: async () => {
+      await browser.close();
+      await served.stop();
+    },
+  };
+}
+
+/** Somebody's window, with everything that its console complains of. */
+export interface Visitor {
+  page: Page;
+  context: BrowserContext;
+  complaints: string[];
+}
+
+export async function visitor(setting: Setting, look: { width?: number; height?: number; dark?: boolean } = {}): Promise<Visitor> {
+  const context = await setting.browser.newContext({
+    baseURL: setting.front.url,
+    ignoreHTTPSErrors: true,
+    viewport: { width: look.width ?? 1280, height: look.height ?? 800 },
+    colorScheme: look.dark === true ? "dark" : "light",
+    reducedMotion: "reduce",
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return { page, context, complaints };
+}
+
+export async function signIn({ page }: Visitor, to = "/"): Promise<void> {
+  await page.goto(to);
+  await page.getByLabel("User name").fill("administrator");
+  await page.getByLabel("Password", { exact: true }).fill(password());
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Main navigation" }).or(page.getByRole("button", { name: "Account" })).first().waitFor();
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds on the page as it is now: rule, and where. */
+export async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe: checker } = window as unknown as { axe: { run: (where: Document, options: object) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };
+    const { violations } = await checker.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 200)} ${(node.failureSummary ?? "").replaceAll("\n", " ").slice(0, 240)}`));
+  });
+}
+
+/** Whether the page is wider than its window: then something is cut off. */
+export function isTooWide(page: Page): Promise<boolean> {
+  return page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1);
+}

@@ -1,0 +1,43 @@
+import { useState } from "react";
+import { line } from "../actions/command.ts";
+import { vmPath } from "../actions/vm.ts";
+import type { Schemas, VmView } from "../api/types.ts";
+import { machineWords } from "../words/machines.ts";
+import { FormDialog } from "./dialog.tsx";
+import { LongTextField, TextField } from "./fields.tsx";
+
+const names = machineWords.edit;
+
+/** Tags as a person types them. */
+export function tagsIn(text: string): string[] {
+  return [...new Set(text.split(",").map((tag) => tag.trim()).filter((tag) => tag !== ""))].sort();
+}
+
+/** Name, notes and tags. Only what differs is asked for. */
+export function EditVmForm({ vm, onClose }: { vm: VmView; onClose: () => void }) {
+  const { spec } = vm;
+  const [name, setName] = useState(spec.name);
+  const [notes, setNotes] = useState(spec.notes ?? "");
+  const [tags, setTags] = useState((spec.tags ?? []).join(", "));
+  const wanted = tagsIn(tags);
+  const hasTags = wanted.join() !== (spec.tags ?? []).join();
+  const body: Schemas["EditVm"] = {
+    ...(name !== spec.name ? { name } : {}),
+    ...(notes !== (spec.notes ?? "") ? { notes } : {}),
+    ...(hasTags ? { tags: wanted } : {}),
+  };
+  const isChanged = Object.keys(body).length > 0 && name.trim() !== "";
+  const command = line("vm edit", [spec.name], {
+    name: body.name ?? undefined,
+    notes: body.notes ?? undefined,
+    tag: hasTags ? wanted : undefined,
+    "no-tags": hasTags && wanted.length === 0,
+  });
+  return (
+    <FormDialog title={names.title(spec.name)} submit={names.submit} ask={isChanged ? { method: "PATCH", path: vmPath(vm), body } : undefined} command={command} onClose={onClose}>
+      <TextField id="vm-name" label={names.name} value={name} onChange={setName} isRequired />
+      <TextField id="vm-tags" label={names.tags} value={tags} onChange={setTags} help={names.tagsHelp} />
+      <LongTextField id="vm-notes" label={names.notes} value={notes} onChange={setNotes} />
+    </FormDialog>
+  );
+}

@@ -1,0 +1,147 @@
+import { Button, Checkbox, Label, Title, ToolbarItem } from "@patternfly/react-core";
+import { useState } from "react";
+import { line } from "../../actions/command.ts";
+import { useMayChange, useWindow } from "../../api/hooks.ts";
+import type { AgentView, EnrolmentView, Schemas } from "../../api/types.ts";
+import { Confirm, type Risky } from "../../forms/confirm.tsx";
+import { FormDialog } from "../../forms/dialog.tsx";
+import { ChoiceField, TextField } from "../../forms/fields.tsx";
+import { ShownOnce } from "../../forms/shown-once.tsx";
+import { FilterBar } from "../../parts/filter-bar.tsx";
+import { LiveTable, Nothing, type Column } from "../../parts/live-table.tsx";
+import { Time } from "../../parts/time.tsx";
+import { useView } from "../../parts/view.ts";
+import { administrationWords } from "../../words/hosts.ts";
+
+const names = administrationWords.agents;
+
+const rolesOf = (roles: Schemas["Roles"]): string => [roles.host ? names.roleHost : "", roles.library ? names.roleLibrary : ""].filter((text) => text !== "").join(", ");
+
+const columns: Column<AgentView>[] = [
+  { key: "name", title: names.columns.name, sort: "name", cell: (agent) => agent.name, text: (agent) => agent.name },
+  {
+    key: "state",
+    title: names.columns.state,
+    cell: (agent) => <Label status={agent.answers ? "success" : "danger"}>{agent.answers ? names.answers : names.silent}</Label>,
+    text: (agent) => (agent.answers ? names.answers : names.silent),
+  },
+  { key: "roles", title: names.columns.roles, cell: (agent) => rolesOf(agent.roles), text: (agent) => rolesOf(agent.roles) },
+  { key: "version", title: names.columns.version, cell: (agent) => agent.version, text: (agent) => agent.version },
+  { key: "contact", title: names.columns.contact, cell: (agent) => (typeof agent.last_contact === "string" ? <Time at={agent.last_contact} /> : ""), text: (agent) => agent.last_contact ?? "" },
+  { key: "until", title: names.columns.until, cell: (agent) => <Time at={agent.certificate_until} />, text: (agent) => agent.certificate_until },
+];
+
+const enrolmentColumns: Column<EnrolmentView>[] = [
+  { key: "id", title: names.enrolmentColumns.id, cell: (one) => <span className="hostler-value">{one.id.slice(-8)}</span>, text: (one) => one.id },
+  { key: "roles", title: names.columns.roles, cell: (one) => rolesOf(one.roles), text: (one) => rolesOf(one.roles) },
+  { key: "name", title: names.enrolmentColumns.hostName, cell: (one) => one.host_name ?? names.anyName, text: (one) => one.host_name ?? "" },
+  {
+    key: "state",
+    title: names.enrolmentColumns.state,
+    cell: (one) => (typeof one.used_by === "string" ? names.used : names.open),
+    text: (one) => (typeof one.used_by === "string" ? names.used : names.open),
+  },
+  { key: "expires", title: names.enrolmentColumns.expires, cell: (one) => <Time at={one.expires} />, text: (one) => one.expires },
+];
+
+export function Agents() {
+  const view = useView("name");
+  const state = useWindow("agents", view.query);
+  const enrolments = useWindow("enrolments", { limit: 100 });
+  const mayChange = useMayChange();
+  const [isEnrolling, setEnrolling] = useState(false);
+  const [risky, setRisky] = useState<Risky | undefined>();
+  const enrol = mayChange && <Button onClick={() => setEnrolling(true)}>{names.enrol}</Button>;
+  const remove = (agent: AgentView): Risky => ({
+    title: `${names.remove} ${agent.name}`,
+    submit: names.remove,
+    ask: { method: "DELETE", path: `/agents/${agent.id}` },
+    command: line("agent remove", [agent.name]),
+    losses: names.losses,
+  });
+  const revoke = (one: EnrolmentView): Risky => ({
+    title: `${names.revoke} ${one.id.slice(-8)}`,
+    submit: names.revoke,
+    ask: { method: "DELETE", path: `/enrolments/${one.id}` },
+    command: line("token revoke", [one.id]),
+    losses: names.revokeLosses,
+  });
+  return (
+    <>
+      <FilterBar noun="agents" view={view} columns={columns}>
+        <ToolbarItem>{enrol}</ToolbarItem>
+      </FilterBar>
+      <LiveTable<AgentView>
+        label={administrationWords.tabs.agents}
+        columns={columns}
+        state={state}
+        view={view}
+        nameOf={(agent) => agent.name}
+        {...(mayChange
+          ? {
+              actions: (agent) => (
+                <Button variant="link" isInline aria-label={`${names.remove} ${agent.name}`} onClick={() => setRisky(remove(agent))}>
+                  {names.remove}
+                </Button>
+              ),
+            }
+          : {})}
+        empty={
+          <Nothing title={names.empty} body={names.emptyBody}>
+            {enrol}
+          </Nothing>
+        }
+      />
+      {(enrolments.window?.total ?? 0) > 0 && (
+        <>
+          <Title headingLevel="h2" size="lg">{names.enrolments}</Title>
+          <LiveTable<EnrolmentView>
+            label={names.enrolments}
+            columns={enrolmentColumns}
+            state={enrolments}
+            view={{ ...view, page: 1, per: 100, search: {}, query: {} }}
+            nameOf={(one) => one.id.slice(-8)}
+            {...(mayChange
+              ? {
+                  actions: (one) => (
+                    <Button variant="link" isInline aria-label={`${names.revoke} ${one.id.slice(-8)}`} onClick={() => setRisky(revoke(one))}>
+                      {names.revoke}
+                    </Button>
+                  ),
+                }
+              : {})}
+            empty={null}
+          />
+        </>
+      )}
+      {isEnrolling && <Enrol onClose={() => setEnrolling(false)} />}
+      {risky !== undefined && <Confirm risky={risky} onClose={() => setRisky(undefined)} />}
+    </>
+  );
+}
+
+/** A token by which one computer joins. */
+function Enrol({ onClose }: { onClose: () => void }) {
+  const [host, setHost] = useState(true);
+  const [library, setLibrary] = useState(false);
+  const [hostName, setHostName] = useState("");
+  const [valid, setValid] = useState("3600");
+  const [made, setMade] = useState<string | undefined>();
+  if (made !== undefined) return <ShownOnce title={names.made} hint={names.madeHint} texts={[[names.made, made]]} onClose={onClose} />;
+  const body: Schemas["NewEnrolment"] = { roles: { host, library }, valid_s: Number(valid), ...(hostName === "" ? {} : { host_name: hostName }) };
+  return (
+    <FormDialog
+      title={names.enrolTitle}
+      submit={names.submit}
+      ask={host || library ? { method: "POST", path: "/enrolments", body } : undefined}
+      command={line("agent enrolment-token", [], { host, library, "host-name": hostName, valid: `${valid}s` })}
+      onClose={onClose}
+      onAnswer={(answer) => setMade((answer as Schemas["TokenMade"]).token)}
+    >
+      <Checkbox id="role-host" label={names.host} isChecked={host} onChange={(_, next) => setHost(next)} />
+      <Checkbox id="role-library" label={names.library} isChecked={library} onChange={(_, next) => setLibrary(next)} />
+      <TextField id="host-name" label={names.hostName} value={hostName} onChange={setHostName} />
+      <ChoiceField id="valid" label={names.valid} value={valid} onChange={setValid} choices={Object.entries(names.spans).map(([value, title]) => ({ value, title }))} />
+    </FormDialog>
+  );
+}

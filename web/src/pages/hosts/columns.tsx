@@ -1,0 +1,31 @@
+import { Link } from "@tanstack/react-router";
+import type { HostView } from "../../api/types.ts";
+import type { Column } from "../../parts/live-table.tsx";
+import { mebibytes } from "../../parts/quantities.ts";
+import { HostStatusLabel, hostStatus } from "../../parts/status-label.tsx";
+import { Time } from "../../parts/time.tsx";
+import { hostWords } from "../../words/hosts.ts";
+import { hostStatusWords } from "../../words/statuses.ts";
+
+const titles = hostWords.columns;
+const percent = (host: HostView): string => (host.load?.cpu_percent === undefined ? "" : `${Math.round(host.load.cpu_percent)} %`);
+const free = (host: HostView): string => (host.load?.disk_free_mib === undefined ? "" : mebibytes(host.load.disk_free_mib));
+
+export const hostColumns: Column<HostView>[] = [
+  {
+    key: "name",
+    title: titles.name,
+    sort: "name",
+    cell: (host) => <Link to="/hosts/$host" params={{ host: host.id }} onClick={(event) => event.stopPropagation()}>{host.name}</Link>,
+    text: (host) => host.name,
+  },
+  { key: "status", title: titles.status, sort: "status", cell: (host) => <HostStatusLabel status={hostStatus(host)} />, text: (host) => hostStatusWords[hostStatus(host)] },
+  { key: "machines", title: titles.machines, sort: "machines", cell: (host) => host.machines, text: (host) => String(host.machines) },
+  { key: "cpu", title: titles.cpu, cell: percent, text: percent },
+  { key: "memory", title: titles.memory, sort: "memory_mib", cell: (host) => mebibytes(host.facts.memory_mib ?? 0), text: (host) => String(host.facts.memory_mib ?? "") },
+  { key: "given", title: titles.given, cell: (host) => mebibytes(host.memory_given_mib), text: (host) => String(host.memory_given_mib) },
+  { key: "free", title: titles.free, cell: free, text: (host) => String(host.load?.disk_free_mib ?? "") },
+  { key: "cpus", title: titles.cpus, sort: "cpus", isExtra: true, cell: (host) => host.facts.cpus, text: (host) => String(host.facts.cpus ?? "") },
+  { key: "os", title: titles.os, isExtra: true, cell: (host) => host.facts.os, text: (host) => host.facts.os ?? "" },
+  { key: "created", title: titles.created, sort: "created", isExtra: true, cell: (host) => <Time at={host.created} />, text: (host) => host.created },
+];

@@ -1,0 +1,45 @@
+import type { ReactNode } from "react";
+import type { HostView } from "../../api/types.ts";
+import { Facts } from "../../parts/facts.tsx";
+import { mebibytes, span } from "../../parts/quantities.ts";
+import { HostStatusLabel, hostStatus } from "../../parts/status-label.tsx";
+import { Time } from "../../parts/time.tsx";
+import { hostWords } from "../../words/hosts.ts";
+
+const names = hostWords.facts;
+
+function kvmText(host: HostView): string {
+  const { kvm } = host.facts;
+  if (kvm === undefined || kvm.is === "untried") return hostWords.kvm.untried;
+  return kvm.is === "works" ? hostWords.kvm.works : hostWords.kvm.fails(kvm.why);
+}
+
+function reserveText(host: HostView): string {
+  const { reserve } = host.spec;
+  return [`${reserve?.cpu_percent ?? 0} %`, mebibytes(reserve?.memory_mib ?? 0), mebibytes(reserve?.disk_mib ?? 0)].join(" · ");
+}
+
+/** What is known of a host. */
+export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: boolean }) {
+  const { facts, load, spec } = host;
+  const listed: [string, ReactNode][] = [
+    [hostWords.columns.status, <HostStatusLabel key="status" status={hostStatus(host)} />],
+    [hostWords.columns.machines, host.machines],
+    [names.available, spec.available === false ? names.no : names.yes],
+    [names.kvm, kvmText(host)],
+    [names.hostName, facts.host_name],
+    [names.os, facts.os],
+    [names.kernel, facts.kernel],
+    [names.cpu, [facts.cpus === undefined ? "" : `${facts.cpus} ×`, facts.cpu_model ?? ""].join(" ").trim()],
+    [names.libvirt, facts.libvirt],
+    [names.qemu, facts.qemu],
+    [names.networks, (facts.networks ?? []).join(", ")],
+    [names.folder, facts.vm_folder],
+    [names.reserve, reserveText(host)],
+    [names.uptime, load?.uptime_s === undefined ? undefined : span(load.uptime_s * 1_000)],
+    [names.dead, typeof host.dead_since === "string" ? <Time key="dead" at={host.dead_since} /> : undefined],
+    [names.notes, spec.notes],
+    [names.id, <span key="id" className="hostler-value">{host.id}</span>],
+  ];
+  return <Facts facts={listed} narrow={narrow} />;
+}

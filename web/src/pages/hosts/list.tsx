@@ -1,0 +1,61 @@
+import { Button, PageSection } from "@patternfly/react-core";
+import { useNavigate } from "@tanstack/react-router";
+import { useWindow } from "../../api/hooks.ts";
+import type { HostView } from "../../api/types.ts";
+import { FilterBar } from "../../parts/filter-bar.tsx";
+import { LiveTable, Nothing } from "../../parts/live-table.tsx";
+import { PageHead } from "../../parts/page-head.tsx";
+import { Split } from "../../parts/split.tsx";
+import { useView } from "../../parts/view.ts";
+import { hostWords } from "../../words/hosts.ts";
+import { hostStatusWords } from "../../words/statuses.ts";
+import { hostColumns } from "./columns.tsx";
+import { HostFacts } from "./facts.tsx";
+import { HostMeters } from "./meters.tsx";
+
+export function HostsPage() {
+  const view = useView("name");
+  const state = useWindow("hosts", view.query);
+  const navigate = useNavigate();
+  const shown = state.window?.rows.find((host) => host.id === view.search.show);
+  const enrol = <Button onClick={() => void navigate({ to: "/administration", search: { tab: "agents" } })}>{hostWords.enrol}</Button>;
+  return (
+    <>
+      <PageHead title={hostWords.title} actions={enrol} />
+      <PageSection isFilled>
+        <Split
+          title={shown?.name}
+          details={
+            shown !== undefined ? (
+              <>
+                <HostMeters host={shown} />
+                <HostFacts host={shown} narrow />
+              </>
+            ) : undefined
+          }
+          onClose={() => view.set({ show: undefined })}
+        >
+          <FilterBar
+            noun="hosts"
+            view={view}
+            columns={hostColumns}
+            facets={[{ field: "status", title: hostWords.columns.status, values: Object.entries(hostStatusWords).map(([value, title]) => ({ value, title })) }]}
+          />
+          <LiveTable<HostView>
+            label={hostWords.title}
+            columns={hostColumns}
+            state={state}
+            view={view}
+            nameOf={(host) => host.name}
+            hasDrawer
+            empty={
+              <Nothing title={hostWords.empty} body={hostWords.emptyBody}>
+                {enrol}
+              </Nothing>
+            }
+          />
+        </Split>
+      </PageSection>
+    </>
+  );
+}

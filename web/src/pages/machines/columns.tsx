@@ -1,0 +1,65 @@
+import { Label, LabelGroup } from "@patternfly/react-core";
+import { Link } from "@tanstack/react-router";
+import type { VmView } from "../../api/types.ts";
+import type { Column } from "../../parts/live-table.tsx";
+import { bytes, mebibytes } from "../../parts/quantities.ts";
+import { VmStatusLabel } from "../../parts/status-label.tsx";
+import { Time } from "../../parts/time.tsx";
+import { words } from "../../words/en.ts";
+import { machineWords } from "../../words/machines.ts";
+import { vmStatusWords } from "../../words/statuses.ts";
+
+const titles = machineWords.columns;
+
+export function MachineLink({ vm }: { vm: VmView }) {
+  return (
+    <Link to="/machines/$vm" params={{ vm: vm.id }} onClick={(event) => event.stopPropagation()}>
+      {vm.spec.name}
+    </Link>
+  );
+}
+
+export function Tags({ tags }: { tags: readonly string[] }) {
+  if (tags.length === 0) return null;
+  return (
+    <LabelGroup>
+      {tags.map((tag) => (
+        <Label key={tag} isCompact color="teal">{tag}</Label>
+      ))}
+    </LabelGroup>
+  );
+}
+
+const diskBytes = (vm: VmView): number => (vm.spec.hardware.disks ?? []).reduce((sum, disk) => sum + disk.size_bytes, 0);
+
+export const machineColumns: Column<VmView>[] = [
+  { key: "name", title: titles.name, sort: "name", cell: (vm) => <MachineLink vm={vm} />, text: (vm) => vm.spec.name },
+  { key: "status", title: titles.status, sort: "status", cell: (vm) => <VmStatusLabel status={vm.status} />, text: (vm) => vmStatusWords[vm.status] },
+  {
+    key: "host",
+    title: titles.host,
+    sort: "host",
+    cell: (vm) =>
+      typeof vm.host === "string" ? (
+        <Link to="/hosts/$host" params={{ host: vm.host }} onClick={(event) => event.stopPropagation()}>{vm.host_name ?? vm.host}</Link>
+      ) : null,
+    text: (vm) => vm.host_name ?? "",
+  },
+  { key: "cpus", title: titles.cpus, sort: "cpus", cell: (vm) => vm.spec.hardware.cpus, text: (vm) => String(vm.spec.hardware.cpus) },
+  { key: "memory", title: titles.memory, sort: "memory_mib", cell: (vm) => mebibytes(vm.spec.hardware.memory_mib), text: (vm) => String(vm.spec.hardware.memory_mib) },
+  { key: "disk", title: titles.disk, cell: (vm) => bytes(diskBytes(vm)), text: (vm) => String(diskBytes(vm)) },
+  { key: "tags", title: titles.tags, sort: "tags", cell: (vm) => <Tags tags={vm.spec.tags ?? []} />, text: (vm) => (vm.spec.tags ?? []).join(" ") },
+  {
+    key: "job",
+    title: titles.job,
+    cell: (vm) =>
+      typeof vm.job === "number" ? (
+        <Link to="/jobs/$job" params={{ job: String(vm.job) }} onClick={(event) => event.stopPropagation()}>{words.job.number(vm.job)}</Link>
+      ) : null,
+    text: (vm) => (typeof vm.job === "number" ? String(vm.job) : ""),
+  },
+  { key: "created", title: titles.created, sort: "created", cell: (vm) => <Time at={vm.created} />, text: (vm) => vm.created },
+  { key: "origin", title: titles.origin, sort: "origin", isExtra: true, cell: (vm) => machineWords.origins[vm.origin], text: (vm) => vm.origin },
+  { key: "notes", title: titles.notes, sort: "notes", isExtra: true, cell: (vm) => vm.spec.notes ?? "", text: (vm) => vm.spec.notes ?? "" },
+  { key: "id", title: titles.id, isExtra: true, cell: (vm) => <span className="hostler-value">{vm.id}</span>, text: (vm) => vm.id },
+];

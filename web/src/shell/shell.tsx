@@ -1,0 +1,59 @@
+import { Alert, Page, SkipToContent } from "@patternfly/react-core";
+import { Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { Suspense, useEffect } from "react";
+import { useLostSince } from "../api/connection.ts";
+import { useMe } from "../api/hooks.ts";
+import { useSession } from "../api/session.ts";
+import { Waiting } from "../parts/live-table.tsx";
+import { Time } from "../parts/time.tsx";
+import { words } from "../words/en.ts";
+import { TopBar } from "./masthead.tsx";
+import { Navigation } from "./navigation.tsx";
+import { Toasts } from "./toasts.tsx";
+
+const main = "hostler-main";
+
+/** Everything around a page, for somebody who is signed in. */
+export function Shell() {
+  const me = useMe();
+  const session = useSession();
+  const location = useLocation();
+  const navigate = useNavigate();
+  const here = location.href;
+  useEffect(() => {
+    if (session === "out") void navigate({ to: "/sign-in", search: here === "/" ? {} : { to: here }, replace: true });
+  }, [session, here, navigate]);
+  if (session === "out") return null;
+  return (
+    <Toasts>
+      <Page
+        masthead={<TopBar me={me} />}
+        sidebar={<Navigation />}
+        isManagedSidebar
+        mainContainerId={main}
+        skipToContent={<SkipToContent href={`#${main}`}>{words.nav.skip}</SkipToContent>}
+      >
+        <ConnectionBanner />
+        {me === undefined ? (
+          <Waiting />
+        ) : (
+          <Suspense fallback={<Waiting />}>
+            <Outlet />
+          </Suspense>
+        )}
+      </Page>
+    </Toasts>
+  );
+}
+
+/** Says that what is seen may be old, and since when. It goes by itself. */
+function ConnectionBanner() {
+  const since = useLostSince();
+  if (since === undefined) return null;
+  const at = new Date(since).toISOString();
+  return (
+    <Alert isInline isLiveRegion variant="warning" title={words.connection.lost}>
+      {words.connection.lostBody} ({words.connection.since} <Time at={at} />)
+    </Alert>
+  );
+}
