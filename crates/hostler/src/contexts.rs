@@ -92,28 +92,34 @@ pub fn path() -> Result<PathBuf, ContextsError> {
     Ok(config.ok_or(ContextsError::NoHome)?.join("hostler").join("contexts.toml"))
 }
 
-/// Adds a context to the file in somebody's home and makes it the current one: what `hostler up` does for the person
-/// who called it through `sudo`. With an owner, nothing is followed or written that is not theirs.
+/// Reads somebody's file. With an owner, nothing is followed that is not theirs: the file, and the three folders above it.
+///
+/// # Errors
+/// When it cannot be read, or a part of its path is not the owner's.
+pub fn load_for(path: &Path, owner: Option<Owner>) -> Result<Contexts, ContextsError> {
+    if let Some(owner) = owner {
+        for part in path.ancestors().take(4).collect::<Vec<_>>().into_iter().rev() {
+            theirs(part, owner)?;
+        }
+    }
+    Contexts::load(path)
+}
+
+/// Adds a context to somebody's file and makes it the current one: what `hostler up` does for the person who called it.
+/// With an owner, nothing is followed or written that is not theirs.
 ///
 /// # Errors
 /// When the file cannot be read or written, or a part of its path is not the owner's.
 pub fn write_for(
-    home: &Path,
+    path: &Path,
     owner: Option<Owner>,
     name: &str,
     context: Context,
-) -> Result<PathBuf, ContextsError> {
-    let path = home.join(".config").join("hostler").join("contexts.toml");
-    if let Some(owner) = owner {
-        for part in [home, &home.join(".config"), &home.join(".config/hostler"), &path] {
-            theirs(part, owner)?;
-        }
-    }
-    let mut contexts = Contexts::load(&path)?;
+) -> Result<(), ContextsError> {
+    let mut contexts = load_for(path, owner)?;
     contexts.contexts.insert(name.to_owned(), context);
     contexts.current = Some(name.to_owned());
-    contexts.save_as(&path, owner)?;
-    Ok(path)
+    contexts.save_as(path, owner)
 }
 
 impl Contexts {

@@ -29,12 +29,15 @@ pub struct Change {
     /// Do not wait for the job; its number is written
     #[arg(long, conflicts_with = "dry_run")]
     pub no_wait: bool,
+    /// Do it only if the thing still has this revision, as `show` says it; for changes to one thing
+    #[arg(long, value_name = "REVISION")]
+    pub if_match: Option<String>,
 }
 
 impl Change {
     /// As the client takes it.
     pub fn how(&self) -> How {
-        How { dry_run: self.dry_run, wait: self.wait, key: None }
+        How { dry_run: self.dry_run, wait: self.wait, key: None, if_match: self.if_match.clone() }
     }
 }
 

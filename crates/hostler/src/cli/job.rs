@@ -10,7 +10,7 @@ use crate::cli::failure::{Failure, of_refusal};
 use crate::cli::follow::{Change, change, sentence, until_ended};
 use crate::cli::here::Here;
 use crate::cli::list::pages;
-use crate::cli::show::{Cell, Tone, cell, note, number, sheet};
+use crate::cli::show::{Cell, Tone, brief, cell, note, number, sheet};
 use crate::cli::values::{lasted, now, relative};
 
 /// What can be done with jobs.
@@ -31,7 +31,11 @@ pub enum Commands {
         jobs: Vec<JobId>,
     },
     /// Show what a job changed: property, value before, value after
-    #[command(after_help = "Examples:\n  hostler job changes 42")]
+    #[command(after_help = "Examples:
+  hostler job changes 42
+  hostler job changes 42 -o json
+
+In a table, long values are cut and ids are shown as names; json and yaml have all of it.")]
     Changes {
         /// Which
         job: JobId,
@@ -44,10 +48,16 @@ pub enum Commands {
         jobs: Vec<JobId>,
     },
     /// Cancel a job: it is taken back if it can be
-    #[command(after_help = "Examples:\n  hostler job cancel 42")]
+    #[command(after_help = "Examples:
+  hostler job cancel 42
+
+There is no --dry-run: nothing is planned. What is done by then is taken back, the last first; `hostler job show` lists it.")]
     Cancel(Ending),
     /// End a job for its caller, while what a host owes stands
-    #[command(after_help = "Examples:\n  hostler job abandon 42")]
+    #[command(after_help = "Examples:
+  hostler job abandon 42
+
+There is no --dry-run: nothing is planned. The steps that `hostler job show` lists as under way are what stays owed.")]
     Abandon(Ending),
     /// Ask for the same again, as a new job
     #[command(after_help = "Examples:\n  hostler job again 42")]
@@ -278,10 +288,13 @@ fn step_words(is: &StepIs) -> (&'static str, Tone) {
 }
 
 fn changed(change: &PropertyChangeView) -> Vec<Cell> {
+    let called = |id: &str| change.names.get(id).map_or_else(|| id.to_owned(), ToString::to_string);
     let value = |value: &serde_json::Value| match value {
         serde_json::Value::Null => cell("-").tone(Tone::Faint),
-        serde_json::Value::String(text) => cell(text),
-        other => cell(other),
+        serde_json::Value::String(text) => cell(brief(&called(text))),
+        other => cell(brief(&other.to_string())),
     };
-    vec![cell(&change.object), cell(&change.property), value(&change.before), value(&change.after)]
+    let (kind, id) = change.object.split_once('/').unwrap_or(("", &change.object));
+    let object = format!("{kind} {}", called(id));
+    vec![cell(object.trim()), cell(&change.property), value(&change.before), value(&change.after)]
 }

@@ -88,7 +88,7 @@ Fields to filter and sort by: name, share, kind, path, size_bytes, missing, usab
     },
     /// Show library items
     #[command(
-        after_help = "Examples:\n  hostler library-item show debian-12\n  hostler library-item show debian-12@images"
+        after_help = "Examples:\n  hostler library-item show debian-12\n  hostler library-item show debian-12@images\n  hostler library-item show linux/debian-12.iso@images"
     )]
     Show {
         /// Which
@@ -125,10 +125,18 @@ pub(super) async fn run_shares(here: &Here, command: Shares) -> Result<(), Failu
         }
         Shares::Show { shares } => {
             let mut views = Vec::new();
+            let mut agents = HashMap::new();
             for share in &shares {
-                views.push(client.share(share).await?);
+                let view = client.share(share).await?;
+                if here.global.output == Format::Table
+                    && let Ok(agent) = client.agent(&view.share.agent.to_string()).await
+                {
+                    agents.insert(view.share.agent, agent.agent.name);
+                }
+                views.push(view);
             }
-            here.each(&views, |view| share_text(view, here.width))
+            let agent = |view: &ShareView| called(agents.get(&view.share.agent), view.share.agent);
+            here.each(&views, |view| share_text(view, agent(view), here.width))
         }
         Shares::Add { name, agent, folder, change: how } => {
             let body = NewShare { name: Name::new(&name)?, agent, folder };
@@ -160,21 +168,34 @@ pub(super) async fn run_items(here: &Here, command: Items) -> Result<(), Failure
         }
         Items::Show { items } => {
             let mut views = Vec::new();
+            let mut shares = HashMap::new();
             for item in &items {
-                views.push(client.item(item).await?);
+                let view = client.item(item).await?;
+                if here.global.output == Format::Table
+                    && let Ok(share) = client.share(&view.item.share.to_string()).await
+                {
+                    shares.insert(view.item.share, share.share.name);
+                }
+                views.push(view);
             }
-            here.each(&views, |view| item_text(view, here.width))
+            let share = |view: &ItemView| called(shares.get(&view.item.share), view.item.share);
+            here.each(&views, |view| item_text(view, share(view), here.width))
         }
     }
 }
 
-fn share_text(view: &ShareView, width: Option<u16>) -> String {
+/// A name where it is known, else the id.
+fn called(name: Option<&Name>, id: impl ToString) -> Cell {
+    name.map_or_else(|| cell(id), cell)
+}
+
+fn share_text(view: &ShareView, agent: Cell, width: Option<u16>) -> String {
     let share = &view.share;
     sheet(
         &[
             ("Name", cell(&share.name)),
             ("Id", cell(share.id)),
-            ("Agent", cell(share.agent)),
+            ("Agent", agent),
             ("Folder", cell(&share.folder)),
             ("Notes", cell(&share.notes)),
             ("Created", cell(share.created)),
@@ -205,7 +226,7 @@ fn item_row(view: &ItemView) -> Vec<Cell> {
     ]
 }
 
-fn item_text(view: &ItemView, width: Option<u16>) -> String {
+fn item_text(view: &ItemView, share: Cell, width: Option<u16>) -> String {
     let (item, seen) = (&view.item, &view.item.seen);
     let problem = seen.problem.as_ref();
     sheet(
@@ -224,7 +245,7 @@ fn item_text(view: &ItemView, width: Option<u16>) -> String {
                 cell(seen.image.as_ref().map(|i| shown_size(i.virtual_size_bytes)).unwrap_or_default()),
             ),
             ("Path", cell(&seen.path)),
-            ("Share", cell(item.share)),
+            ("Share", share),
             ("Modified", cell(seen.modified)),
             ("Created", cell(item.created)),
             ("Revision", cell(view.revision)),

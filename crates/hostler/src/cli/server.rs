@@ -32,7 +32,10 @@ pub enum Commands {
     #[command(after_help = set_help())]
     Set(Set),
     /// Write a backup of the store into a new file on the server's computer, while it is in use
-    #[command(after_help = "Examples:\n  hostler server backup /var/lib/hostler/backups/monday.db")]
+    #[command(after_help = "Examples:
+  hostler server backup /var/lib/hostler/backups/monday.db
+
+There is no --dry-run: nothing that Hostler manages changes, and a file that exists is never written over.")]
     Backup {
         /// The file on the server's computer, an absolute path; it must not exist
         file: String,

@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use crate::cli::failure::Failure;
 
+/// How wide a text in a column is at most where it can be of any length, in characters.
+const BRIEF: usize = 48;
+
 /// How answers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -54,6 +57,14 @@ pub fn cell(text: impl ToString) -> Cell {
 pub fn harmless(text: &str) -> String {
     let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
+}
+
+/// A long text as it may stand in a column: cut.
+pub fn brief(text: &str) -> String {
+    match text.char_indices().nth(BRIEF) {
+        Some(_) => text.chars().take(BRIEF - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
 }
 
 /// A cell with a number, or nothing.

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use hostler_model::Name;
+use hostler_model::library::ItemKind;
 use hostler_model::template::TemplateSpec;
 use hostler_model::view::TemplateView;
 
@@ -121,7 +122,7 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             here.each(&views, |view| text(view, here.width))
         }
         Commands::Create { name, disk, cpus, memory, firmware, deploy, notes, change: how } => {
-            let disk = client.item(&disk).await?.item.id;
+            let disk = client.usable_item(&disk, ItemKind::Disk).await?.item.id;
             let (firmware, deploy) = (firmware.into(), deploy.into());
             let spec = TemplateSpec {
                 name: Name::new(&name)?,
@@ -135,9 +136,13 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             change(here, &client, &how, client.create_template(&spec, &how.how()).await).await
         }
         Commands::Edit { template, name, disk, cpus, memory, firmware, deploy, notes, change: how } => {
-            let known = client.template(&template).await?.template;
+            let view = client.template(&template).await?;
+            // What is not said stays as it was read: has it changed since, another's change would be undone.
+            let how =
+                Change { if_match: how.if_match.or((!how.wait).then(|| view.revision.to_string())), ..how };
+            let known = view.template;
             let disk = match disk {
-                Some(disk) => client.item(&disk).await?.item.id,
+                Some(disk) => client.usable_item(&disk, ItemKind::Disk).await?.item.id,
                 None => known.spec.disk,
             };
             let spec = TemplateSpec {

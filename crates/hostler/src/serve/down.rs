@@ -7,6 +7,7 @@ use hostler_client::{Authority, Changed, Client, Config, How, ListQuery};
 use hostler_model::body::ShutDown;
 use hostler_model::status::VmStatus;
 
+use super::addresses::Addresses;
 use super::layout::Layout;
 use super::{DownArgs, checks, here, process};
 use crate::cli::failure::Failure;
@@ -84,7 +85,7 @@ fn shut_machines_down(args: &DownArgs, layout: &Layout) -> Result<(), Failure> {
         }
         Err(here(
             left.join(", "),
-            "the guest did not shut down, so nothing else was stopped",
+            "the guest did not shut down; server and agent run on",
             "Turn it off (hostler vm turn-off), or leave it running (hostler down without --vms)",
         ))
     })
@@ -97,6 +98,9 @@ fn client(layout: &Layout) -> Result<Client, Failure> {
     };
     let authority = Authority::from_pem(&read(&layout.authority())?)?;
     let token = Some(read(&layout.token())?.trim().to_owned());
-    let server = read(&layout.server.join("address"))?.trim().to_owned();
+    let kept = Addresses::kept(&layout.addresses())?;
+    let server = kept
+        .map(|kept| kept.url())
+        .ok_or_else(|| here(layout.addresses().display(), "it is not there", "Run \"hostler up\" first"))?;
     Ok(Client::new(Config { server, authority, token })?)
 }

@@ -54,6 +54,11 @@ impl Layout {
         self.server.join("libvirtd.pid")
     }
 
+    /// On which addresses the server listens.
+    pub fn addresses(&self) -> PathBuf {
+        self.server.join("addresses.toml")
+    }
+
     /// The authority's certificate.
     pub fn authority(&self) -> PathBuf {
         self.server.join("pki/authority.crt")

@@ -1,6 +1,8 @@
 //! What starts and stops a server: `hostler server run` in the foreground, `hostler up` and `hostler down` for a server
 //! and an agent on this computer. Nothing here is needed to use a server; the command line alone is built without it.
 
+mod addresses;
+mod caller;
 mod checks;
 mod down;
 mod layout;
@@ -51,12 +53,12 @@ pub struct UpArgs {
     /// Put all state below this folder: server, agent, library. By default each has its place below /var/lib.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// Where browsers and the command line connect.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN)]
-    pub listen: SocketAddr,
-    /// Where agents connect.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = AGENT_LISTEN)]
-    pub agent_listen: SocketAddr,
+    /// Where browsers and the command line connect; by default as the last time, at first 127.0.0.1:8470.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where agents connect; by default as the last time, at first 127.0.0.1:8471.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub agent_listen: Option<SocketAddr>,
     /// Say how long each phase took.
     #[arg(long)]
     pub times: bool,

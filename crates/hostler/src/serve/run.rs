@@ -7,6 +7,7 @@ use hostler_server::{Config, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::addresses::apart;
 use super::{RunArgs, here};
 use crate::cli::failure::Failure;
 
@@ -21,6 +22,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
 }
 
 async fn serve(args: RunArgs) -> Result<(), Failure> {
+    apart(args.listen, args.agent_listen)?;
     // The port first: it is the likeliest thing to be in the way, and nothing has been touched yet.
     let listener = TcpListener::bind(args.listen).await.map_err(|cause| {
         here(

@@ -4,19 +4,20 @@
 use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hostler_client::{Authority, Changed, Client, ClientError, Config, How, ListQuery};
 use hostler_model::agent::Roles;
-use hostler_model::body::{NewEnrolment, NewShare, NewToken, SignIn};
+use hostler_model::body::{NewEnrolment, NewShare, SignIn};
 use hostler_model::{AgentId, Name};
 
+use super::addresses::{Addresses, tell_agent};
+use super::caller::{leave_context, make_token};
 use super::layout::Layout;
 use super::{UpArgs, checks, here, process};
 use crate::cli::failure::Failure;
-use crate::contexts::{self, Context, Owner};
 
 /// How long the server may take until it answers.
 const SERVER_WITHIN: Duration = Duration::from_secs(20);
@@ -46,11 +47,17 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
     let layout = Layout::new(args.state.as_deref())
         .map_err(|cause| here("state folder", cause, "Name it by its full path"))?;
     checks::is_root()?;
+    let kept = Addresses::kept(&layout.addresses())?;
+    let addresses = Addresses::meant(args.listen, args.agent_listen, kept)?;
     let agent = checks::agent_program()?;
     let server_runs = process::running(&layout.server_pid()).is_some();
-    if !server_runs {
-        checks::port_is_free(args.listen, "--listen")?;
-        checks::port_is_free(args.agent_listen, "--agent-listen")?;
+    match kept {
+        Some(kept) if server_runs && kept != addresses => return Err(runs_elsewhere(args, kept)),
+        _ if server_runs => {}
+        _ => {
+            checks::port_is_free(addresses.listen, "--listen")?;
+            checks::port_is_free(addresses.agent_listen, "--agent-listen")?;
+        }
     }
     for folder in [&layout.server, &layout.agent, &layout.library] {
         checks::folder_is_usable(folder)?;
@@ -67,19 +74,30 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
         phases.done("libvirtd");
     }
     if !server_runs {
-        start_server(args, &layout)?;
+        addresses.keep(&layout.addresses())?;
+    }
+    if kept.is_some_and(|kept| kept.agent_listen != addresses.agent_listen) {
+        agents_move(&addresses, &layout)?;
+    }
+    if !server_runs {
+        start_server(&addresses, &layout)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|cause| here("hostler", cause, "Look at the computer's limits"))?;
-    let client = runtime.block_on(server_answers(args, &layout))?;
-    let kept = layout.server.join("address");
-    fs::write(&kept, address(args))
-        .map_err(|cause| here(kept.display(), cause, "Look at the rights of the folder"))?;
+    let client = runtime.block_on(server_answers(&addresses, &layout))?;
+    // A server that ran already, of which nothing was kept, is where it was looked for.
+    addresses.keep(&layout.addresses())?;
     phases.done("server");
-    let client = runtime.block_on(sign_in(client, args, &layout))?;
-    runtime.block_on(enrol(&client, args, &layout, &agent))?;
+    let client = runtime.block_on(sign_in(client, &layout))?;
+    // The server is up without it, too.
+    if let Err(failure) = runtime.block_on(leave_context(&client, &addresses, &layout)) {
+        for line in failure.lines() {
+            eprintln!("warning: no context was written: {}", line.trim_start_matches("error: "));
+        }
+    }
+    runtime.block_on(enrol(&client, &addresses, &layout, &agent))?;
     if process::running(&layout.agent_pid()).is_none() {
         let state = layout.agent.as_os_str();
         let arguments = ["run".as_ref(), "--state".as_ref(), state];
@@ -90,8 +108,43 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
     phases.done("agent");
     runtime.block_on(library(&client, id, &layout))?;
     phases.done("library");
-    say_where(args, &layout);
+    say_where(&addresses, &layout);
     Ok(())
+}
+
+/// A server that runs does not move.
+fn runs_elsewhere(args: &UpArgs, kept: Addresses) -> Failure {
+    let state =
+        args.state.as_deref().map(|state| format!(" --state {}", state.display())).unwrap_or_default();
+    here(
+        "server",
+        format!("it runs already, and listens on {} and, for agents, on {}", kept.listen, kept.agent_listen),
+        &format!(
+            "Leave --listen and --agent-listen out, or stop it first (hostler down{state}) and run this again"
+        ),
+    )
+}
+
+/// This computer's agent is told where agents connect from now on; it begins anew to hear it.
+fn agents_move(addresses: &Addresses, layout: &Layout) -> Result<(), Failure> {
+    if identity(layout).exists() {
+        if let Some(agent) = process::running(&layout.agent_pid()) {
+            agent
+                .stop(Duration::from_secs(20))
+                .map_err(|cause| here("hostler-agent", cause, "Stop it by hand, then run this again"))?;
+        }
+        tell_agent(&layout.agent.join("agent.toml"), &addresses.dial())?;
+        println!(
+            "Agents connect to {} from now on. On other computers, say so in agent.toml: server = \"…\".",
+            addresses.agent_listen
+        );
+    }
+    Ok(())
+}
+
+/// The agent's identity, once it is enrolled.
+fn identity(layout: &Layout) -> PathBuf {
+    layout.agent.join("identity/agent.json")
 }
 
 /// Makes a folder, and those above it so that QEMU's account may pass through.
@@ -103,20 +156,12 @@ fn make_folder(folder: &Path, mode: u32) -> Result<(), Failure> {
         .map_err(|cause| here(folder.display(), cause, "Choose another with --state"))
 }
 
-fn address(args: &UpArgs) -> String {
-    let ip = match args.listen.ip() {
-        ip if ip.is_unspecified() => std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-        ip => ip,
-    };
-    format!("https://{}", std::net::SocketAddr::new(ip, args.listen.port()))
-}
-
-fn start_server(args: &UpArgs, layout: &Layout) -> Result<(), Failure> {
+fn start_server(addresses: &Addresses, layout: &Layout) -> Result<(), Failure> {
     let failed = |cause: std::io::Error| {
         here("server", cause, "Run \"hostler server run\" by hand and look at what it says")
     };
     let exe = std::env::current_exe().map_err(failed)?;
-    let (listen, agents) = (args.listen.to_string(), args.agent_listen.to_string());
+    let (listen, agents) = (addresses.listen.to_string(), addresses.agent_listen.to_string());
     let arguments: [&std::ffi::OsStr; 8] = [
         "server".as_ref(),
         "run".as_ref(),
@@ -133,12 +178,12 @@ fn start_server(args: &UpArgs, layout: &Layout) -> Result<(), Failure> {
 }
 
 /// Waits until the server answers, with a client that trusts its authority.
-async fn server_answers(args: &UpArgs, layout: &Layout) -> Result<Client, Failure> {
+async fn server_answers(addresses: &Addresses, layout: &Layout) -> Result<Client, Failure> {
     let until = Instant::now() + SERVER_WITHIN;
     loop {
         if let Ok(pem) = fs::read_to_string(layout.authority()) {
             let authority = Authority::from_pem(&pem)?;
-            let client = Client::new(Config { server: address(args), authority, token: None })?;
+            let client = Client::new(Config { server: addresses.url(), authority, token: None })?;
             match client.health().await {
                 Ok(_) => return Ok(client),
                 Err(error) if Instant::now() > until => return Err(error.into()),
@@ -162,8 +207,8 @@ fn last_words(log: &Path) -> String {
 }
 
 /// Speaks as the administrator: by the token kept from the first time, else by the initial password, which is then
-/// turned into such a token and into a context for whoever called.
-async fn sign_in(client: Client, args: &UpArgs, layout: &Layout) -> Result<Client, Failure> {
+/// turned into such a token.
+async fn sign_in(client: Client, layout: &Layout) -> Result<Client, Failure> {
     if let Ok(token) = fs::read_to_string(layout.token()) {
         let known = client.with_token(token.trim())?;
         match known.me().await {
@@ -186,17 +231,8 @@ async fn sign_in(client: Client, args: &UpArgs, layout: &Layout) -> Result<Clien
     let token = make_token(&session, "up").await?;
     write_secret(&layout.token(), &token)
         .map_err(|cause| here(layout.token().display(), cause, "Look at the rights of the folder"))?;
-    leave_context(&session, args, layout).await?;
     let _ = session.sign_out().await;
     Ok(client.with_token(&token)?)
-}
-
-async fn make_token(client: &Client, name: &str) -> Result<String, Failure> {
-    let body = NewToken { name: Name::new(name).map_err(ClientError::Refused)?, expires: None };
-    match client.create_token(&body, &How::default()).await? {
-        Changed::Taken(made) => Ok(made.token),
-        Changed::Planned(_) => Err(here("token", "it was only planned", "This is a defect: report it")),
-    }
 }
 
 fn write_secret(file: &Path, text: &str) -> std::io::Result<()> {
@@ -205,41 +241,9 @@ fn write_secret(file: &Path, text: &str) -> std::io::Result<()> {
     out.write_all(text.as_bytes())
 }
 
-/// A context for the user who called, so that `hostler vm list` works for them at once.
-async fn leave_context(client: &Client, args: &UpArgs, layout: &Layout) -> Result<(), Failure> {
-    let Some((home, owner)) = caller() else { return Ok(()) };
-    let authority = fs::read_to_string(layout.authority())
-        .map_err(|cause| here(layout.authority().display(), cause, "Run \"hostler up\" again"))?;
-    let token = make_token(client, "command line").await?;
-    let context = Context {
-        server: address(args),
-        user: Some("administrator".to_owned()),
-        token: Some(token),
-        expires: None,
-        authority,
-    };
-    contexts::write_for(&home, owner, "local", context)?;
-    Ok(())
-}
-
-/// Whose home the context goes to: who called sudo, else who this is.
-fn caller() -> Option<(std::path::PathBuf, Option<Owner>)> {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    if let (Some(uid), Some(gid)) = (number("SUDO_UID"), number("SUDO_GID")) {
-        let passwd = fs::read_to_string("/etc/passwd").ok()?;
-        let home = passwd.lines().find_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            (fields.get(2)?.parse::<u32>().ok()? == uid)
-                .then(|| fields.get(5).map(|home| (*home).to_owned()))?
-        })?;
-        return Some((home.into(), Some(Owner { uid, gid })));
-    }
-    Some((std::env::var_os("HOME")?.into(), None))
-}
-
 /// Makes this computer known to the server, the way every computer is.
-async fn enrol(client: &Client, args: &UpArgs, layout: &Layout, agent: &Path) -> Result<(), Failure> {
-    if layout.agent.join("identity/agent.json").exists() {
+async fn enrol(client: &Client, addresses: &Addresses, layout: &Layout, agent: &Path) -> Result<(), Failure> {
+    if identity(layout).exists() {
         return Ok(());
     }
     let body =
@@ -252,10 +256,7 @@ async fn enrol(client: &Client, args: &UpArgs, layout: &Layout, agent: &Path) ->
     };
     let failed =
         |cause: String| here("hostler-agent", cause, "Mend what it says, then run \"hostler up\" again");
-    let dial = match args.agent_listen.ip() {
-        ip if ip.is_unspecified() => format!("127.0.0.1:{}", args.agent_listen.port()),
-        _ => args.agent_listen.to_string(),
-    };
+    let dial = addresses.dial();
     let mut child = Command::new(agent)
         .args(["enrol", "--server", &dial, "--token-file", "-", "--state"])
         .arg(&layout.agent)
@@ -294,7 +295,7 @@ async fn host_answers(client: &Client, layout: &Layout) -> Result<AgentId, Failu
 
 /// This computer's id, from the agent's identity.
 fn own_id(layout: &Layout) -> Result<AgentId, Failure> {
-    let file = layout.agent.join("identity/agent.json");
+    let file = identity(layout);
     let read = || -> Option<AgentId> {
         let about: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).ok()?).ok()?;
         about.get("agent")?.as_str()?.parse().ok()
@@ -327,15 +328,16 @@ async fn library(client: &Client, agent: AgentId, layout: &Layout) -> Result<(),
     Ok(())
 }
 
-fn say_where(args: &UpArgs, layout: &Layout) {
-    println!("Hostler is up: {}", address(args));
+fn say_where(addresses: &Addresses, layout: &Layout) {
+    println!("Hostler is up: {}", addresses.url());
     if layout.initial_password().exists() {
         println!("Sign in as administrator; the password is in {}", layout.initial_password().display());
     }
     println!("Authority's fingerprint: {}", fingerprint(layout));
     println!("Library share: {}", layout.library.display());
-    if args.listen.ip().is_loopback() {
-        println!("Only this computer reaches it; --listen 0.0.0.0:8470 opens it to others.");
+    if addresses.listen.ip().is_loopback() {
+        let port = addresses.listen.port();
+        println!("Only this computer reaches it; --listen 0.0.0.0:{port} opens it to others.");
     }
 }
 

@@ -15,6 +15,10 @@ fn context() -> Context {
     }
 }
 
+fn file_in(home: &Path) -> std::path::PathBuf {
+    home.join(".config/hostler/contexts.toml")
+}
+
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o777
 }
@@ -22,11 +26,12 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn nobody_else_can_read_the_file_whatever_its_mode_was() {
     let home = tempfile::tempdir().unwrap();
-    let path = write_for(home.path(), None, "lab", context()).unwrap();
+    let path = file_in(home.path());
+    write_for(&path, None, "lab", context()).unwrap();
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     std::fs::set_permissions(path.parent().unwrap(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    write_for(home.path(), None, "other", context()).unwrap();
+    write_for(&path, None, "other", context()).unwrap();
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     let read = Contexts::load(&path).unwrap();
     assert!(read.contexts["lab"] == context() && read.contexts["other"] == context());
@@ -37,10 +42,11 @@ fn nobody_else_can_read_the_file_whatever_its_mode_was() {
 #[test]
 fn a_damaged_file_is_an_error_and_not_an_empty_one() {
     let home = tempfile::tempdir().unwrap();
-    let path = write_for(home.path(), None, "lab", context()).unwrap();
+    let path = file_in(home.path());
+    write_for(&path, None, "lab", context()).unwrap();
     std::fs::write(&path, "contexts = 7").unwrap();
     assert!(matches!(Contexts::load(&path), Err(ContextsError::Damaged { .. })));
-    assert!(write_for(home.path(), None, "lab", context()).is_err());
+    assert!(write_for(&path, None, "lab", context()).is_err());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "contexts = 7", "it is not written over");
 }
 
@@ -54,7 +60,8 @@ fn what_is_written_for_somebody_is_theirs_and_no_link_of_theirs_is_followed() {
     if is_root {
         std::os::unix::fs::chown(home.path(), Some(owner.uid), Some(owner.gid)).unwrap();
     }
-    let path = write_for(home.path(), Some(owner), "lab", context()).unwrap();
+    let path = file_in(home.path());
+    write_for(&path, Some(owner), "lab", context()).unwrap();
     for part in [path.as_path(), path.parent().unwrap(), path.parent().unwrap().parent().unwrap()] {
         assert_eq!(part.metadata().unwrap().uid(), owner.uid, "{}", part.display());
     }
@@ -66,7 +73,7 @@ fn what_is_written_for_somebody_is_theirs_and_no_link_of_theirs_is_followed() {
     // The link itself is theirs, and so is what it leads to: it is refused for being one.
     symlink(elsewhere.path(), other.path().join(".config")).unwrap();
     std::os::unix::fs::lchown(other.path().join(".config"), Some(owner.uid), Some(owner.gid)).unwrap();
-    let refused = write_for(other.path(), Some(owner), "lab", context());
+    let refused = write_for(&file_in(other.path()), Some(owner), "lab", context());
     assert!(matches!(refused, Err(ContextsError::NotTheirs { .. })));
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }

@@ -196,13 +196,33 @@ fn users_and_their_rights_are_kept() {
     assert!(taken.starts_with("error: ") && taken.contains("\ncode: name.taken"), "{taken}");
     let wrong = ["user", "create", "a/b", "--role", "read-only", "--password-file", "-"];
     served.run_in("home", &wrong, "correct horse").code(2);
-    served.run(&["user", "edit", "bob", "--disable"]).code(0);
+    // The revision that was seen is gone with the first change to it.
+    let revision = served.run(&["user", "show", "bob", "-o", "json"]).code(0).json()["revision"].to_string();
+    served.run(&["user", "edit", "bob", "--disable", "--if-match", &revision]).code(0);
+    let stale = served.run(&["user", "edit", "bob", "--enable", "--if-match", &revision]).code(3).err();
+    assert!(stale.contains("code: revision.stale"), "{stale}");
+    let edit =
+        served.run(&["job", "list", "--kind", "edit-user", "-o", "json"]).code(0).json()[0]["id"].to_string();
+    let changes = served.run(&["job", "changes", &edit]).code(0).out();
+    assert!(changes.contains("user bob  disabled"), "{changes}");
     served.run_in("bob", &["vm", "list"], "").code(5);
     assert!(served.run(&["user", "list"]).code(0).out().contains("Disabled"));
     let said = served.run(&["user", "delete", "bob", "nobody"]).code(4);
     assert!(
         said.out().contains("Delete user bob: completed") && said.err().contains("code: object.not.found")
     );
+    // What was done is shown by names and fits on a screen; a dry run does nothing.
+    for line in [
+        &["user", "create", "eve", "--role", "read-only", "--password-file", "-", "--dry-run"][..],
+        &["agent", "enrolment-token", "--host", "--dry-run"],
+        &["token", "create", "x", "--dry-run"],
+    ] {
+        let plan = served.run_in("home", line, "correct horse").code(0).out();
+        assert!(plan.ends_with("Nothing was done.\n"), "{plan}");
+    }
+    served.run(&["user", "show", "eve"]).code(4);
+    let edits = served.run(&["job", "list", "--kind", "set-settings", "-o", "json"]).code(0).json();
+    assert_eq!(edits, serde_json::json!([]));
     // What was done stands in the jobs, with the line that does it again.
     let jobs = served.run(&["job", "list", "--kind", "delete-user", "-o", "json"]).code(0).json();
     assert_eq!(jobs[0]["command"], "hostler user delete bob");
@@ -274,6 +294,9 @@ fn what_does_not_exist_is_not_found_and_nothing_is_deleted_unasked() {
     for line in [
         &["vm", "start", "no-such"][..],
         &["vm", "show", "no-such"],
+        &["vm", "show", ".."],
+        &["vm", "start", "."],
+        &["user", "delete", ""],
         &["host", "show", "a b/c?d#e%2f"],
         &["template", "delete", "no-such"],
         &["vm", "create", "x", "--template", "no-such"],
@@ -309,6 +332,37 @@ fn a_server_that_does_not_answer_is_told_apart_from_all_else() {
     served.run(&["vm", "list", "--server", &url]).code(5);
     served.run(&["vm", "list", "--context", "no-such"]).code(4);
     served.run(&["vm", "list", "--server", "http://127.0.0.1:1", "--ca", ca.to_str().unwrap()]).code(5);
+}
+
+#[test]
+fn a_watcher_is_told_once_that_the_connection_is_lost_and_in_plain_words() {
+    let served = Served::start();
+    served.sign_in();
+    let mut watching = Command::new(env!("CARGO_BIN_EXE_hostler"))
+        .arg("watch")
+        .env_clear()
+        .env("HOME", served.path("home"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(watching.stderr.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    assert_eq!(line, "watching\n");
+    let Served { folder: _kept, _stop, _server, _runtime, .. } = served;
+    _runtime.shutdown_background();
+    drop((_stop, _server));
+    line.clear();
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    assert!(line.starts_with("the connection is lost") && !line.contains("docs.rs"), "{line}");
+    // Several tries in vain fit into this.
+    std::thread::sleep(Duration::from_secs(4));
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    let mut more = String::new();
+    std::io::Read::read_to_string(&mut said, &mut more).unwrap();
+    assert_eq!(more, "");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hostler_model::job::DryRun;
-use hostler_model::view::Accepted;
+use hostler_model::view::{Accepted, ServerView};
 use hostler_model::{Code, Refusal};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
@@ -54,6 +54,8 @@ pub struct How {
     /// The idempotency key: asked again with it within 24 hours, the answer is the same job. A fresh random one when
     /// absent.
     pub key: Option<String>,
+    /// Do it only to this version of the thing: its revision, or `<history>-<revision>`.
+    pub if_match: Option<String>,
 }
 
 /// What became of a change that was asked for.
@@ -108,9 +110,14 @@ impl Client {
         Ok(Self { token: Some(bearer(token)?), ..self.clone() })
     }
 
-    /// A path below `/api/v1`; what people wrote is escaped.
-    pub(crate) fn at(&self, path: &[&str]) -> Url {
-        self.outside(&[&["api", "v1"], path].concat())
+    /// A path below `/api/v1`; what people wrote is escaped. What cannot stand in a path as a name of its own is the name
+    /// of nothing: sent, it would mean the list, or another thing.
+    pub(crate) fn at(&self, path: &[&str]) -> Result<Url, ClientError> {
+        if let Some(name) = path.iter().find(|part| matches!(**part, "" | "." | "..")) {
+            let noun = path.first().map_or("thing", |list| list.trim_end_matches('s'));
+            return Err(Refusal::not_found(format!("{noun} \"{name}\"")).into());
+        }
+        Ok(self.outside(&[&["api", "v1"], path].concat()))
     }
 
     pub(crate) fn outside(&self, path: &[&str]) -> Url {
@@ -154,7 +161,7 @@ impl Client {
         path: &[&str],
         query: &impl Serialize,
     ) -> Result<T, ClientError> {
-        let response = self.send(self.request(Method::GET, self.at(path)).query(query)).await?;
+        let response = self.send(self.request(Method::GET, self.at(path)?).query(query)).await?;
         self.read(response).await
     }
 
@@ -163,7 +170,7 @@ impl Client {
         &self,
         path: &[&str],
     ) -> Result<(T, Option<String>), ClientError> {
-        let response = self.send(self.request(Method::GET, self.at(path))).await?;
+        let response = self.send(self.request(Method::GET, self.at(path)?)).await?;
         let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(|tag| {
             let tag = tag.trim_start_matches("W/").trim_matches('"');
             // Behind a dot stands what only tells views apart.
@@ -178,7 +185,7 @@ impl Client {
         path: &[&str],
         query: &impl Serialize,
     ) -> Result<Bytes, ClientError> {
-        let response = self.send(self.request(Method::GET, self.at(path)).query(query)).await?;
+        let response = self.send(self.request(Method::GET, self.at(path)?).query(query)).await?;
         self.whole(response).await
     }
 
@@ -186,6 +193,20 @@ impl Client {
         let asked = response.url().path().to_owned();
         let body = self.whole(response).await?;
         understood(&asked, &body)
+    }
+
+    /// A version as an ETag. A revision alone is one of the history that the server has now.
+    async fn etag(&self, version: &str) -> Result<String, ClientError> {
+        if version == "*" || version.contains('-') {
+            return Ok(if version == "*" {
+                version.to_owned()
+            } else {
+                format!("\"{}\"", version.trim_matches('"'))
+            });
+        }
+        let head = self.get::<ServerView>(&["server"]).await?.head;
+        let history = head.rsplit_once('-').map_or("", |(history, _)| history);
+        Ok(format!("\"{history}-{version}\""))
     }
 
     /// Asks for a change.
@@ -209,7 +230,10 @@ impl Client {
             None => fresh_key()?,
         };
         let mut request =
-            self.request(method, self.at(path)).query(query).query(&flags).header("idempotency-key", key);
+            self.request(method, self.at(path)?).query(query).query(&flags).header("idempotency-key", key);
+        if let Some(version) = &how.if_match {
+            request = request.header(IF_MATCH, self.etag(version).await?);
+        }
         if let Some(body) = body {
             let text = body.text().map_err(|cause| ClientError::Config(cause.to_string()))?;
             request = request.header(CONTENT_TYPE, "application/json").body(text);
@@ -328,6 +352,25 @@ mod tests {
         for wrong in ["http://manager", "https://bob@manager", "https://manager/?x=1", "", "ftp://x"] {
             assert!(address(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_in_a_path_is_not_found_before_anything_is_sent() {
+        let client = Client {
+            http: http(looking(&Seen::default()).unwrap()).unwrap(),
+            base: address("manager").unwrap(),
+            token: None,
+        };
+        for name in ["", ".", ".."] {
+            match client.at(&["vms", name, "start"]) {
+                Err(ClientError::Refused(refusal)) => {
+                    assert_eq!(refusal.code, Code::ObjectNotFound);
+                    assert_eq!(refusal.object, format!("vm \"{name}\""));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(client.at(&["vms", "a/.."]).unwrap().path(), "/api/v1/vms/a%2F..");
     }
 
     #[test]

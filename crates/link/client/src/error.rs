@@ -92,10 +92,20 @@ fn untrusted(error: &rustls::Error) -> String {
     }
 }
 
-/// Without the number that the operating system adds for programmers.
+/// Without what is added for programmers: the number of the operating system, the address of a library's manual.
 fn plain(cause: &str) -> String {
-    match cause.rfind(" (os error ") {
-        Some(at) => cause[..at].to_owned(),
-        None => cause.to_owned(),
+    let end = [" (os error ", ": https://docs.rs/"].iter().filter_map(|added| cause.find(added)).min();
+    cause[..end.unwrap_or(cause.len())].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_without_what_is_meant_for_programmers() {
+        assert_eq!(plain("Connection refused (os error 111)"), "Connection refused");
+        let eof = "peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html#unexpected-eof";
+        assert_eq!(plain(eof), "peer closed connection without sending TLS close_notify");
     }
 }

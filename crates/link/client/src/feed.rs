@@ -80,7 +80,7 @@ impl Client {
         }
         // The limit is on silence, not on the whole.
         let whole = Duration::from_secs(10 * 365 * 86_400);
-        let request = self.request(Method::GET, self.at(&["feed"])).timeout(whole);
+        let request = self.request(Method::GET, self.at(&["feed"])?).timeout(whole);
         self.send(request.query(&query).header(ACCEPT, "text/event-stream")).await
     }
 }

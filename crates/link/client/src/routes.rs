@@ -6,6 +6,7 @@ use hostler_model::body::{
     BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, NewBackup,
     NewDisk, NewEnrolment, NewShare, NewToken, NewUser, ShutDown, SignIn, SignedIn, TokenMade,
 };
+use hostler_model::library::ItemKind;
 use hostler_model::request::{CreateVm, EditVm};
 use hostler_model::template::TemplateSpec;
 use hostler_model::view::{
@@ -33,13 +34,13 @@ impl Client {
 
     /// Signs in. The answer holds the token.
     pub async fn sign_in(&self, body: &SignIn) -> Answer<SignedIn> {
-        let response = self.send(self.request(Method::POST, self.at(&["sign-in"])).json(body)).await?;
+        let response = self.send(self.request(Method::POST, self.at(&["sign-in"])?).json(body)).await?;
         self.read(response).await
     }
 
     /// Signs out: the token in use is good no more.
     pub async fn sign_out(&self) -> Answer<()> {
-        self.send(self.request(Method::POST, self.at(&["sign-out"]))).await.map(drop)
+        self.send(self.request(Method::POST, self.at(&["sign-out"])?)).await.map(drop)
     }
 
     /// Who the token in use is.
@@ -59,7 +60,7 @@ impl Client {
             #[serde(skip_serializing_if = "Option::is_none")]
             user: Option<&'a str>,
         }
-        let request = self.request(Method::GET, self.at(&["tokens"])).query(&Of { user }).query(query);
+        let request = self.request(Method::GET, self.at(&["tokens"])?).query(&Of { user }).query(query);
         let response = self.send(request).await?;
         self.read(response).await
     }
@@ -178,7 +179,7 @@ impl Client {
 
     /// Rates every host for a machine, best first.
     pub async fn rate(&self, body: &CreateVm) -> Answer<Vec<RatingView>> {
-        let response = self.send(self.request(Method::POST, self.at(&["ratings"])).json(body)).await?;
+        let response = self.send(self.request(Method::POST, self.at(&["ratings"])?).json(body)).await?;
         self.read(response).await
     }
 
@@ -240,7 +241,7 @@ impl Client {
     /// Library items: of all shares, or of one.
     pub async fn items(&self, share: Option<&str>, query: &ListQuery) -> Answer<Page<ItemView>> {
         let share: Vec<(&str, &str)> = share.iter().map(|share| ("share", *share)).collect();
-        let request = self.request(Method::GET, self.at(&["library-items"])).query(&share).query(query);
+        let request = self.request(Method::GET, self.at(&["library-items"])?).query(&share).query(query);
         let response = self.send(request).await?;
         self.read(response).await
     }
@@ -248,6 +249,11 @@ impl Client {
     /// A library item.
     pub async fn item(&self, item: &str) -> Answer<ItemView> {
         self.get(&["library-items", item]).await
+    }
+
+    /// A library item that can be used as this: one that is not, or is missing, does not get in the way of one that is.
+    pub async fn usable_item(&self, item: &str, wanted: ItemKind) -> Answer<ItemView> {
+        self.get_with(&["library-items", item], &[("usable_as", wanted)]).await
     }
 
     /// Templates.
@@ -354,7 +360,7 @@ impl Client {
     pub async fn backup(&self, body: &NewBackup) -> Answer<BackupMade> {
         // As long as the store is large.
         let hour = std::time::Duration::from_secs(3_600);
-        let request = self.request(Method::POST, self.at(&["backup"])).timeout(hour);
+        let request = self.request(Method::POST, self.at(&["backup"])?).timeout(hour);
         let response = self.send(request.json(body)).await?;
         self.read(response).await
     }

@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use hostler_client::Client;
 use hostler_model::Name;
 use hostler_model::hardware::Firmware;
+use hostler_model::library::ItemKind;
 use hostler_model::request::{CreateVm, VmSource};
 use hostler_model::template::Deploy;
 
@@ -136,7 +137,7 @@ impl Like {
                 VmSource::Template { template: client.template(template).await?.template.id }
             }
             (None, Some(item)) => VmSource::Disk {
-                item: client.item(item).await?.item.id,
+                item: client.usable_item(item, ItemKind::Disk).await?.item.id,
                 deploy: self.deploy.map(Deploy::from).unwrap_or_default(),
             },
             (None, None) => VmSource::Empty,
