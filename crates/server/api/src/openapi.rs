@@ -5,10 +5,10 @@ use hostler_model::access::{Right, Token, User};
 use hostler_model::action::VmAction;
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
-use hostler_model::job::{Job, JobKind};
+use hostler_model::job::JobKind;
 use hostler_model::library::{Item, Share};
 use hostler_model::setting::SETTINGS;
-use hostler_model::status::VmStatus;
+use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::template::Template;
 use hostler_model::vm::Vm;
 use hostler_model::{Code, Kind};
@@ -173,7 +173,6 @@ fn fields_of(path: &str) -> Option<Vec<&'static str>> {
         "templates" => names_of::<Template>(),
         "users" => names_of::<User>(),
         "tokens" => names_of::<Token>(),
-        "jobs" => names_of::<Job>(),
         _ => return None,
     })
 }
@@ -213,6 +212,7 @@ fn closed_words() -> Vec<(&'static str, Vec<&'static str>)> {
         ("Code", codes.collect()),
         ("JobKind", kinds.collect()),
         ("Kind", Kind::ALL.iter().map(|kind| kind.word()).collect()),
+        ("HostStatus", HostStatus::ALL.iter().map(|status| status.word()).collect()),
         ("VmStatus", VmStatus::ALL.iter().map(|status| status.word()).collect()),
         ("VmAction", VmAction::ALL.iter().map(|action| action.word()).collect()),
     ]

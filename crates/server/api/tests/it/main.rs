@@ -13,4 +13,3 @@ mod secrets;
 mod sign_in;
 mod tls;
 mod versions;
-mod windows;
