@@ -44,7 +44,12 @@ pub struct Agent {
     pub facts: HostFacts,
     /// Steps that have arrived.
     pub met: BTreeSet<StepNo>,
+    /// What it said of each step, in all its lives.
+    pub answered: BTreeMap<StepNo, Outcome>,
 }
+
+/// After how many journal entries a story's agent compacts.
+const COMPACT_EVERY: u64 = 48;
 
 /// A command at work.
 #[derive(Debug)]
@@ -88,6 +93,7 @@ impl Agent {
             came_back: false,
             facts,
             met: BTreeSet::new(),
+            answered: BTreeMap::new(),
         }
     }
 }
@@ -200,7 +206,6 @@ impl World {
             (JournalEntry::Intent { .. }, Some(Mutant::NoIntent))
                 | (JournalEntry::Outcome { .. }, Some(Mutant::NoOutcome))
                 | (JournalEntry::Tombstone { .. }, Some(Mutant::NoTombstone))
-                | (JournalEntry::Floor { .. }, Some(Mutant::NoFloor))
         );
         let kept = if forgotten { JournalEntry::Unknown } else { entry };
         let agent = &mut self.agents[at];
@@ -225,14 +230,27 @@ impl World {
             agent.unsynced = rest;
         }
         self.agent_hears(at, Input::Synced(position));
-        let compacts = self.agents[at].core.as_ref().is_some_and(Core::wants_compacting);
-        if compacts && self.mutant.is_none() && self.agents[at].unsynced.is_empty() {
-            let agent = &mut self.agents[at];
-            if let Some(core) = agent.core.as_mut() {
-                agent.journal = core.compact();
-            }
-            self.count("journal compacted");
+        self.compact_journal(at, position);
+    }
+
+    /// Compacts when the agent wants it, and far more often: a story is too short for a journal that is long.
+    fn compact_journal(&mut self, at: usize, position: u64) {
+        let forgets = self.mutant == Some(Mutant::OpenForgotten);
+        let agent = &mut self.agents[at];
+        let Some(core) = agent.core.as_mut() else { return };
+        // Another planted fault's journal is not what the agent believes it to be.
+        let may = agent.unsynced.is_empty() && (self.mutant.is_none() || forgets);
+        if !may || !core.wants_compacting() && !position.is_multiple_of(COMPACT_EVERY) {
+            return;
         }
+        agent.journal = core.compact();
+        if forgets {
+            let is_step = |entry: &JournalEntry| {
+                matches!(entry, JournalEntry::Intent { .. } | JournalEntry::Outcome { .. })
+            };
+            agent.journal.retain(|entry| !is_step(entry));
+        }
+        self.count("journal compacted");
     }
 
     fn agent_begins(&mut self, at: usize, task: Task, looking: bool) {

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_agent_core::Task;
 use hostler_hypervisor::simulated::What;
-use hostler_model::channel::ToAgent;
-use hostler_model::command::{Class, Command};
+use hostler_model::channel::{FromAgent, ReportBody, ToAgent};
+use hostler_model::command::{Class, Command, Outcome};
 use hostler_model::job::{JobState, StepIs};
 use hostler_model::object::Installation;
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
 use hostler_model::setting::Settings;
 use hostler_model::vm::{Presence, Vm};
-use hostler_model::{Change, Key, Object, VmId};
+use hostler_model::{Change, Code, Key, Object, VmId};
 use hostler_store::{JobFilter, Revision, Store};
 use uuid::Uuid;
 
@@ -70,6 +70,21 @@ impl World {
         });
         if let Some(domain) = twice {
             self.fail(format!("machine {domain} runs twice"));
+        }
+    }
+
+    /// What an agent said of a step it says for ever, whatever crashes: the manager may have acted on it.
+    pub fn check_answers_once(&mut self, at: usize, message: &FromAgent) {
+        let FromAgent::Report(report) = message else { return };
+        let ReportBody::Ended { no, outcome } = &report.body else { return };
+        // What the server has declared over the agent need not remember, and it says just that.
+        if matches!(outcome, Outcome::Refused { refusal } if refusal.code == Code::AgentInterrupted) {
+            return;
+        }
+        let before = self.agents[at].answered.entry(*no).or_insert_with(|| outcome.clone());
+        if before != outcome {
+            let told = format!("agent {at} said of step {no} {before:?}, and then {outcome:?}");
+            self.fail(told);
         }
     }
 

@@ -39,6 +39,7 @@ const MUST_HAPPEN: &[&str] = &[
     "job completed",
     "job completed with warnings",
     "job failed, undone",
+    "journal compacted",
     "libvirt connection broken in a call",
     "libvirt silent",
     "looked up after a crash",

@@ -57,8 +57,8 @@ mutants! {
     StepsLost = "open steps not recorded";
     /// The epoch is not raised at a start, so numbers are used again.
     EpochNotRaised = "old epoch used again";
-    /// The agent forgets what is below the floor without refusing it later.
-    NoFloor = "pruned without a floor";
+    /// What takes the place of a long journal lacks the steps that are open.
+    OpenForgotten = "open steps forgotten at compaction";
     /// A full picture counts as newer than every fact.
     PictureTooNew = "picture overwrites a newer fact";
     /// Readers see a commit before it is durable.

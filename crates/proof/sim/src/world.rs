@@ -382,6 +382,7 @@ impl World {
 
     /// A message leaves an agent.
     pub fn say_to_server(&mut self, at: usize, message: FromAgent) {
+        self.check_answers_once(at, &message);
         let Some(connection) = self.agents[at].connection else { return };
         let life = self.server_life;
         if self.stormy && self.dice.chance(2) {
