@@ -67,7 +67,7 @@ export async function visitor(setting: Setting, look: { width?: number; height?:
 export async function signIn({ page }: Visitor, to = "/"): Promise<void> {
   await page.goto(to);
   await page.getByLabel("User name").fill("administrator");
-  await page.getByLabel("Password", { exact: true }).fill(password());
+  await page.getByLabel("Password").fill(password());
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("navigation", { name: "Main navigation" }).or(page.getByRole("button", { name: "Account" })).first().waitFor();
 }

@@ -10,7 +10,11 @@ import { line } from "./command.ts";
 
 export const isEnded = (job: JobView): boolean => typeof job.ended === "string";
 export const isFailed = (job: JobView): boolean => job.state.startsWith("failed");
-export const titleOf = (job: JobView): string => [jobKindWords[job.kind], job.title ?? ""].join(" ").trim();
+/** What a job does, in words; somebody who signs in makes a token, and means something else. */
+export function kindOf(job: JobView): string {
+  return job.kind === "create-token" && (job.request as { session?: boolean }).session === true ? words.job.signIn : jobKindWords[job.kind];
+}
+export const titleOf = (job: JobView): string => [kindOf(job), job.title ?? ""].join(" ").trim();
 
 /** Why a job cannot be cancelled, run again or abandoned; undefined where it can. */
 export function jobReasons(job: JobView): { cancel: string | undefined; again: string | undefined; abandon: string | undefined } {

@@ -20,7 +20,7 @@ export function BulkMenu({ vms, onDone }: { vms: VmView[]; onDone: () => void })
   return (
     <>
       <Menu
-        label={vmActionWords.bulk}
+        label={`${words.table.selected(vms.length)}: ${vmActionWords.bulk}`}
         variant="primary"
         toggle={words.table.selected(vms.length)}
         isDisabled={vms.length === 0}

@@ -1,9 +1,9 @@
-import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
-import { onChange } from "./feed.ts";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useCallback, useMemo, useState, useSyncExternalStore } from "react";
 import { RefusalError, refusalFrom, refusalOf, type Refusal } from "./refusal.ts";
 import { signedIn, signedOut } from "./session.ts";
-import type { FeedEvent, Noun, Nouns, Schemas } from "./types.ts";
+import { words } from "../words/en.ts";
+import type { Noun, Nouns, Schemas } from "./types.ts";
 import type { Window } from "./window.ts";
 import { sourceOf, windowPath, type Watched, type WindowQuery } from "./windows.ts";
 
@@ -15,14 +15,18 @@ export interface WindowState<T> {
   error: Refusal | undefined;
 }
 
+const nothing = (): void => undefined;
+const none = {};
+const unwatched = (): Watched<never> => none;
+
 /** A window on a list, live for as long as it is shown. */
-export function useWindow<N extends Noun>(noun: N, query: WindowQuery): WindowState<Nouns[N]> {
-  const key = windowPath(noun, query);
+export function useWindow<N extends Noun>(noun: N, query: WindowQuery | undefined): WindowState<Nouns[N]> {
+  const key = query === undefined ? "" : windowPath(noun, query);
   // The key stands for the query: an equal query is the same source.
   // eslint-disable-next-line react-hooks/exhaustive-deps
-  const source = useMemo(() => sourceOf(noun, query), [key]);
-  const subscribe = useCallback((listener: () => void) => source.subscribe(listener), [source]);
-  const watched: Watched<Nouns[N]> = useSyncExternalStore(subscribe, source.now);
+  const source = useMemo(() => (query === undefined ? undefined : sourceOf(noun, query)), [key]);
+  const subscribe = useCallback((listener: () => void) => source?.subscribe(listener) ?? nothing, [source]);
+  const watched: Watched<Nouns[N]> = useSyncExternalStore(subscribe, source?.now ?? unwatched);
   const [kept, setKept] = useState<{ noun: Noun; window: Window<Nouns[N]> } | undefined>();
   if (watched.window !== undefined && kept?.window !== watched.window) setKept({ noun, window: watched.window });
   const before = kept?.noun === noun ? kept.window : undefined;
@@ -69,37 +73,24 @@ export function useGet<T>(path: string, enabled = true, version = 0): Asked<T> {
   return { data: data ?? undefined, error: error === null ? undefined : refusalOf(error), again };
 }
 
-const kinds: Partial<Record<Noun, FeedEvent["kind"]>> = { vms: "vm", hosts: "host", jobs: "job", templates: "template" };
+const isWhole = (noun: Noun, ref: string): boolean => (noun === "jobs" ? /^\d+$/u : /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/iu).test(ref);
 
-/** Whether a change in the feed is to be seen on the page of a thing. */
-function concerns(event: FeedEvent, kind: FeedEvent["kind"] | undefined, id: string): boolean {
-  if (event.kind === kind && event.id === id) return true;
-  if (event.kind !== "job" || kind === "job") return false;
-  const about = (event.body as { about?: string[] } | null | undefined)?.about ?? [];
-  return about.includes(`${kind ?? ""}/${id}`);
-}
-
-/** One thing, live for as long as it is shown: only it is read again, and only when it changed. */
+/**
+ * One thing, live for as long as it is shown: a window of one. A name or a short id is resolved first, by asking for
+ * the thing itself; its refusal says that there is none, or that there are several.
+ */
 export function useObject<N extends Noun>(noun: N, ref: string): Asked<Nouns[N]> {
-  const path = `/${noun}/${encodeURIComponent(ref)}`;
-  const asked = useGet<Nouns[N]>(path);
-  const client = useQueryClient();
-  const id = asked.data === undefined ? ref : String(asked.data.id);
-  useEffect(() => {
-    let gathering: ReturnType<typeof setTimeout> | undefined;
-    const stop = onChange((event) => {
-      if (event !== undefined && !concerns(event, kinds[noun], id)) return;
-      gathering ??= setTimeout(() => {
-        gathering = undefined;
-        void client.invalidateQueries({ queryKey: ["get", path] });
-      }, 100);
-    });
-    return () => {
-      stop();
-      clearTimeout(gathering);
-    };
-  }, [client, id, noun, path]);
-  return asked;
+  const isId = isWhole(noun, ref);
+  const resolved = useGet<Nouns[N]>(`/${noun}/${encodeURIComponent(ref)}`, !isId);
+  const id = isId ? ref : resolved.data === undefined ? undefined : String(resolved.data.id);
+  const { window, error, stale } = useWindow(noun, id === undefined ? undefined : { filter: `id=${id}`, limit: 1 });
+  if (id === undefined) return resolved;
+  const isGone = window?.total === 0 && !stale;
+  return {
+    data: isGone ? undefined : window?.rows.find((row) => String(row.id) === id),
+    error: isGone ? { code: "object.not.found", object: ref, cause: words.broken.gone } : error,
+    again: resolved.again,
+  };
 }
 
 /** Who is signed in. */

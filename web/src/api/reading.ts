@@ -1,5 +1,6 @@
-import { termsOf, filterOf, type Term } from "./filter.ts";
+import { termsOf } from "./filter.ts";
 import { onChange } from "./feed.ts";
+import { listQuery } from "./list-query.ts";
 import { RefusalError, refusalFrom, refusalOf } from "./refusal.ts";
 import { signedOut } from "./session.ts";
 import type { Noun, Nouns } from "./types.ts";
@@ -58,22 +59,20 @@ async function readPages<N extends Noun>(noun: N, base: URLSearchParams, signal:
   return rows;
 }
 
-/** The query of a list without the term that is counted: jobs have parameters of their own instead of a filter. */
-function listQuery(noun: Noun, terms: Term[], sort: string | undefined): URLSearchParams {
-  const query = new URLSearchParams();
-  if (noun === "jobs") {
-    for (const term of terms) query.set(term.field === "title" ? "text" : term.field, term.values.join("|").replace(/^\*|\*$/g, ""));
-    return query;
-  }
-  if (terms.length > 0) query.set("filter", filterOf(terms));
-  if (sort !== undefined && sort !== "") query.set("sort", sort);
-  return query;
+/** The one thing of a window that asks for it by its id; nothing where it is gone. */
+async function readOne<N extends Noun>(noun: N, id: string, signal: AbortSignal): Promise<Nouns[N][]> {
+  const response = await fetch(`/api/v1/${noun}/${encodeURIComponent(id)}`, { signal });
+  if (response.status === 401) signedOut();
+  if (response.status === 404) return [];
+  if (!response.ok) throw new RefusalError(refusalFrom(await response.json().catch(() => undefined), response.status), response.status);
+  return [(await response.json()) as Nouns[N]];
 }
 
 export function readWindow<N extends Noun>(noun: N, asked: WindowQuery, taker: Taker<Nouns[N]>): () => void {
   const counted = statusField[noun];
   const terms = termsOf(asked.filter ?? "");
   const wanted = terms.find((term) => term.field === counted && term.op === "=")?.values;
+  const id = terms[0]?.field === "id" ? terms[0].values[0] : undefined;
   const query = listQuery(noun, terms.filter((term) => term.field !== counted || term.op !== "="), asked.sort);
   const stopped = new AbortController();
   let gathering: ReturnType<typeof setTimeout> | undefined;
@@ -85,7 +84,7 @@ export function readWindow<N extends Noun>(noun: N, asked: WindowQuery, taker: T
     reading = true;
     dirty = false;
     try {
-      const all = await readPages(noun, query, stopped.signal);
+      const all = id === undefined ? await readPages(noun, query, stopped.signal) : await readOne(noun, id, stopped.signal);
       const counts: Record<string, number> = {};
       if (counted !== undefined) for (const row of all) counts[statusOf(row)] = (counts[statusOf(row)] ?? 0) + 1;
       const some = wanted === undefined ? all : all.filter((row) => wanted.includes(statusOf(row)));

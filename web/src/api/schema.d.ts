@@ -38,6 +38,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of agents.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_agents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/{agent}": {
         parameters: {
             query?: never;
@@ -91,6 +113,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/enrolments/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of enrolment tokens.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_enrolments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/enrolments/{enrolment}": {
         parameters: {
             query?: never;
@@ -138,6 +182,28 @@ export interface paths {
         };
         /** List hosts. */
         get: operations["list_hosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of hosts.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_hosts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -224,6 +290,28 @@ export interface paths {
         };
         /** List jobs, the newest first. */
         get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch open jobs and the newest ended ones.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -334,6 +422,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/library-items/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of library items.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/library-items/{item}": {
         parameters: {
             query?: never;
@@ -363,6 +473,28 @@ export interface paths {
         put?: never;
         /** Add a folder on an agent's computer as a library share. */
         post: operations["add_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library-shares/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of library shares.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_shares"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -558,6 +690,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/templates/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of templates.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/templates/{template}": {
         parameters: {
             query?: never;
@@ -589,6 +743,28 @@ export interface paths {
         put?: never;
         /** Make a token for oneself. It is shown this once. */
         post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of one's tokens.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_tokens"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -630,6 +806,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of users.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/{user}": {
         parameters: {
             query?: never;
@@ -649,6 +847,23 @@ export interface paths {
         patch: operations["edit_user"];
         trace?: never;
     };
+    "/api/v1/vm-actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List for each status of a machine which actions it allows, and why not and what to do where it does not. */
+        get: operations["list_vm_actions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms": {
         parameters: {
             query?: never;
@@ -661,6 +876,28 @@ export interface paths {
         put?: never;
         /** Make a virtual machine: from a template, from a disk of the library, or with an empty disk. */
         post: operations["create_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vms/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of machines.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_vms"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2012,6 +2249,19 @@ export interface components {
          * @enum {string}
          */
         Phase: "queued" | "forward" | "undoing" | "ended";
+        /** @description Whether an action is possible. */
+        PossibleAction: {
+            /** @description The action. */
+            action: components["schemas"]["VmAction"];
+            refusal?: components["schemas"]["WhyNot"] | null;
+        };
+        /** @description What a status allows. */
+        PossibleActions: {
+            /** @description Every action there is, always in the same order. */
+            actions: components["schemas"]["PossibleAction"][];
+            /** @description The status. */
+            status: components["schemas"]["VmStatus"];
+        };
         /**
          * @description Power as the host says.
          * @enum {string}
@@ -2544,7 +2794,11 @@ export interface components {
             /** @description What was asked for. */
             spec: components["schemas"]["VmSpec"];
         };
-        VmAction: never;
+        /**
+         * @description Something a person can do to a machine.
+         * @enum {string}
+         */
+        VmAction: "start" | "shut-down" | "turn-off" | "pause" | "resume" | "reset" | "save" | "discard-saved" | "edit" | "set-hardware" | "attach-disk" | "detach-disk" | "set-media" | "delete" | "forget" | "adopt" | "refresh";
         /**
          * Format: uuid
          * @description A virtual machine. For machines that Hostler made it is the libvirt domain's UUID as well.
@@ -2602,6 +2856,348 @@ export interface components {
             /** @description Its status. */
             status: components["schemas"]["VmStatus"];
         };
+        /** @description Why an action is not possible. */
+        WhyNot: {
+            /** @description Why. */
+            cause: string;
+            /** @description The code with which it would be refused. */
+            code: components["schemas"]["Code"];
+            /** @description What to do about it. */
+            remedy: string;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_AgentView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Agent"] & {
+                /** @description Whether it answers. */
+                answers: boolean;
+                last_contact?: components["schemas"]["Timestamp"] | null;
+                /**
+                 * Format: int64
+                 * @description Its version in the record.
+                 */
+                revision: number;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_EnrolmentView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Enrolment"] & {
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_HostView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Host"] & {
+                /** @description Whether its agent answers. */
+                answers: boolean;
+                load?: components["schemas"]["Load"] | null;
+                /**
+                 * Format: int32
+                 * @description How many machines it has.
+                 */
+                machines: number;
+                /**
+                 * Format: int64
+                 * @description Memory given to machines that are on, in MiB.
+                 */
+                memory_given_mib: number;
+                /**
+                 * Format: int64
+                 * @description Its version.
+                 */
+                revision: number;
+                /** @description Its status. */
+                status: components["schemas"]["HostStatus"];
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_ItemView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Item"] & {
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_JobView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Job"] & {
+                /** @description Whether it was cancelled and has not ended yet. */
+                cancelling?: boolean;
+                /** @description The command line that asks for the same. */
+                command?: string;
+                /** @description How far the steps that are out have come. */
+                progress?: components["schemas"]["StepProgress"][];
+                /**
+                 * Format: int64
+                 * @description Its version.
+                 */
+                revision: number;
+                /** @description What it waits for, in words: a host that does not answer, another job, room on a host. */
+                waiting?: string | null;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_ShareView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Share"] & {
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_TemplateView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Template"] & {
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_TokenView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Token"] & {
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_UserView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["User"] & {
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_VmView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["Vm"] & {
+                /** @description Where what its host shows differs from what was asked for, in words. */
+                differences?: string[];
+                /** @description The name of its host. */
+                host_name?: string | null;
+                job?: components["schemas"]["JobId"] | null;
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+                /** @description Its status. */
+                status: components["schemas"]["VmStatus"];
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
         /** Format: int64 */
         u64: number;
     };
@@ -2648,9 +3244,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, answers, version, host, library, enrolled. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, answers, version, host, library, enrolled, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, answers, version, host, library, enrolled. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, answers, version, host, library, enrolled, id. */
                 sort?: string;
             };
             header?: never;
@@ -2665,6 +3261,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AgentView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_agents: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, answers, version, host, library, enrolled, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, answers, version, host, library, enrolled, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_AgentView"];
                 };
             };
             /** @description Why it was not done */
@@ -2841,9 +3474,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: created, expires, host_name, used. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: created, expires, host_name, used, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: created, expires, host_name, used. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: created, expires, host_name, used, id. */
                 sort?: string;
             };
             header?: never;
@@ -2906,6 +3539,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_enrolments: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: created, expires, host_name, used, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: created, expires, host_name, used, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_EnrolmentView"];
                 };
             };
             /** @description Why it was not done */
@@ -3035,9 +3705,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, machines, cpus, memory_mib, created. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, answers, available, machines, cpus, memory_mib, created. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
                 sort?: string;
             };
             header?: never;
@@ -3052,6 +3722,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_HostView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_hosts: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_HostView"];
                 };
             };
             /** @description Why it was not done */
@@ -3418,6 +4125,43 @@ export interface operations {
             };
         };
     };
+    watch_jobs: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: id, state, kind, about, user, title, created, ended. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: id, state, kind, about, user, title, created, ended. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_JobView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_job: {
         parameters: {
             query?: never;
@@ -3724,9 +4468,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for. Fields: name, share, kind, path, size_bytes, missing, usable, created. */
+                /** @description Only what all of these terms hold for. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
                 filter?: string;
-                /** @description By which fields; by name when absent. Fields: name, share, kind, path, size_bytes, missing, usable, created. */
+                /** @description By which fields; by name when absent. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
                 sort?: string;
             };
             header?: never;
@@ -3754,9 +4498,49 @@ export interface operations {
             };
         };
     };
+    watch_items: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_ItemView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_item: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Look first among those that are this and can be used. */
+                usable_as?: components["schemas"]["ItemKind"];
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -3799,9 +4583,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, agent, folder, created. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, agent, folder, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, agent, folder, created. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, agent, folder, created, id. */
                 sort?: string;
             };
             header?: never;
@@ -3882,6 +4666,43 @@ export interface operations {
                         /** @description The job. */
                         job: components["schemas"]["JobId"];
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_shares: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, agent, folder, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, agent, folder, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_ShareView"];
                 };
             };
             /** @description Why it was not done */
@@ -4417,9 +5238,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, disk, cpus, memory_mib, created. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, disk, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, disk, cpus, memory_mib, created. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, disk, cpus, memory_mib, created, id. */
                 sort?: string;
             };
             header?: never;
@@ -4500,6 +5321,43 @@ export interface operations {
                         /** @description The job. */
                         job: components["schemas"]["JobId"];
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_templates: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, disk, cpus, memory_mib, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, disk, cpus, memory_mib, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_TemplateView"];
                 };
             };
             /** @description Why it was not done */
@@ -4716,9 +5574,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for. Fields: name, user, session, expires, created. */
+                /** @description Only what all of these terms hold for. Fields: name, user, session, expires, created, id. */
                 filter?: string;
-                /** @description By which fields; by name when absent. Fields: name, user, session, expires, created. */
+                /** @description By which fields; by name when absent. Fields: name, user, session, expires, created, id. */
                 sort?: string;
             };
             header?: never;
@@ -4781,6 +5639,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_tokens: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, user, session, expires, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, user, session, expires, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_TokenView"];
                 };
             };
             /** @description Why it was not done */
@@ -4877,9 +5772,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, role, disabled, created. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, role, disabled, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, role, disabled, created. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, role, disabled, created, id. */
                 sort?: string;
             };
             header?: never;
@@ -4960,6 +5855,43 @@ export interface operations {
                         /** @description The job. */
                         job: components["schemas"]["JobId"];
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_users: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, role, disabled, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, role, disabled, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_UserView"];
                 };
             };
             /** @description Why it was not done */
@@ -5167,6 +6099,34 @@ export interface operations {
             };
         };
     };
+    list_vm_actions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PossibleActions"][];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_vms: {
         parameters: {
             query?: {
@@ -5174,9 +6134,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
                 sort?: string;
             };
             header?: never;
@@ -5257,6 +6217,43 @@ export interface operations {
                         /** @description The job. */
                         job: components["schemas"]["JobId"];
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_vms: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_VmView"];
                 };
             };
             /** @description Why it was not done */

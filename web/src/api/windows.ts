@@ -29,8 +29,8 @@ export interface Source<T> {
 /** Kept open a moment after nobody looks: going from a list to its page and back opens nothing anew. */
 const LINGER_MS = 3_000;
 
-/** False once the server has answered that it has no windows; then lists are read, and the feed says when. */
-let served = true;
+/** Whether the server has windows: known with its first answer. Where it has none, lists are read, and the feed says when. */
+let served: boolean | undefined;
 
 export function windowPath(noun: Noun, query: WindowQuery): string {
   const text = new URLSearchParams();
@@ -56,16 +56,19 @@ function open<N extends Noun>(noun: N, query: WindowQuery, tell: (next: Watched<
       refused: (error) => tell({ error }),
     });
   };
-  if (served) {
+  if (served !== false) {
     stop = follow(windowPath(noun, query), {
-      onOpen: () => streamOpen(stream),
+      onOpen: () => {
+        served = true;
+        streamOpen(stream);
+      },
       onLost: () => streamLost(stream),
       onEvent: ({ event, data }) => {
         if (event === "window" || event === "change") take(JSON.parse(data) as WindowEvent<Row>, event === "window");
       },
       onRefused: (error) => {
         if (error.status === 401) signedOut();
-        else if (error.status === 404 || error.status === 405) {
+        else if (served !== true && [400, 404, 405].includes(error.status)) {
           served = false;
           fallBack();
         } else tell(window === undefined ? { error } : { window, error });

@@ -1,4 +1,6 @@
+import { termsOf } from "../api/filter.ts";
 import { get } from "../api/hooks.ts";
+import { listQuery } from "../api/list-query.ts";
 import type { Noun, Nouns } from "../api/types.ts";
 import type { WindowQuery } from "../api/windows.ts";
 
@@ -12,9 +14,8 @@ export async function readAll<N extends Noun>(noun: N, { filter, sort }: WindowQ
   const rows: Nouns[N][] = [];
   let cursor: string | undefined;
   do {
-    const query = new URLSearchParams({ limit: "1000" });
-    if (filter !== undefined && filter !== "") query.set("filter", filter);
-    if (sort !== undefined && sort !== "") query.set("sort", sort);
+    const query = listQuery(noun, termsOf(filter ?? ""), sort);
+    query.set("limit", "1000");
     if (cursor !== undefined) query.set("cursor", cursor);
     const page = await get<Page<Nouns[N]>>(`/${noun}?${query.toString()}`);
     rows.push(...page.items);

@@ -81,7 +81,7 @@ function Version({ version, before, isOldest }: { version: FeedEvent; before: Fe
       <Td dataLabel={names.job}>
         {index === 0 && typeof version.job === "number" && <Link to="/jobs/$job" params={{ job: String(version.job) }}>{version.job}</Link>}
       </Td>
-      <Td dataLabel={names.what} modifier="breakWord">{change.property}</Td>
+      <Td dataLabel={names.what} className="hostler-name">{change.property}</Td>
       <Td dataLabel={names.before} className="hostler-value">{change.before}</Td>
       <Td dataLabel={names.after} className="hostler-value">{change.after}</Td>
     </Tr>

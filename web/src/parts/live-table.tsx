@@ -63,7 +63,8 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
   const pick = (next: string[]): void => view.set({ picked: next.join(",") });
   return (
     <>
-      <Table aria-label={label} variant="compact" isStickyHeader className={state.stale ? "hostler-stale" : ""}>
+      <div className="hostler-scroll">
+      <Table aria-label={label} variant="compact" className={state.stale ? "hostler-stale" : ""}>
         <Thead>
           <Tr>
             {isSelectable && (
@@ -125,7 +126,7 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
                   />
                 )}
                 {shown.map((column) => (
-                  <Td key={column.key} dataLabel={column.title} modifier="breakWord">
+                  <Td key={column.key} dataLabel={column.title} {...(column === shown[0] ? { className: "hostler-name" } : {})}>
                     {column.cell(row)}
                   </Td>
                 ))}
@@ -139,6 +140,7 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
           })}
         </Tbody>
       </Table>
+      </div>
       <Pages view={view} total={window.total} />
     </>
   );

@@ -45,7 +45,7 @@ export function TopBar({ me }: { me: UserView | undefined }) {
           <ToolbarContent>
             <ToolbarGroup align={{ default: "alignEnd" }} gap={{ default: "gapSm" }}>
               <ToolbarItem>
-                <Button variant="secondary" icon={<SearchIcon />} aria-label={words.palette.open} onClick={() => setSearching(true)}>
+                <Button variant="secondary" icon={<SearchIcon />} aria-label={`${words.palette.open} Ctrl K`} onClick={() => setSearching(true)}>
                   <span className="hostler-wide">{words.palette.open} <kbd>Ctrl K</kbd></span>
                 </Button>
               </ToolbarItem>
@@ -102,7 +102,7 @@ function AccountMenu({ me }: { me: UserView | undefined }) {
   return (
     <>
       <Menu
-        label={words.account.menu}
+        label={`${words.account.menu} ${me?.name ?? ""}`.trim()}
         variant="plainText"
         icon={<UserIcon />}
         toggle={<span className="hostler-wide">{me?.name ?? ""}</span>}

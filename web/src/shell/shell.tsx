@@ -1,5 +1,5 @@
 import { Alert, Page, SkipToContent } from "@patternfly/react-core";
-import { Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { Outlet, useRouter } from "@tanstack/react-router";
 import { Suspense, useEffect } from "react";
 import { useLostSince } from "../api/connection.ts";
 import { useMe } from "../api/hooks.ts";
@@ -17,12 +17,13 @@ const main = "hostler-main";
 export function Shell() {
   const me = useMe();
   const session = useSession();
-  const location = useLocation();
-  const navigate = useNavigate();
-  const here = location.href;
+  const router = useRouter();
   useEffect(() => {
-    if (session === "out") void navigate({ to: "/sign-in", search: here === "/" ? {} : { to: here }, replace: true });
-  }, [session, here, navigate]);
+    // The address is read at that moment, not followed: on the way to the sign-in it is already another one.
+    const { href, pathname } = router.latestLocation;
+    if (session !== "out" || pathname === "/sign-in") return;
+    void router.navigate({ to: "/sign-in", search: href === "/" ? {} : { to: href }, replace: true });
+  }, [session, router]);
   if (session === "out") return null;
   return (
     <Toasts>

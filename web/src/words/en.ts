@@ -17,7 +17,7 @@ export const words = {
     user: "User name",
     password: "Password",
     submit: "Sign in",
-    hint: "After `hostler up` the first password is in the file it names.",
+    hint: "The first password of a new server is in the file that “hostler up” names.",
     again: "You are signed out. Sign in to go on where you were.",
   },
   account: {
@@ -59,6 +59,7 @@ export const words = {
     again: "Show it again",
     missing: "There is no such page",
     missingBody: "The address may be mistyped, or what it named is gone.",
+    gone: "there is no such thing, or you may not see it",
     home: "Go to the overview",
   },
   error: { code: "Code", remedy: "What to do", retry: "Try again" },
@@ -113,6 +114,7 @@ export const words = {
     lost: "What will be lost",
   },
   job: {
+    signIn: "Sign-in",
     number: (id: number) => `Job ${id}`,
     again: "Run again",
     cancel: "Cancel",

@@ -29,8 +29,8 @@ export function JobChanges({ job }: { job: JobView }) {
         {data.map((change, index) => (
           // A property can change more than once in one job: the place is what tells them apart.
           <Tr key={`${change.object} ${change.property} ${index}`}>
-            <Td dataLabel={names.object} modifier="breakWord"><About about={change.object} /></Td>
-            <Td dataLabel={names.property} modifier="breakWord">{change.property}</Td>
+            <Td dataLabel={names.object} className="hostler-name"><About about={change.object} /></Td>
+            <Td dataLabel={names.property} className="hostler-name">{change.property}</Td>
             <Td dataLabel={names.before} className="hostler-value">{written(change.before)}</Td>
             <Td dataLabel={names.after} className="hostler-value">{written(change.after)}</Td>
           </Tr>

@@ -1,6 +1,6 @@
 import { PageSection } from "@patternfly/react-core";
 import { Link } from "@tanstack/react-router";
-import { isEnded } from "../../actions/job.tsx";
+import { isEnded, kindOf } from "../../actions/job.tsx";
 import { useWindow } from "../../api/hooks.ts";
 import type { JobView } from "../../api/types.ts";
 import { FilterBar } from "../../parts/filter-bar.tsx";
@@ -20,7 +20,7 @@ const took = (job: JobView): string =>
   typeof job.ended === "string" ? span(Date.parse(job.ended) - Date.parse(job.started ?? job.created)) : "";
 
 const columns: Column<JobView>[] = [
-  { key: "id", title: words.job.kind, cell: (job) => <Link to="/jobs/$job" params={{ job: String(job.id) }}>{`${job.id} ${jobKindWords[job.kind]}`}</Link>, text: (job) => `${job.id} ${job.kind}` },
+  { key: "id", title: words.job.kind, cell: (job) => <Link to="/jobs/$job" params={{ job: String(job.id) }}>{`${job.id} ${kindOf(job)}`}</Link>, text: (job) => `${job.id} ${job.kind}` },
   { key: "title", title: words.job.title, cell: (job) => (job.about[0] === undefined ? job.title : <About about={job.about[0]} title={job.title ?? job.about[0]} />), text: (job) => job.title ?? "" },
   {
     key: "state",

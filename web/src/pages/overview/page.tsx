@@ -1,6 +1,7 @@
 import { Card, CardBody, CardTitle, PageSection, Progress } from "@patternfly/react-core";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { titleOf } from "../../actions/job.tsx";
 import { useWindow } from "../../api/hooks.ts";
 import type { HostStatus, HostView, JobState, VmStatus } from "../../api/types.ts";
 import { ErrorBox } from "../../parts/error-box.tsx";
@@ -11,7 +12,6 @@ import { mebibytes } from "../../parts/quantities.ts";
 import { hostStatus, HostStatusLabel, JobStateLabel, VmStatusLabel } from "../../parts/status-label.tsx";
 import { Time } from "../../parts/time.tsx";
 import { overviewWords } from "../../words/hosts.ts";
-import { jobKindWords } from "../../words/statuses.ts";
 import { Attention } from "./attention.tsx";
 import { HeatMap } from "./heat-map.tsx";
 
@@ -125,7 +125,7 @@ function Jobs() {
       <ul className="hostler-lines">
         {window?.rows.map((job) => (
           <li key={job.id}>
-            <Link to="/jobs/$job" params={{ job: String(job.id) }}>{`${jobKindWords[job.kind]} ${job.title ?? ""}`}</Link>
+            <Link to="/jobs/$job" params={{ job: String(job.id) }}>{titleOf(job)}</Link>
             {typeof job.ended === "string" ? <JobStateLabel state={job.state} /> : <JobProgress job={job} />}
             <Time at={job.created} />
           </li>
