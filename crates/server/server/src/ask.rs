@@ -29,10 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) async fn ask(shared: &Arc<Shared>, ask: Ask) -> Result<JobId, Refusal> {
     let Ask { actor, key, wait, unchanged, again_of, mut request } = ask;
     fill_candidates(shared, &mut request).await;
-    submit(shared, |ask| {
-        Input::Ask(Box::new(Asked { ask, actor, key, wait, unchanged, again_of, request }))
-    })
-    .await
+    submit(shared, |ask| Input::Ask(Box::new(Asked { ask, actor, key, wait, unchanged, again_of, request })))
+        .await
 }
 
 pub(crate) async fn cancel(shared: &Arc<Shared>, job: JobId, actor: Actor) -> Result<JobId, Refusal> {

@@ -486,6 +486,7 @@ pub fn machine(n: u128, host: u128, power: Power) -> Vm {
                 dvd: None,
                 adapters: Vec::new(),
             },
+            detached: Vec::new(),
         },
         domain: id.0,
         host: Some(agent(host).into()),
@@ -500,7 +501,6 @@ pub fn machine(n: u128, host: u128, power: Power) -> Vm {
         created: Timestamp(1),
     }
 }
-            detached: Vec::new(),
 
 pub fn user(n: u128, text: &str, role: Role) -> Object {
     let id = UserId(Uuid::from_u128(0xE000 + n));

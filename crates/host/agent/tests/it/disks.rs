@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostler_agent::AgentDisks;
 use hostler_hypervisor::simulated::SimulatedHost;
-use hostler_hypervisor::{DiskFile, Disks, NewDisk, NoWatch, Performing, Trouble, Turn, Watch, World, with_sizes};
+use hostler_hypervisor::{
+    DiskFile, Disks, NewDisk, NoWatch, Performing, Trouble, Turn, Watch, World, with_sizes,
+};
 use hostler_model::command::{Answer, Command as Deed, DiskContent, Mark, Outcome};
 use hostler_model::hardware::{Bus, DiskFormat, MIB};
 use hostler_model::library::ItemKind;
@@ -356,8 +358,13 @@ fn how_large_a_machines_disks_are_is_said_of_those_in_our_folders_only() {
     let damaged = folders.file("damaged.qcow2");
     fs::write(&damaged, "no image").unwrap();
     let elsewhere = format!("{}/elsewhere.qcow2", folders.share());
-    let files =
-        [folders.file("disk-0.qcow2"), folders.file("seed.raw"), folders.file("gone.qcow2"), damaged, elsewhere];
+    let files = [
+        folders.file("disk-0.qcow2"),
+        folders.file("seed.raw"),
+        folders.file("gone.qcow2"),
+        damaged,
+        elsewhere,
+    ];
     let disks = files.into_iter().zip('a'..).map(|(file, letter)| SeenDisk {
         target: format!("vd{letter}"),
         file: Some(file),

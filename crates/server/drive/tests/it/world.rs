@@ -237,6 +237,7 @@ fn objects(at: Timestamp) -> Vec<Object> {
                     dvd: None,
                     adapters: Vec::new(),
                 },
+                detached: Vec::new(),
             },
             domain: VM.0,
             host: Some(AGENT.into()),

@@ -136,7 +136,10 @@ async fn hosts_are_rated_with_their_loads_and_a_creation_carries_the_best() {
     assert!(asked.candidates.is_empty(), "once the choice is made they are no part of the job any more");
     let chosen = &job.choices["host"];
     assert_eq!(chosen["agent"].as_str(), Some(identity.about.agent.to_string().as_str()));
-    assert!(!chosen["reasons"].to_string().contains("processor: not known"), "the load was known to who rated");
+    assert!(
+        !chosen["reasons"].to_string().contains("processor: not known"),
+        "the load was known to who rated"
+    );
     assert_eq!(
         code(site.handle().again(job.id, Actor::System, None, false).await),
         Code::ObjectBusy,
