@@ -1,4 +1,4 @@
-import { Modal, ModalBody, ModalHeader, SearchInput } from "@patternfly/react-core";
+import { Modal, ModalBody, ModalHeader, TextInput } from "@patternfly/react-core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useDeferredValue, useState, type KeyboardEvent } from "react";
@@ -115,8 +115,10 @@ export function Palette({ onClose }: { onClose: () => void }) {
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="palette-title" position="top">
       <ModalHeader title={words.palette.title} labelId="palette-title" description={words.palette.hint} />
       <ModalBody>
-        <SearchInput
+        <TextInput
+          type="search"
           autoFocus
+          autoComplete="off"
           role="combobox"
           aria-label={words.palette.title}
           aria-expanded
@@ -129,7 +131,6 @@ export function Palette({ onClose }: { onClose: () => void }) {
             setText(next);
             setAt(0);
           }}
-          onClear={() => setText("")}
           onKeyDown={onKey}
         />
         <ul className="hostler-palette" id="palette-results" role="listbox" aria-label={words.palette.results}>

@@ -19,6 +19,21 @@ export function MachineLink({ vm }: { vm: VmView }) {
   );
 }
 
+/** The status, and the job at work on it. */
+function StatusAndJob({ vm }: { vm: VmView }) {
+  return (
+    <>
+      <VmStatusLabel status={vm.status} />
+      {typeof vm.job === "number" && (
+        <small>
+          {" "}
+          <Link to="/jobs/$job" params={{ job: String(vm.job) }} onClick={(event) => event.stopPropagation()}>{words.job.number(vm.job)}</Link>
+        </small>
+      )}
+    </>
+  );
+}
+
 export function Tags({ tags }: { tags: readonly string[] }) {
   if (tags.length === 0) return null;
   return (
@@ -34,7 +49,7 @@ const diskBytes = (vm: VmView): number => (vm.spec.hardware.disks ?? []).reduce(
 
 export const machineColumns: Column<VmView>[] = [
   { key: "name", title: titles.name, sort: "name", cell: (vm) => <MachineLink vm={vm} />, text: (vm) => vm.spec.name },
-  { key: "status", title: titles.status, sort: "status", cell: (vm) => <VmStatusLabel status={vm.status} />, text: (vm) => vmStatusWords[vm.status] },
+  { key: "status", title: titles.status, sort: "status", cell: (vm) => <StatusAndJob vm={vm} />, text: (vm) => vmStatusWords[vm.status] },
   {
     key: "host",
     title: titles.host,
@@ -47,11 +62,12 @@ export const machineColumns: Column<VmView>[] = [
   },
   { key: "cpus", title: titles.cpus, sort: "cpus", cell: (vm) => vm.spec.hardware.cpus, text: (vm) => String(vm.spec.hardware.cpus) },
   { key: "memory", title: titles.memory, sort: "memory_mib", cell: (vm) => mebibytes(vm.spec.hardware.memory_mib), text: (vm) => String(vm.spec.hardware.memory_mib) },
-  { key: "disk", title: titles.disk, cell: (vm) => bytes(diskBytes(vm)), text: (vm) => String(diskBytes(vm)) },
+  { key: "disk", title: titles.disk, isExtra: true, cell: (vm) => bytes(diskBytes(vm)), text: (vm) => String(diskBytes(vm)) },
   { key: "tags", title: titles.tags, sort: "tags", cell: (vm) => <Tags tags={vm.spec.tags ?? []} />, text: (vm) => (vm.spec.tags ?? []).join(" ") },
   {
     key: "job",
     title: titles.job,
+    isExtra: true,
     cell: (vm) =>
       typeof vm.job === "number" ? (
         <Link to="/jobs/$job" params={{ job: String(vm.job) }} onClick={(event) => event.stopPropagation()}>{words.job.number(vm.job)}</Link>

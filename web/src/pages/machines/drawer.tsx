@@ -1,5 +1,5 @@
 import { Stack, StackItem } from "@patternfly/react-core";
-import { UsualVmAction } from "../../actions/vm-menu.tsx";
+import { UsualVmAction, VmMenu } from "../../actions/vm-menu.tsx";
 import type { VmView } from "../../api/types.ts";
 import { MachineFacts } from "./facts.tsx";
 import { Screen } from "./screen.tsx";
@@ -9,7 +9,10 @@ export function MachineDetails({ vm }: { vm: VmView }) {
   return (
     <Stack hasGutter>
       <StackItem>
-        <UsualVmAction vm={vm} />
+        <div className="hostler-row">
+          <UsualVmAction vm={vm} />
+          <VmMenu vm={vm} />
+        </div>
       </StackItem>
       <StackItem>
         <Screen key={vm.id} vm={vm} />

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { get, routes, things } from "./routes.ts";
+import { findings, isTooWide, open, signIn, visitor, type Setting } from "./setting.ts";
+
+let setting: Setting;
+before(async () => {
+  setting = await open();
+});
+after(() => setting.stop());
+
+/** Until the server has its windows and its table of actions, asking for them is answered 404 (or 400, 405). */
+const known = /Failed to load resource: the server responded with a status of (400|404|405)/u;
+
+test("every page of the router is among those that are visited", () => {
+  const source = readFileSync(new URL("../src/routes.tsx", import.meta.url), "utf8");
+  const paths = [...source.matchAll(/path: "([^"]+)"/gu)].map((found) => found[1]!).filter((path) => path !== "/sign-in");
+  const visited = routes({ vm: "V", host: "H", job: "J" }).map(([, path]) => path.replace(/\?.*/u, ""));
+  for (const path of paths) {
+    const example = path.replace("$vm", "V").replace("$host", "H").replace("$job", "J");
+    assert.ok(visited.includes(example), `${path} is visited by no test`);
+  }
+  assert.ok(paths.length >= 10);
+});
+
+for (const [width, dark] of [[1280, false], [390, true]] as const) {
+  test(`each page is whole at ${width} px: nothing for axe, no complaint, nothing cut off`, async () => {
+    const who = await visitor(setting, { width, dark, height: width === 390 ? 844 : 800 });
+    await signIn(who);
+    const wrong: string[] = [];
+    for (const [name, path] of routes(await things(who.page))) {
+      who.complaints.length = 0;
+      await get(who.page, path);
+      wrong.push(...(await findings(who.page)).map((text) => `${name}: ${text}`));
+      wrong.push(...who.complaints.filter((text) => !known.test(text)).map((text) => `${name}: console: ${text}`));
+      if (await isTooWide(who.page)) wrong.push(`${name}: wider than ${width} px`);
+    }
+    assert.deepEqual(wrong, []);
+    await who.context.close();
+  });
+}
+
+test("the sign-in page is whole, too, and so is high contrast", async () => {
+  const who = await visitor(setting);
+  await who.page.goto("/");
+  await who.page.getByLabel("Password").waitFor();
+  assert.deepEqual(await findings(who.page), []);
+  await signIn(who);
+  await who.page.getByRole("button", { name: "Theme" }).click();
+  await who.page.getByRole("menuitem", { name: "High contrast" }).click();
+  await who.page.keyboard.press("Escape");
+  await get(who.page, "/machines");
+  assert.deepEqual(await findings(who.page), []);
+});
