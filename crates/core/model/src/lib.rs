@@ -19,6 +19,7 @@ pub mod job;
 pub mod library;
 pub mod name;
 pub mod object;
+pub mod possible;
 pub mod request;
 pub mod seen;
 pub mod setting;
@@ -27,6 +28,7 @@ pub mod template;
 pub mod time;
 pub mod view;
 pub mod vm;
+pub mod window;
 
 pub use error::{Code, Refusal};
 pub use ids::{

@@ -73,10 +73,10 @@ pub struct HostView {
     pub revision: u64,
     /// Whether its agent answers.
     pub answers: bool,
-    /// How many machines it has.
-    pub machines: u32,
     /// Its status.
     pub status: HostStatus,
+    /// How many machines it has.
+    pub machines: u32,
     /// Memory given to machines that are on, in MiB.
     pub memory_given_mib: u64,
     /// Its load, where it is known.

@@ -14,6 +14,7 @@ use hostler_model::{Code, Key, Object, Refusal};
 use hostler_server::Picture;
 
 use crate::app::App;
+use crate::console;
 use crate::extract::KEY;
 use crate::json::{LARGEST_BODY, shown};
 use crate::precondition;
@@ -26,6 +27,9 @@ pub(crate) const COOKIE: &str = "__Host-hostler";
 /// The header that a change by cookie must carry, with any value: a page of another site cannot set it without asking,
 /// and asking is answered no.
 pub(crate) const CSRF: &str = "x-hostler-csrf";
+
+/// What answers that are no page of the console may do in a browser that takes them for one.
+const NOTHING_FROM_HERE: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Where a connection comes from. Put into each request by whoever accepts connections.
 #[derive(Clone, Copy, Debug)]
@@ -113,15 +117,9 @@ pub(crate) fn guarded(router: Router<App>, app: App, table: Table) -> Router {
     router
         .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(gate, pass))
-        .fallback(nowhere)
+        .fallback(console::beyond_routes)
         .layer(from_fn(headers))
         .with_state(app)
-}
-
-async fn nowhere(request: Request) -> Problem {
-    Refusal::new(Code::ObjectNotFound, "path", format!("there is no {}", shown(request.uri().path())))
-        .remedy("Compare the path with /api/v1/openapi.json")
-        .into()
 }
 
 /// On every answer: a browser takes it for what it says it is, and shows it inside nothing.
@@ -132,6 +130,7 @@ async fn headers(request: Request, next: Next) -> Response {
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING_FROM_HERE));
     response
 }
 

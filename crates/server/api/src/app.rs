@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
+use hostler_console::File;
 use hostler_server::{Handle, Picture};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::rights::{RouteError, RouteRight, Table};
 use crate::slow::Passwords;
 use crate::tokens::Tokens;
 use crate::{access, openapi, routes};
+
+/// How many passes over the whole picture, for windows, there are at a time: they take a processor each, and the loop
+/// that decides wants one too.
+const PASSES: usize = 2;
 
 /// The state of the routes. Clones mean the same.
 #[derive(Clone)]
@@ -22,6 +27,8 @@ struct Inner {
     passwords: Passwords,
     document: Bytes,
     stopping: watch::Receiver<bool>,
+    passes: Arc<Semaphore>,
+    files: &'static [File],
 }
 
 impl App {
@@ -49,6 +56,16 @@ impl App {
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.clone()
     }
+
+    /// The console's files.
+    pub(crate) fn files(&self) -> &'static [File] {
+        self.0.files
+    }
+
+    /// A place for a pass over the whole picture, as soon as one is free.
+    pub(crate) async fn passes(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.passes.clone().acquire_owned().await.ok()
+    }
 }
 
 /// The REST interface of a server, ready to be served.
@@ -64,6 +81,14 @@ impl Api {
     /// # Errors
     /// When a route has no declared right, or two. Such a server must not start.
     pub fn new(handle: Handle) -> Result<Self, RouteError> {
+        Self::with_console(handle, hostler_console::FILES)
+    }
+
+    /// Builds it with another console than the program's own.
+    ///
+    /// # Errors
+    /// As [`Api::new`].
+    pub fn with_console(handle: Handle, files: &'static [File]) -> Result<Self, RouteError> {
         let built = routes::all();
         let (router, document, table) = built.finish()?;
         let document = openapi::complete(document, &table)?;
@@ -74,6 +99,8 @@ impl Api {
             passwords: Passwords::default(),
             document: openapi::text(&document)?.into(),
             stopping,
+            passes: Arc::new(Semaphore::new(PASSES)),
+            files,
         }));
         let rights = table.list();
         let router = access::guarded(router, app, table);

@@ -8,6 +8,7 @@
 mod access;
 mod app;
 mod change;
+mod console;
 mod extract;
 mod feed;
 mod json;
@@ -25,7 +26,9 @@ mod slow;
 mod tagged;
 mod tokens;
 mod views;
+mod window;
 
 pub use app::{Api, document};
+pub use hostler_console::File;
 pub use rights::{RouteError, RouteRight};
 pub use serve::serve;

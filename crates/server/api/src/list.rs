@@ -75,7 +75,7 @@ pub(crate) fn page<T: Listed, V>(
     }
     lines.sort_by(|(a, _, _), (b, _, _)| sort.compare(a, b));
     let next = match lines.get(limit.saturating_sub(1)) {
-        Some((last, _, _)) if lines.len() > limit => Some(last.write()?),
+        Some((last, _, _)) if lines.len() > limit => Some(last.clone().sorted(&sort.text).write()?),
         _ => None,
     };
     let items = lines.into_iter().take(limit).map(|(_, revision, thing)| view(revision, thing)).collect();
@@ -84,10 +84,11 @@ pub(crate) fn page<T: Listed, V>(
 
 /// Where a line stands in a sorted list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Place {
+pub(crate) struct Place {
+    /// Of which order it is a place; empty within one list.
     sort: String,
     by: Vec<Cell>,
-    id: String,
+    pub(crate) id: String,
 }
 
 impl Place {
@@ -110,13 +111,13 @@ impl Place {
 }
 
 /// By what a list is sorted.
-struct Sort<T: 'static> {
+pub(crate) struct Sort<T: 'static> {
     by: Vec<(&'static Field<T>, bool)>,
     text: String,
 }
 
 impl<T: Listed> Sort<T> {
-    fn read(written: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(written: &str) -> Result<Self, Refusal> {
         let mut by = Vec::new();
         for word in written.split(',').map(str::trim).filter(|word| !word.is_empty()).take(MOST_TERMS) {
             let (name, down) = word.strip_prefix('-').map_or((word, false), |name| (name, true));
@@ -125,19 +126,19 @@ impl<T: Listed> Sort<T> {
         if by.is_empty()
             && let Some(first) = T::FIELDS.first()
         {
-            by.push((first, false));
+            by.push((first, T::NEWEST_FIRST));
         }
         let words = by.iter().map(|(field, down)| format!("{}{}", if *down { "-" } else { "" }, field.name));
         let text = words.collect::<Vec<_>>().join(",");
         Ok(Self { by, text })
     }
 
-    fn place(&self, picture: &Picture, thing: &T) -> Place {
+    pub(crate) fn place(&self, picture: &Picture, thing: &T) -> Place {
         let by = self.by.iter().map(|(field, _)| (field.get)(picture, thing)).collect();
-        Place { sort: String::new(), by, id: thing.id_text() }.sorted(&self.text)
+        Place { sort: String::new(), by, id: thing.id_text() }
     }
 
-    fn compare(&self, a: &Place, b: &Place) -> std::cmp::Ordering {
+    pub(crate) fn compare(&self, a: &Place, b: &Place) -> std::cmp::Ordering {
         for (at, (_, down)) in self.by.iter().enumerate() {
             let order = a.by.get(at).cmp(&b.by.get(at));
             if order.is_ne() {
@@ -165,7 +166,7 @@ fn field<T: Listed>(object: &str, name: &str) -> Result<&'static Field<T>, Refus
 }
 
 /// What a list is filtered by.
-struct Filter<T: 'static>(Vec<Term<T>>);
+pub(crate) struct Filter<T: 'static>(Vec<Term<T>>);
 
 struct Term<T: 'static> {
     field: &'static Field<T>,
@@ -198,7 +199,7 @@ const OPS: [(&str, Op); 8] = [
 ];
 
 impl<T: Listed> Filter<T> {
-    fn read(written: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(written: &str) -> Result<Self, Refusal> {
         let mut terms = Vec::new();
         for term in split(written, ',')? {
             if term.trim().is_empty() {
@@ -230,7 +231,19 @@ impl<T: Listed> Filter<T> {
         Ok(Term { field, op, values: values? })
     }
 
-    fn holds(&self, picture: &Picture, thing: &T) -> bool {
+    /// The terms on one field, and the others.
+    pub(crate) fn apart(self, name: &str) -> (Self, Self) {
+        let (on, others) = self.0.into_iter().partition(|term| term.field.name == name);
+        (Self(on), Self(others))
+    }
+
+    /// What a field has to be, where a term says so by `=`.
+    pub(crate) fn wanted(&self, name: &str) -> Option<&[Cell]> {
+        let mut terms = self.0.iter().filter(|term| term.field.name == name && term.op == Op::Is);
+        terms.next().map(|term| term.values.as_slice())
+    }
+
+    pub(crate) fn holds(&self, picture: &Picture, thing: &T) -> bool {
         self.0.iter().all(|term| {
             let cell = (term.field.get)(picture, thing);
             let any = |holds: fn(&Cell, &Cell) -> bool| {

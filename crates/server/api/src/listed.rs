@@ -37,15 +37,15 @@ impl Cell {
         Cell::Text(text.to_lowercase())
     }
 
-    fn some(text: Option<String>) -> Self {
+    pub(crate) fn some(text: Option<String>) -> Self {
         text.map_or(Cell::None, |text| Cell::text(&text))
     }
 
-    fn number(number: impl TryInto<i64>) -> Self {
+    pub(crate) fn number(number: impl TryInto<i64>) -> Self {
         Cell::Number(number.try_into().unwrap_or(i64::MAX))
     }
 
-    fn time(at: Timestamp) -> Self {
+    pub(crate) fn time(at: Timestamp) -> Self {
         Cell::text(&at.to_string())
     }
 
@@ -87,6 +87,8 @@ pub(crate) trait Listed: Sized + 'static {
     const KIND: Kind;
     /// Its fields; by the first one a list is sorted where nothing is said.
     const FIELDS: &'static [Field<Self>];
+    /// Whether it is sorted the other way round where nothing is said.
+    const NEWEST_FIRST: bool = false;
     /// The thing in an object of its kind.
     fn of(object: &Object) -> Option<&Arc<Self>>;
     /// Its id.
@@ -110,7 +112,10 @@ macro_rules! listed {
     ($($body:ident, $kind:ident { $($name:literal: $is:expr, $get:expr;)* })*) => { $(
         impl Listed for $body {
             const KIND: Kind = Kind::$kind;
-            const FIELDS: &'static [Field<Self>] = &[$(Field { name: $name, is: $is, get: $get }),*];
+            const FIELDS: &'static [Field<Self>] = &[
+                $(Field { name: $name, is: $is, get: $get },)*
+                Field { name: "id", is: Is::Text, get: |_, thing| Cell::text(&thing.id.to_string()) },
+            ];
             fn of(object: &Object) -> Option<&Arc<Self>> {
                 match object {
                     Object::$kind(body) => Some(body),
@@ -140,12 +145,12 @@ listed! {
     }
     Host, Host {
         "name": Is::Text, |_, host| Cell::text(host.name.as_str());
+        "status": Is::Word(|| HostStatus::ALL.iter().map(|s| s.word()).collect()), |p, host| Cell::text(p.host_status(host).word());
         "answers": Is::Flag, |p, host| Cell::Flag(p.answers(host.id.into()));
         "available": Is::Flag, |_, host| Cell::Flag(host.spec.available);
         "machines": Is::Number, |p, host| Cell::number(p.usage(host.id).machines);
         "cpus": Is::Number, |_, host| Cell::number(host.facts.cpus);
         "memory_mib": Is::Number, |_, host| Cell::number(host.facts.memory_mib);
-        "status": Is::Word(|| HostStatus::ALL.iter().map(|s| s.word()).collect()), |p, host| Cell::text(p.host_status(host).word());
         "created": Is::Time, |_, host| Cell::time(host.created);
     }
     Agent, Agent {

@@ -5,7 +5,7 @@ use hostler_model::access::{Right, Token, User};
 use hostler_model::action::VmAction;
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
-use hostler_model::job::JobKind;
+use hostler_model::job::{Job, JobKind};
 use hostler_model::library::{Item, Share};
 use hostler_model::setting::SETTINGS;
 use hostler_model::status::{HostStatus, VmStatus};
@@ -173,6 +173,7 @@ fn fields_of(path: &str) -> Option<Vec<&'static str>> {
         "templates" => names_of::<Template>(),
         "users" => names_of::<User>(),
         "tokens" => names_of::<Token>(),
+        "jobs" => names_of::<Job>(),
         _ => return None,
     })
 }

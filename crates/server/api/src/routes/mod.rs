@@ -13,20 +13,22 @@ mod session;
 mod templates;
 mod tokens;
 mod users;
+mod vm_actions;
 mod vms;
-
+mod windows;
 
 use std::sync::Arc;
+
 use hostler_model::Refusal;
 use hostler_server::Picture;
 
-use crate::listed::Listed;
-use crate::names;
 use crate::app::App;
 use crate::extract::Asking;
+use crate::listed::Listed;
+use crate::names;
+use crate::problem::Problem;
 use crate::rights::Routes;
 
-use crate::problem::Problem;
 /// All routes.
 pub(crate) fn all() -> Routes {
     Routes::new()
@@ -46,6 +48,8 @@ pub(crate) fn all() -> Routes {
         .with(agents::routes)
         .with(enrolments::routes)
         .with(feed::routes)
+        .with(windows::routes)
+        .with(vm_actions::routes)
 }
 
 /// The thing of a kind that is meant by what is written in a path, with its revision.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hostler_model::Refusal;
 use hostler_model::access::Right;
@@ -16,17 +16,11 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::change::{Changed, change};
+use crate::console;
 use crate::extract::{Asking, ChangeQuery};
 use crate::json::Body;
 use crate::problem::Problem;
 use crate::rights::Routes;
-
-/// What stands at `/` while there is no console.
-const WELCOME: &str = "Hostler, a virtual machine manager.
-
-This is its REST interface, described at /api/v1/openapi.json.
-Sign in with:  hostler login
-";
 
 /// What is outside of the interface's own path.
 pub(super) fn outside(routes: Routes) -> Routes {
@@ -41,10 +35,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::Administer, routes!(make_backup))
 }
 
-/// A page that names the interface.
-#[utoipa::path(get, path = "/", responses((status = 200, body = String, content_type = "text/plain")))]
-async fn welcome() -> &'static str {
-    WELCOME
+/// The console, for who asks for a page; else a text that names the interface.
+#[utoipa::path(get, path = "/", responses(
+    (status = 200, content((String = "text/plain"), (String = "text/html"))),
+    (status = 304, description = "Not modified since the ETag that was sent"),
+))]
+async fn welcome(State(app): State<App>, headers: HeaderMap) -> Response {
+    console::front(app.files(), &headers)
 }
 
 /// Whether the server is alive: it answers, and its store can be read.

@@ -129,7 +129,21 @@ impl Face {
         } else {
             format!("/api/v1{path}")
         };
-        let mut request = Request::builder().method(method).uri(&whole);
+        let answer = self.exchange(method, &whole, headers, body).await;
+        let kind = answer.header("content-type");
+        if !kind.starts_with("text/event-stream") && method != "HEAD" {
+            schema::holds(document(), method, &whole, answer.status.as_u16(), kind, &answer.body);
+        }
+        answer
+    }
+
+    /// As it is written, whether the interface describes it or not.
+    pub async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.exchange(method, path, headers, Vec::new()).await
+    }
+
+    async fn exchange(&self, method: &str, whole: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let mut request = Request::builder().method(method).uri(whole);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -144,9 +158,6 @@ impl Face {
         };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
-        if !kind.starts_with("text/event-stream") && method != "HEAD" {
-            schema::holds(document(), method, &whole, status.as_u16(), &kind, &body);
-        }
         Answer { status, headers, body, text }
     }
 }

@@ -26,8 +26,13 @@ pub struct Said {
 
 impl Listener {
     pub async fn new(face: &Face, token: &str, query: &str, last: Option<&str>) -> Self {
+        Self::open(face, token, &format!("/feed{query}"), last).await
+    }
+
+    /// Of any route that answers with events.
+    pub async fn open(face: &Face, token: &str, path: &str, last: Option<&str>) -> Self {
         let mut request =
-            Request::get(format!("/api/v1/feed{query}")).header("authorization", format!("Bearer {token}"));
+            Request::get(format!("/api/v1{path}")).header("authorization", format!("Bearer {token}"));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

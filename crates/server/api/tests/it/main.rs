@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod changes;
+mod console;
 mod document;
 mod face;
 mod feed;
@@ -13,3 +14,4 @@ mod secrets;
 mod sign_in;
 mod tls;
 mod versions;
+mod windows;

@@ -1,0 +1,147 @@
+//! What a window of each kind shows, and what makes it look otherwise.
+
+use std::future::{Future, ready};
+
+use hostler_model::access::{Token, User};
+use hostler_model::agent::{Agent, Enrolment};
+use hostler_model::host::Host;
+use hostler_model::library::{Item, Share};
+use hostler_model::template::Template;
+use hostler_model::view::{
+    AgentView, EnrolmentView, HostView, ItemView, ShareView, TemplateView, TokenView, UserView, VmView,
+};
+use hostler_model::vm::Vm;
+use hostler_model::{Key, Kind, Refusal};
+use hostler_server::Picture;
+use serde::Serialize;
+
+use super::Beyond;
+use super::pass::Wish;
+use crate::access::Caller;
+use crate::app::App;
+use crate::listed::Listed;
+use crate::views;
+
+/// A kind of thing that windows show.
+pub(crate) trait Windowed: Listed + Send + Sync {
+    /// How one is shown.
+    type View: Serialize;
+    /// The field by which they are counted.
+    const COUNTED: Option<&'static str>;
+    /// The kinds of objects that what is shown, filtered and sorted by is taken from.
+    const TAKEN_FROM: &'static [Kind];
+    /// Whether it shows figures whose change nothing announces.
+    const HAS_FIGURES: bool = false;
+
+    /// As it is shown.
+    fn view(app: &App, picture: &Picture, revision: u64, thing: &Self) -> Self::View;
+
+    /// What of the view is worth telling again when it changes; none for all of it.
+    fn lasting(_: &Self::View) -> Option<Self::View> {
+        None
+    }
+
+    /// Whether this caller may see it.
+    fn is_shown_to(&self, _: &Caller) -> bool {
+        true
+    }
+
+    /// Whether what is in no commit makes something look otherwise.
+    fn looks_otherwise(_: &Picture, _: &Picture) -> bool {
+        false
+    }
+
+    /// What windows show besides what is in the picture.
+    fn beyond(_: &App, _: &Wish<Self>) -> impl Future<Output = Result<Beyond<Self>, Refusal>> + Send {
+        ready(Ok(Beyond::new()))
+    }
+
+    /// Whether a changed object of this kind is beyond the picture from now on.
+    fn is_beyond(&self) -> bool {
+        false
+    }
+}
+
+/// Whether another set of agents answers.
+fn others_answer(before: &Picture, now: &Picture) -> bool {
+    !before.volatile.answering.ptr_eq(&now.volatile.answering)
+}
+
+impl Windowed for Vm {
+    type View = VmView;
+    const COUNTED: Option<&'static str> = Some("status");
+    const TAKEN_FROM: &'static [Kind] = &[Kind::Vm, Kind::Host, Kind::Job, Kind::User, Kind::Template];
+
+    fn view(_: &App, picture: &Picture, revision: u64, vm: &Self) -> VmView {
+        views::vm(picture, revision, vm)
+    }
+
+    fn looks_otherwise(before: &Picture, now: &Picture) -> bool {
+        others_answer(before, now)
+    }
+}
+
+impl Windowed for Host {
+    type View = HostView;
+    const COUNTED: Option<&'static str> = Some("answers");
+    // What a host has given is counted over machines and what jobs reserve.
+    const TAKEN_FROM: &'static [Kind] = &[Kind::Host, Kind::Vm, Kind::Job];
+    const HAS_FIGURES: bool = true;
+
+    fn view(app: &App, picture: &Picture, revision: u64, host: &Self) -> HostView {
+        views::host(app.handle(), picture, revision, host)
+    }
+
+    fn looks_otherwise(before: &Picture, now: &Picture) -> bool {
+        others_answer(before, now)
+    }
+}
+
+impl Windowed for Agent {
+    type View = AgentView;
+    const COUNTED: Option<&'static str> = Some("answers");
+    const TAKEN_FROM: &'static [Kind] = &[Kind::Agent];
+
+    fn view(app: &App, picture: &Picture, revision: u64, agent: &Self) -> AgentView {
+        views::agent(app.handle(), picture, revision, agent)
+    }
+
+    // Every heartbeat is a contact.
+    fn lasting(view: &AgentView) -> Option<AgentView> {
+        Some(AgentView { last_contact: None, ..view.clone() })
+    }
+
+    fn looks_otherwise(before: &Picture, now: &Picture) -> bool {
+        others_answer(before, now)
+    }
+}
+
+macro_rules! plain {
+    ($($body:ident => $view:ident by $make:ident, counted $counted:expr, from $($from:ident),+;)*) => { $(
+        impl Windowed for $body {
+            type View = $view;
+            const COUNTED: Option<&'static str> = $counted;
+            const TAKEN_FROM: &'static [Kind] = &[$(Kind::$from),+];
+
+            fn view(_: &App, _: &Picture, revision: u64, thing: &Self) -> $view {
+                views::$make(revision, thing)
+            }
+
+            fn is_shown_to(&self, caller: &Caller) -> bool {
+                plain!(@shown $body, self, caller)
+            }
+        }
+    )* };
+    // One's own, as in the list; those of others are listed by user.
+    (@shown Token, $token:ident, $caller:ident) => { $token.user == $caller.user.id };
+    (@shown $body:ident, $thing:ident, $caller:ident) => { $caller.may_see(Key::$body($thing.id), None) };
+}
+
+plain! {
+    Share => ShareView by share, counted None, from Share, Agent;
+    Item => ItemView by item, counted Some("kind"), from Item, Share;
+    Template => TemplateView by template, counted None, from Template, Item;
+    User => UserView by user, counted Some("role"), from User;
+    Token => TokenView by token, counted None, from Token, User;
+    Enrolment => EnrolmentView by enrolment, counted None, from Enrolment;
+}

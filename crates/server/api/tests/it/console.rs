@@ -1,0 +1,96 @@
+//! The console's files: compressed, kept, and nothing besides them.
+
+use hostler_api::{Api, File};
+
+use crate::face::Face;
+
+const FILES: &[File] = &[
+    File {
+        path: "index.html",
+        etag: "\"1\"",
+        plain: b"<!doctype html>",
+        brotli: None,
+        gzip: Some(b"zipped page"),
+    },
+    File {
+        path: "assets/main-AbC123.js",
+        etag: "\"2\"",
+        plain: b"console.log(1)",
+        brotli: Some(b"by brotli"),
+        gzip: Some(b"by gzip"),
+    },
+];
+
+async fn with_console() -> Face {
+    let mut face = Face::new().await;
+    face.api = Api::with_console(face.server.handle.clone(), FILES).unwrap();
+    face.router = face.api.router();
+    face
+}
+
+const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+const PACKED: (&str, &str) = ("accept-encoding", "gzip, deflate, br");
+
+#[tokio::test]
+async fn a_file_whose_name_says_what_is_in_it_comes_compressed_and_is_kept_for_good() {
+    let face = with_console().await;
+    let answer = face.raw("GET", "/assets/main-AbC123.js", &[PACKED]).await.is(200);
+    assert_eq!((answer.text.as_str(), answer.header("content-encoding")), ("by brotli", "br"));
+    assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(answer.header("vary"), "accept-encoding");
+    let answer = face.raw("GET", "/assets/main-AbC123.js", &[("accept-encoding", "gzip, br;q=0")]).await;
+    assert_eq!((answer.text.as_str(), answer.header("content-encoding")), ("by gzip", "gzip"));
+    let answer = face.raw("GET", "/assets/main-AbC123.js", &[]).await;
+    assert_eq!((answer.text.as_str(), answer.header("content-encoding")), ("console.log(1)", ""));
+    let same = face.raw("GET", "/assets/main-AbC123.js", &[("if-none-match", "\"2\"")]).await.is(304);
+    assert_eq!((same.text.as_str(), same.header("etag")), ("", "\"2\""));
+}
+
+#[tokio::test]
+async fn every_place_in_the_console_is_its_first_page_which_may_load_from_this_server_alone() {
+    let face = with_console().await;
+    for path in ["/", "/index.html", "/machines/01a2", "/sign-in", "/apis"] {
+        let answer = face.raw("GET", path, &[BROWSER]).await.is(200);
+        assert_eq!(answer.text, "<!doctype html>", "{path}");
+        assert_eq!(answer.header("cache-control"), "no-cache");
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+    }
+    let text = face.raw("GET", "/", &[("accept", "*/*")]).await.is(200).text;
+    assert!(text.contains("/api/v1/openapi.json"), "programs are told where the interface is: {text}");
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_the_console_and_no_place_in_it_is_refused() {
+    let face = with_console().await;
+    let kind = "application/problem+json";
+    for path in ["/api/v1/nothing", "/api", "/api/v2/vms", "/assets/../../Cargo.toml", "/assets/no.js"] {
+        let refused = face.raw("GET", path, &[BROWSER]).await.code(404, "object.not.found");
+        assert_eq!(refused.header("content-type"), kind, "{path}");
+    }
+    for path in ["/../Cargo.toml", "/%2e%2e/%2e%2e/etc/passwd", "/etc/passwd", "//etc/passwd", "/favicon.ico"]
+    {
+        face.raw("GET", path, &[("accept", "*/*")]).await.code(404, "object.not.found");
+        let page = face.raw("GET", path, &[BROWSER]).await.is(200);
+        assert_eq!(page.text, "<!doctype html>", "{path} is nothing but a place in the console");
+    }
+    face.raw("POST", "/machines", &[BROWSER]).await.code(404, "object.not.found");
+    face.raw("DELETE", "/assets/main-AbC123.js", &[]).await.code(404, "object.not.found");
+}
+
+#[tokio::test]
+async fn a_program_without_the_console_says_how_to_build_it() {
+    let mut face = Face::new().await;
+    face.api = Api::with_console(face.server.handle.clone(), &[]).unwrap();
+    face.router = face.api.router();
+    let text = face.raw("GET", "/", &[BROWSER]).await.is(200).text;
+    assert!(text.contains("npm run build"), "{text}");
+    face.raw("GET", "/machines", &[BROWSER]).await.code(404, "object.not.found");
+}
