@@ -12,6 +12,7 @@ mod tiny_linux;
 mod tree;
 mod trouble;
 mod up;
+mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,7 +66,7 @@ enum Developer {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// From nothing to a running machine: packages, build, server and agent, a tiny Linux, a template, a machine.
+    /// From nothing to a running machine: packages, console, build, server and agent, a tiny Linux, a template, a machine.
     Up {
         /// List the system packages that are missing and stop.
         #[arg(long)]

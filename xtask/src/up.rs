@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::commands;
 use crate::packages::{self, Group, Manners};
 use crate::trouble::Trouble;
-use crate::{tiny_linux, tree};
+use crate::{tiny_linux, tree, web};
 
 /// The disk in the library, the template made of it.
 const TINY: &str = "tiny-linux";
@@ -65,6 +65,7 @@ pub fn up(wishes: &Wishes) -> Result<(), Trouble> {
         }
         return Ok(());
     }
+    phases.time("console", web::build)?;
     phases.time("build", build)?;
     let hostler = Hostler { program: tree::target().join("debug/hostler") };
     let library = phases.time("hostler up", || hostler_up(&hostler, wishes))?;

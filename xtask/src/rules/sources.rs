@@ -135,7 +135,7 @@ mod tests {
         let long = "\n".repeat(LONGEST_FILE + 1);
         assert_eq!(too_long(&source("a.rs", &long)).len(), 1);
         assert!(too_long(&source("a.rs", &long[1..])).is_empty());
-        assert!(too_long(&source("web/src/api/generated.ts", &long)).is_empty());
+        assert!(too_long(&source("web/src/api/schema.d.ts", &long)).is_empty());
     }
 
     #[test]

@@ -55,6 +55,19 @@ pub const PHASES: &[Phase] = &[
         steps: &[Step::TinyLinux],
     },
     Phase {
+        name: "web",
+        what: "the console: its types, lints and tests, its build, how much a browser loads first",
+        beside: false,
+        after: &[],
+        // Before the programs are built, so that they hold it.
+        steps: &[
+            Step::Run(&["npm", "--prefix", "web", "ci", "--no-audit", "--no-fund"]),
+            Step::Run(&["npm", "--prefix", "web", "run", "check"]),
+            Step::Run(&["npm", "--prefix", "web", "run", "build"]),
+            Step::Run(&["npm", "--prefix", "web", "run", "size"]),
+        ],
+    },
+    Phase {
         name: "fmt",
         what: "one format for all sources",
         beside: false,
