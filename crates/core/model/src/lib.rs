@@ -8,6 +8,7 @@ pub mod access;
 pub mod action;
 pub mod agent;
 pub mod body;
+pub mod bulk;
 pub mod channel;
 pub mod command;
 pub mod command_line;

@@ -15,6 +15,7 @@ mod tokens;
 mod users;
 mod vm_actions;
 mod vms;
+mod vms_bulk;
 mod windows;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Routes {
         .with(tokens::routes)
         .with(users::routes)
         .with(vms::routes)
+        .with(vms_bulk::routes)
         .with(hosts::routes)
         .with(library_shares::routes)
         .with(library_items::routes)

@@ -1,6 +1,7 @@
 //! The outside face, with a real server behind it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod bulk;
 mod changes;
 mod console;
 mod document;
