@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 fn main() -> io::Result<()> {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../web/dist");
+    // Asked of the run, not of the compilation: one target folder may serve two trees.
+    let (here, out) = (given("CARGO_MANIFEST_DIR")?, given("OUT_DIR")?);
+    let dist = here.join("../../../web/dist");
     // An empty folder, so that cargo has something to watch: one that is not there counts as changed at every build.
     let _ = fs::create_dir_all(&dist);
     println!("cargo::rerun-if-changed={}", dist.display());
@@ -24,20 +26,33 @@ fn main() -> io::Result<()> {
         }
         let mut digest = DefaultHasher::new();
         fs::read(file)?.hash(&mut digest);
-        let bytes = |file: &Path| format!("include_bytes!({:?})", file.display().to_string());
-        let packed = |how| packed(file, how, &files).map(|file| bytes(&file));
-        let perhaps =
-            |packed: Option<String>| packed.map_or("None".to_owned(), |bytes| format!("Some({bytes})"));
-        let (plain, brotli, gzip) = (bytes(file), perhaps(packed("br")), perhaps(packed("gz")));
+        let plain = held(file, &dist, &out)?;
+        let perhaps = |how| match packed(file, how, &files) {
+            Some(file) => held(&file, &dist, &out).map(|bytes| format!("Some({bytes})")),
+            None => Ok("None".to_owned()),
+        };
+        let (brotli, gzip) = (perhaps("br")?, perhaps("gz")?);
         list.push_str(&format!(
             "    File {{ path: {name:?}, etag: \"\\\"{:016x}\\\"\", plain: {plain}, brotli: {brotli}, gzip: {gzip} }},\n",
             digest.finish()
         ));
     }
     list.push_str("]\n");
-    let out = std::env::var_os("OUT_DIR")
-        .ok_or_else(|| io::Error::other("cargo names no folder for what is made"))?;
-    fs::write(Path::new(&out).join("files.rs"), list)
+    fs::write(out.join("files.rs"), list)
+}
+
+fn given(name: &str) -> io::Result<PathBuf> {
+    std::env::var_os(name)
+        .map(PathBuf::from)
+        .ok_or_else(|| io::Error::other(format!("cargo does not say {name}")))
+}
+
+/// The bytes of a file, as an expression. From a copy: the console may be built anew before this crate is compiled.
+fn held(file: &Path, dist: &Path, out: &Path) -> io::Result<String> {
+    let copy = out.join("dist").join(file.strip_prefix(dist).unwrap_or(file));
+    fs::create_dir_all(copy.parent().unwrap_or(out))?;
+    fs::copy(file, &copy)?;
+    Ok(format!("include_bytes!({:?})", copy.display().to_string()))
 }
 
 /// The same file, packed beforehand.

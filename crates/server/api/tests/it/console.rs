@@ -94,3 +94,15 @@ async fn a_program_without_the_console_says_how_to_build_it() {
     assert!(text.contains("npm run build"), "{text}");
     face.raw("GET", "/machines", &[BROWSER]).await.code(404, "object.not.found");
 }
+
+#[tokio::test]
+async fn the_programs_own_console_is_served_where_it_was_built() {
+    let face = Face::new().await;
+    let page = face.raw("GET", "/", &[BROWSER]).await.is(200).text;
+    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../web/dist/index.html");
+    assert_eq!(page.contains("<!doctype html>"), std::path::Path::new(built).exists(), "{page}");
+    for file in page.split('"').filter(|part| part.starts_with("/assets/")) {
+        let answer = face.raw("GET", file, &[]).await.is(200);
+        assert!(answer.header("cache-control").contains("immutable") && !answer.text.is_empty(), "{file}");
+    }
+}
