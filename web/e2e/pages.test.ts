@@ -53,3 +53,40 @@ test("the sign-in page is whole, too, and so is high contrast", async () => {
   await get(who.page, "/machines");
   assert.deepEqual(await findings(who.page), []);
 });
+
+test("dialogues, menus and the palette are whole, too", async () => {
+  const who = await visitor(setting);
+  const { page } = who;
+  await signIn(who, "/machines");
+  const wrong: string[] = [];
+  const look = async (what: string): Promise<void> => {
+    await page.waitForTimeout(300);
+    wrong.push(...(await findings(page)).map((text) => `${what}: ${text}`));
+  };
+  await page.getByRole("checkbox", { name: "Select all rows on this page" }).click();
+  await page.getByRole("button", { name: /selected/u }).click();
+  await look("bulk menu");
+  await page.getByRole("menuitem", { name: "Refresh" }).click();
+  await look("bulk dialogue");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^Actions for/u }).first().click();
+  await look("row menu");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").fill("start w");
+  await look("palette");
+  await page.keyboard.press("Escape");
+  await get(page, `/machines/${(await things(page)).vm}?tab=hardware`);
+  await page.getByRole("main").getByRole("button", { name: "Edit" }).click();
+  await page.getByRole("textbox", { name: "Notes" }).fill("a note");
+  await page.getByRole("button", { name: "Show as command and REST call" }).click();
+  await look("edit");
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  for (const [tab, button] of [["templates", "Make a template"], ["shares", "Add a share"]] as const) {
+    await get(page, `/library?tab=${tab}`);
+    await page.getByRole("button", { name: button }).first().click();
+    await look(button);
+  }
+  assert.deepEqual(wrong, []);
+  await who.context.close();
+});

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A page that names the interface. */
+        /** The console, for who asks for a page; else a text that names the interface. */
         get: operations["welcome"];
         put?: never;
         post?: never;
@@ -882,6 +882,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/vms/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Do one thing to many machines. Each is answered by itself, in the order asked, with its job or with why there is none. */
+        post: operations["act_on_vms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms/window": {
         parameters: {
             query?: never;
@@ -1322,6 +1339,20 @@ export interface components {
         BackupMade: {
             /** @description The file. */
             file: string;
+        };
+        /** @description What to do to which machines. */
+        BulkAction: {
+            /** @description The action: one that needs nothing said besides. */
+            action: components["schemas"]["VmAction"];
+            /** @description The machines, 1 to 1,000, by id or name. */
+            vms: string[];
+        };
+        /** @description What came of it for one machine. */
+        BulkAnswer: {
+            job?: components["schemas"]["JobId"] | null;
+            refusal?: components["schemas"]["Refusal"] | null;
+            /** @description The machine, as it was written. */
+            vm: string;
         };
         /**
          * @description How a disk is attached.
@@ -3223,8 +3254,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "text/html": string;
                     "text/plain": string;
                 };
+            };
+            /** @description Not modified since the ETag that was sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Why it was not done */
             default: {
@@ -6217,6 +6256,46 @@ export interface operations {
                         /** @description The job. */
                         job: components["schemas"]["JobId"];
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    act_on_vms: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkAction"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"][];
                 };
             };
             /** @description Why it was not done */

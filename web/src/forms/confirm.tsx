@@ -26,6 +26,7 @@ export function Confirm({ risky, onClose }: { risky: Risky; onClose: () => void 
       submit={risky.submit}
       isDanger
       ask={isConfirmed ? risky.ask : undefined}
+      shown={risky.ask}
       command={risky.command}
       onClose={onClose}
     >

@@ -16,7 +16,7 @@ interface Props {
   /** What it asks for, as the fields stand; undefined while something is missing. */
   ask: Ask | undefined;
   command: string;
-  /** What is shown instead of what is asked, where that holds a secret. */
+  /** What is shown instead of what is asked: where that holds a secret, or is not confirmed yet. */
   shown?: Ask;
   onClose: () => void;
   /** What to do with an answer that is more than a job. */
@@ -30,6 +30,7 @@ export function FormDialog({ title, description, submit, isDanger = false, ask, 
   const { tell } = useTeller();
   const [refusal, setRefusal] = useState<Refusal | undefined>();
   const [isBusy, setBusy] = useState(false);
+  const told = shown ?? ask;
   // One key for one form: pressed twice, or sent again after a cut, it is the same job.
   const [key] = useState(() => crypto.randomUUID());
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
@@ -55,7 +56,7 @@ export function FormDialog({ title, description, submit, isDanger = false, ask, 
         <Form id={`${id}-form`} onSubmit={onSubmit}>
           {children}
         </Form>
-        {ask !== undefined && <AsCommand ask={shown ?? ask} command={command} />}
+        {told !== undefined && <AsCommand ask={told} command={command} />}
         {refusal !== undefined && <ErrorBox refusal={refusal} />}
       </ModalBody>
       <ModalFooter>

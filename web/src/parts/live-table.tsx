@@ -1,6 +1,6 @@
-import { Bullseye, EmptyState, EmptyStateActions, EmptyStateBody, Button, Pagination, Skeleton } from "@patternfly/react-core";
+import { Bullseye, Checkbox, EmptyState, EmptyStateActions, EmptyStateBody, Button, Pagination, Skeleton } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import type { ReactNode } from "react";
+import type { KeyboardEvent, ReactNode } from "react";
 import type { WindowState } from "../api/hooks.ts";
 import { idOf } from "../api/window.ts";
 import { words } from "../words/en.ts";
@@ -36,6 +36,11 @@ function rowClass(changes: number | undefined): string {
   return changes === undefined ? "" : `hostler-changed-${changes % 2}`;
 }
 
+/** Keys that a row would take for itself; all others go their way (Escape to a menu, Ctrl K to the palette). */
+function keepFromRow(event: KeyboardEvent): void {
+  if (event.key === "Enter" || event.key === " ") event.stopPropagation();
+}
+
 interface Props<T extends { id: string | number }> {
   label: string;
   columns: Column<T>[];
@@ -68,13 +73,14 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
         <Thead>
           <Tr>
             {isSelectable && (
-              <Th
-                aria-label={words.table.selectAll}
-                select={{
-                  isSelected: pickedHere.length === ids.length,
-                  onSelect: (_, isOn) => pick(isOn ? [...new Set([...view.picked, ...ids])] : view.picked.filter((id) => !ids.includes(id))),
-                }}
-              />
+              <Th aria-label={words.table.selectColumn}>
+                <Checkbox
+                  id="select-all"
+                  aria-label={words.table.selectAll}
+                  isChecked={pickedHere.length === ids.length}
+                  onChange={(_, isOn) => pick(isOn ? [...new Set([...view.picked, ...ids])] : view.picked.filter((id) => !ids.includes(id)))}
+                />
+              </Th>
             )}
             {shown.map((column, index) => (
               <Th
@@ -98,10 +104,9 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
           </Tr>
         </Thead>
         <Tbody>
-          {window.rows.map((row, rowIndex) => {
+          {window.rows.map((row) => {
             const id = idOf(row);
             const name = nameOf(row);
-            const isPicked = view.picked.includes(id);
             return (
               <Tr
                 key={id}
@@ -115,15 +120,14 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
                   : {})}
               >
                 {isSelectable && (
-                  <Td
-                    select={{
-                      rowIndex,
-                      isSelected: isPicked,
-                      onSelect: (_, isOn) => pick(isOn ? [...view.picked, id] : view.picked.filter((one) => one !== id)),
-                      props: { "aria-label": words.table.select(name) },
-                    }}
-                    onClick={(event) => event.stopPropagation()}
-                  />
+                  <Td onClick={(event) => event.stopPropagation()} onKeyDown={keepFromRow}>
+                    <Checkbox
+                      id={`select-${id}`}
+                      aria-label={words.table.select(name)}
+                      isChecked={view.picked.includes(id)}
+                      onChange={(_, isOn) => pick(isOn ? [...view.picked, id] : view.picked.filter((one) => one !== id))}
+                    />
+                  </Td>
                 )}
                 {shown.map((column) => (
                   <Td key={column.key} dataLabel={column.title} {...(column === shown[0] ? { className: "hostler-name" } : {})}>
@@ -131,7 +135,7 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
                   </Td>
                 ))}
                 {actions !== undefined && (
-                  <Td isActionCell onClick={(event) => event.stopPropagation()} onKeyDown={(event) => event.stopPropagation()}>
+                  <Td isActionCell onClick={(event) => event.stopPropagation()} onKeyDown={keepFromRow}>
                     {actions(row)}
                   </Td>
                 )}

@@ -30,6 +30,7 @@ export function Menu({ label, toggle, choices, icon, variant = "default", stays 
       onSelect={() => setOpen(stays)}
       popperProps={{ position: "end", preventOverflow: true }}
       isScrollable
+      maxMenuHeight="min(34rem, 70vh)"
       toggle={(ref) => (
         <MenuToggle ref={ref} aria-label={label} variant={variant} isExpanded={open} isDisabled={isDisabled} onClick={() => setOpen(!open)} icon={icon}>
           {toggle}

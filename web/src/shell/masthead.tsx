@@ -27,8 +27,9 @@ export function TopBar({ me }: { me: UserView | undefined }) {
       event.preventDefault();
       setSearching(true);
     };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
+    // Before anybody on the page can keep the key to itself.
+    window.addEventListener("keydown", onKey, true);
+    return () => window.removeEventListener("keydown", onKey, true);
   }, []);
   return (
     <Masthead>

@@ -116,7 +116,6 @@ export function Palette({ onClose }: { onClose: () => void }) {
       <ModalHeader title={words.palette.title} labelId="palette-title" description={words.palette.hint} />
       <ModalBody>
         <TextInput
-          type="search"
           autoFocus
           autoComplete="off"
           role="combobox"

@@ -86,6 +86,7 @@ export const words = {
     expertHint: "As on the command line: status=running|paused,name~web*,memory_mib>=512",
     apply: "Apply",
     select: (name: string) => `Select ${name}`,
+    selectColumn: "Selection",
     selectAll: "Select all rows on this page",
     actionsOf: (name: string) => `Actions for ${name}`,
     close: "Close details",
