@@ -1,5 +1,5 @@
 import { Button, Form, FormGroup, SearchInput, TextInput, Toolbar, ToolbarContent, ToolbarFilter, ToolbarGroup, ToolbarItem } from "@patternfly/react-core";
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { contained, containing, valuesOf, withTerm } from "../api/filter.ts";
 import type { Noun, Nouns } from "../api/types.ts";
 import { words } from "../words/en.ts";
@@ -43,13 +43,7 @@ export function FilterBar<N extends Noun>({ noun, view, columns, facets = [], te
       <ToolbarContent>
         <ToolbarGroup variant="filter-group">
           <ToolbarItem>
-            <SearchInput
-              aria-label={words.table.search}
-              placeholder={words.table.search}
-              value={text}
-              onChange={(_, next) => setFilter(withTerm(filter, { field: textField, op: "~", values: next === "" ? [] : [containing(next)] }))}
-              onClear={() => setFilter(withTerm(filter, { field: textField, op: "~", values: [] }))}
-            />
+            <TextFilter text={text} onChange={(next) => setFilter(withTerm(filter, { field: textField, op: "~", values: next === "" ? [] : [containing(next)] }))} />
           </ToolbarItem>
           {facets.map((facet) => (
             <FacetFilter key={facet.field} facet={facet} filter={filter} onChange={setFilter} />
@@ -79,6 +73,35 @@ export function FilterBar<N extends Noun>({ noun, view, columns, facets = [], te
         </ToolbarGroup>
       </ToolbarContent>
     </Toolbar>
+  );
+}
+
+/** Shorter asks the server at each key, longer makes people wait for what they typed. */
+const TYPING_MS = 150;
+
+/** What is typed is there at once, and becomes the filter when it has stood still for a moment. */
+function TextFilter({ text, onChange }: { text: string; onChange: (text: string) => void }) {
+  const [typed, setTyped] = useState(text);
+  const [known, setKnown] = useState(text);
+  const [sent, setSent] = useState(text);
+  // Changed from elsewhere (a saved view, the way back): that is shown. Our own coming back must not undo later keys.
+  if (text !== known) {
+    setKnown(text);
+    if (text !== sent) {
+      setTyped(text);
+      setSent(text);
+    }
+  }
+  useEffect(() => {
+    if (typed === text) return undefined;
+    const timer = setTimeout(() => {
+      setSent(typed);
+      onChange(typed);
+    }, TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [typed, text, onChange]);
+  return (
+    <SearchInput aria-label={words.table.search} placeholder={words.table.search} value={typed} onChange={(_, next) => setTyped(next)} onClear={() => setTyped("")} />
   );
 }
 
