@@ -10,9 +10,6 @@ before(async () => {
 });
 after(() => setting.stop());
 
-/** Until the server has its windows and its table of actions, asking for them is answered 404 (or 400, 405). */
-const known = /Failed to load resource: the server responded with a status of (400|404|405)/u;
-
 test("every page of the router is among those that are visited", () => {
   const source = readFileSync(new URL("../src/routes.tsx", import.meta.url), "utf8");
   const paths = [...source.matchAll(/path: "([^"]+)"/gu)].map((found) => found[1]!).filter((path) => path !== "/sign-in");
@@ -33,7 +30,7 @@ for (const [width, dark] of [[1280, false], [390, true]] as const) {
       who.complaints.length = 0;
       await get(who.page, path);
       wrong.push(...(await findings(who.page)).map((text) => `${name}: ${text}`));
-      wrong.push(...who.complaints.filter((text) => !known.test(text)).map((text) => `${name}: console: ${text}`));
+      wrong.push(...who.complaints.map((text) => `${name}: console: ${text}`));
       if (await isTooWide(who.page)) wrong.push(`${name}: wider than ${width} px`);
     }
     assert.deepEqual(wrong, []);

@@ -1,4 +1,3 @@
-import { readWindow } from "./reading.ts";
 import { streamLost, streamOpen } from "./connection.ts";
 import type { RefusalError } from "./refusal.ts";
 import { signedOut } from "./session.ts";
@@ -29,9 +28,6 @@ export interface Source<T> {
 /** Kept open a moment after nobody looks: going from a list to its page and back opens nothing anew. */
 const LINGER_MS = 3_000;
 
-/** Whether the server has windows: known with its first answer. Where it has none, lists are read, and the feed says when. */
-let served: boolean | undefined;
-
 export function windowPath(noun: Noun, query: WindowQuery): string {
   const text = new URLSearchParams();
   if (query.filter !== undefined && query.filter !== "") text.set("filter", query.filter);
@@ -45,39 +41,19 @@ function open<N extends Noun>(noun: N, query: WindowQuery, tell: (next: Watched<
   type Row = Nouns[N];
   const stream = Symbol(noun);
   let window: Window<Row> | undefined;
-  let stop: () => void;
-  const take = (event: WindowEvent<Row>, whole: boolean): void => {
-    window = after(window, event, whole);
-    tell({ window });
-  };
-  const fallBack = (): void => {
-    stop = readWindow(noun, query, {
-      take: (event) => take(event, true),
-      refused: (error) => tell({ error }),
-    });
-  };
-  if (served !== false) {
-    stop = follow(windowPath(noun, query), {
-      onOpen: () => {
-        served = true;
-        streamOpen(stream);
-      },
-      onLost: () => streamLost(stream),
-      onEvent: ({ event, data }) => {
-        if (event === "window" || event === "change") take(JSON.parse(data) as WindowEvent<Row>, event === "window");
-      },
-      onRefused: (error) => {
-        if (error.status === 401) signedOut();
-        else if (served !== true && [400, 404, 405].includes(error.status)) {
-          served = false;
-          fallBack();
-        } else tell(window === undefined ? { error } : { window, error });
-      },
-    });
-  } else {
-    stop = () => undefined;
-    fallBack();
-  }
+  const stop = follow(windowPath(noun, query), {
+    onOpen: () => streamOpen(stream),
+    onLost: () => streamLost(stream),
+    onEvent: ({ event, data }) => {
+      if (event !== "window" && event !== "change") return;
+      window = after(window, JSON.parse(data) as WindowEvent<Row>, event === "window");
+      tell({ window });
+    },
+    onRefused: (error) => {
+      if (error.status === 401) signedOut();
+      else tell(window === undefined ? { error } : { window, error });
+    },
+  });
   return () => {
     streamOpen(stream);
     stop();
