@@ -38,6 +38,8 @@ pub struct Agent {
     pub connection: Option<u64>,
     /// Whether the computer has died for good, or seems to.
     pub dead: bool,
+    /// Whether it is given up and will come back.
+    pub comes_back: bool,
     /// Whether it came back after it had been given up: what was done for it meanwhile, it knows nothing of.
     pub came_back: bool,
     /// What it says of itself.
@@ -90,6 +92,7 @@ impl Agent {
             tasks: BTreeMap::new(),
             connection: None,
             dead: false,
+            comes_back: false,
             came_back: false,
             facts,
             met: BTreeSet::new(),

@@ -73,6 +73,7 @@ impl World {
                     self.schedule(when, Event::DeclareDead { at });
                     // By the clock and not by the dice: every other one, and the stories' dice fall as they fell.
                     if self.now.is_multiple_of(2) {
+                        self.agents[at].comes_back = true;
                         self.schedule(self.now + 100_000, Event::ComeBack { at });
                     }
                 }

@@ -110,7 +110,10 @@ pub(crate) fn settle(world: &mut World) {
         let waiting =
             world.clients.iter().any(|client| client.acknowledged.is_none() && client.refused.is_none());
         let cut = world.agents.iter().any(|agent| {
-            !agent.dead && !world.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id))
+            // A host that comes back after everything was at rest would be judged in the midst of its first words.
+            agent.comes_back
+                || !agent.dead
+                    && !world.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id))
         });
         if busy || waiting || cut {
             continue;

@@ -336,7 +336,7 @@ impl World {
                 self.count("host that was given up came back");
                 self.tell(|_| format!("host {at} comes back from the dead"));
                 let agent = &mut self.agents[at];
-                (agent.dead, agent.came_back) = (false, true);
+                (agent.dead, agent.comes_back, agent.came_back) = (false, false, true);
                 agent.host.power_on();
                 self.start_agent(at);
             }
