@@ -13,14 +13,14 @@ use std::time::Instant;
 
 use hostler_engine::{Asked, Effect, Engine, Input, Loaded};
 use hostler_model::access::Actor;
-use hostler_model::channel::{Fact, Hello, PROTOCOL, Report, ReportBody};
+use hostler_model::channel::{Fact, Hello, Report, ReportBody};
 use hostler_model::host::{Host, HostSpec};
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
 use hostler_model::{AgentId, Name, Object, SessionId, Timestamp};
 use uuid::Uuid;
 
-use world::{Counted, INSTALLATION, agent, create, facts, machine, ours, vm_id};
+use world::{Counted, INSTALLATION, agent, create, facts, hello, machine, ours, vm_id};
 
 fn fleet(hosts: u128, vms: u128) -> (Engine, Vec<SessionId>, Counted) {
     let mut objects = Vec::new();
@@ -61,17 +61,8 @@ fn fleet(hosts: u128, vms: u128) -> (Engine, Vec<SessionId>, Counted) {
     let mut ids = Counted(0x1_0000_0000);
     let mut sessions = Vec::new();
     for n in 0..hosts {
-        let hello = Hello {
-            protocol: PROTOCOL,
-            agent: agent(n),
-            version: "1".into(),
-            installation: INSTALLATION,
-            journal: Uuid::from_u128(0x70),
-            run: 1,
-            host_boot: "boot".into(),
-            epoch: 0,
-            host: hostler_model::host::HostFacts { memory_mib: 1 << 20, cpus: 128, ..facts(n) },
-        };
+        let host = hostler_model::host::HostFacts { memory_mib: 1 << 20, cpus: 128, ..facts(n) };
+        let hello = Hello { host, ..hello(n) };
         let decision =
             engine.decide(at, Input::Connected { connection: 1, hello: Box::new(hello) }, &mut ids);
         let session = decision.effects.iter().find_map(|effect| match effect {

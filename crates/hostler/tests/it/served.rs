@@ -1,9 +1,9 @@
 //! The program itself against a real server in this process: REST, TLS, store and engine as they are shipped.
 
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
 use hostler_server::{Config, Server};
@@ -334,26 +334,33 @@ fn a_server_that_does_not_answer_is_told_apart_from_all_else() {
     served.run(&["vm", "list", "--server", "http://127.0.0.1:1", "--ca", ca.to_str().unwrap()]).code(5);
 }
 
-#[test]
-fn a_watcher_is_told_once_that_the_connection_is_lost_and_in_plain_words() {
-    let served = Served::start();
-    served.sign_in();
+/// A `hostler watch` that has begun to, and what it says beside the changes.
+fn watch(served: &Served, arguments: &[&str]) -> (Child, BufReader<ChildStderr>) {
     let mut watching = Command::new(env!("CARGO_BIN_EXE_hostler"))
         .arg("watch")
+        .args(arguments)
         .env_clear()
         .env("HOME", served.path("home"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = std::io::BufReader::new(watching.stderr.take().unwrap());
+    let mut said = BufReader::new(watching.stderr.take().unwrap());
     let mut line = String::new();
     std::io::BufRead::read_line(&mut said, &mut line).unwrap();
     assert_eq!(line, "watching\n");
+    (watching, said)
+}
+
+#[test]
+fn a_watcher_is_told_once_that_the_connection_is_lost_and_in_plain_words() {
+    let served = Served::start();
+    served.sign_in();
+    let (mut watching, mut said) = watch(&served, &[]);
     let Served { folder: _kept, _stop, _server, _runtime, .. } = served;
     _runtime.shutdown_background();
     drop((_stop, _server));
-    line.clear();
+    let mut line = String::new();
     std::io::BufRead::read_line(&mut said, &mut line).unwrap();
     assert!(line.starts_with("the connection is lost") && !line.contains("docs.rs"), "{line}");
     // Several tries in vain fit into this.
@@ -369,20 +376,9 @@ fn a_watcher_is_told_once_that_the_connection_is_lost_and_in_plain_words() {
 fn changes_can_be_watched_as_they_happen() {
     let served = Served::start();
     served.sign_in();
-    let mut watching = Command::new(env!("CARGO_BIN_EXE_hostler"))
-        .args(["watch", "installation", "-o", "json"])
-        .env_clear()
-        .env("HOME", served.path("home"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = std::io::BufReader::new(watching.stderr.take().unwrap());
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
-    assert_eq!(line, "watching\n");
+    let (mut watching, _said) = watch(&served, &["installation", "-o", "json"]);
     served.run(&["server", "set", "starts_per_host=9"]).code(0);
-    let mut told = std::io::BufReader::new(watching.stdout.take().unwrap());
+    let mut told = BufReader::new(watching.stdout.take().unwrap());
     let mut line = String::new();
     std::io::BufRead::read_line(&mut told, &mut line).unwrap();
     let event: serde_json::Value = serde_json::from_str(&line).unwrap();

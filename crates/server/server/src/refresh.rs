@@ -9,7 +9,7 @@ use hostler_model::access::Actor;
 use hostler_model::channel::ToAgent;
 use hostler_model::request::Request;
 use hostler_model::setting::Settings;
-use hostler_model::{AgentId, Code, Kind, Object, ShareId, Timestamp};
+use hostler_model::{AgentId, Code, Kind, Object, Refusal, ShareId, Timestamp};
 use hostler_store::Retention;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -70,12 +70,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 async fn refresh_share(shared: &Arc<Shared>, share: ShareId) {
-    let asked = Ask::new(Actor::System, Request::RefreshShare { share });
-    match ask::ask(shared, asked).await {
-        Ok(_) => {}
-        // Somebody is at it: that refreshes it, or the next time does.
-        Err(why) if matches!(why.code, Code::ObjectBusy | Code::ObjectNotFound) => {}
-        Err(why) => tracing::warn!(%share, %why, "a library share was not refreshed"),
+    if let Err(why) = ask_unless_busy(shared, Request::RefreshShare { share }).await {
+        tracing::warn!(%share, %why, "a library share was not refreshed");
+    }
+}
+
+/// Asks for what the clock says is due. Where somebody is at it already, or it is gone, they do it or the next time does.
+async fn ask_unless_busy(shared: &Arc<Shared>, request: Request) -> Result<(), Refusal> {
+    match ask::ask(shared, Ask::new(Actor::System, request)).await {
+        Err(why) if !matches!(why.code, Code::ObjectBusy | Code::ObjectNotFound) => Err(why),
+        _ => Ok(()),
     }
 }
 
@@ -89,12 +93,8 @@ async fn sweep(shared: &Arc<Shared>, at: Timestamp) {
         _ => None,
     });
     for token in over.take(SWEPT) {
-        let asked = Ask::new(Actor::System, Request::RevokeToken { token });
-        match ask::ask(shared, asked).await {
-            Ok(_) => {}
-            // Its owner, or who removes its owner, is at it.
-            Err(why) if matches!(why.code, Code::ObjectBusy | Code::ObjectNotFound) => {}
-            Err(why) => return tracing::warn!(%why, "sessions that have run out were not removed"),
+        if let Err(why) = ask_unless_busy(shared, Request::RevokeToken { token }).await {
+            return tracing::warn!(%why, "sessions that have run out were not removed");
         }
     }
 }

@@ -5,7 +5,7 @@ use hostler_model::channel::{PROTOCOL, Report, ReportBody};
 use hostler_model::{Code, InstallationId, SessionId};
 use uuid::Uuid;
 
-use crate::world::{World, agent};
+use crate::world::{World, agent, hello};
 
 fn rejected(world: &World) -> Option<Code> {
     world.effect(|effect| match effect {
@@ -24,29 +24,29 @@ fn older_than(world: &World) -> Option<u32> {
 #[test]
 fn strangers_are_told_why_they_may_not_come_in() {
     let mut world = World::new(1);
-    world.greet(hostler_model::channel::Hello { agent: agent(9), ..world.hello(0) });
+    world.greet(hostler_model::channel::Hello { agent: agent(9), ..hello(0) });
     assert_eq!(rejected(&world), Some(Code::ObjectNotFound));
     let other = InstallationId(Uuid::from_u128(4));
-    world.greet(hostler_model::channel::Hello { installation: other, ..world.hello(0) });
+    world.greet(hostler_model::channel::Hello { installation: other, ..hello(0) });
     assert_eq!(rejected(&world), Some(Code::EnrolmentRefused));
-    world.greet(hostler_model::channel::Hello { protocol: PROTOCOL + 1, ..world.hello(0) });
+    world.greet(hostler_model::channel::Hello { protocol: PROTOCOL + 1, ..hello(0) });
     assert_eq!(rejected(&world), Some(Code::AgentUnsupported));
 }
 
 #[test]
 fn a_later_epoch_than_ours_says_that_our_store_is_older_than_the_fleet() {
     let mut world = World::new(1);
-    world.greet(hostler_model::channel::Hello { epoch: 7, ..world.hello(0) });
+    world.greet(hostler_model::channel::Hello { epoch: 7, ..hello(0) });
     assert_eq!(older_than(&world), Some(7));
 }
 
 #[test]
 fn our_own_epoch_from_one_whom_we_never_told_it_says_so_too() {
     let mut world = World::new(1);
-    world.greet(hostler_model::channel::Hello { epoch: 1, ..world.hello(0) });
+    world.greet(hostler_model::channel::Hello { epoch: 1, ..hello(0) });
     assert_eq!(older_than(&world), None, "it was welcomed in this life");
     world.restart(false);
-    world.greet(hostler_model::channel::Hello { epoch: 2, ..world.hello(0) });
+    world.greet(hostler_model::channel::Hello { epoch: 2, ..hello(0) });
     assert_eq!(older_than(&world), Some(2), "another life had this epoch");
 }
 

@@ -239,22 +239,8 @@ impl World {
 
     // Agents.
 
-    pub fn hello(&self, n: u128) -> Hello {
-        Hello {
-            protocol: PROTOCOL,
-            agent: agent(n),
-            version: "1".into(),
-            installation: INSTALLATION,
-            journal: Uuid::from_u128(0x70),
-            run: 1,
-            host_boot: "boot".into(),
-            epoch: 0,
-            host: facts(n),
-        }
-    }
-
     pub fn connect(&mut self, n: u128) {
-        self.greet(self.hello(n));
+        self.greet(hello(n));
         let found = self.effects.iter().rev().find_map(|effect| match effect {
             Effect::Welcome { agent: a, session, .. } if *a == agent(n) => Some(*session),
             _ => None,
@@ -499,6 +485,21 @@ pub fn machine(n: u128, host: u128, power: Power) -> Vm {
             at: Timestamp(1),
         }),
         created: Timestamp(1),
+    }
+}
+
+/// What an agent says first.
+pub fn hello(n: u128) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        agent: agent(n),
+        version: "1".into(),
+        installation: INSTALLATION,
+        journal: Uuid::from_u128(0x70),
+        run: 1,
+        host_boot: "boot".into(),
+        epoch: 0,
+        host: facts(n),
     }
 }
 

@@ -2,13 +2,12 @@
 
 use hostler_engine::{Effect, Input};
 use hostler_model::access::Role;
-use hostler_model::channel::{Hello, PROTOCOL};
+use hostler_model::channel::Hello;
 use hostler_model::request::{Request, Secret};
-use hostler_model::{Code, InstallationId, Key, Timestamp};
+use hostler_model::{Code, Key, Timestamp};
 use hostler_store::{Fault, Store};
-use uuid::Uuid;
 
-use crate::world::{AGENT, VM, World, name};
+use crate::world::{VM, World, hello, name};
 
 fn create(text: &str) -> Request {
     Request::CreateUser { name: name(text), role: Role::ReadOnly, hash: Secret("h".into()) }
@@ -79,17 +78,7 @@ fn a_fleet_that_has_met_a_later_epoch_makes_this_a_restore() {
     let mut world = World::new();
     world.connect();
     let job = world.ask(Request::StartVm { vm: VM }, None).1.unwrap();
-    let hello = Hello {
-        protocol: PROTOCOL,
-        agent: AGENT,
-        version: "1".into(),
-        installation: InstallationId(Uuid::from_u128(1)),
-        journal: Uuid::from_u128(2),
-        run: 1,
-        host_boot: "boot".into(),
-        epoch: 40,
-        host: Default::default(),
-    };
+    let hello = Hello { epoch: 40, host: Default::default(), ..hello() };
     let turned = world.turn(vec![Input::Connected { connection: 9, hello: Box::new(hello) }]);
     assert!(turned.reloaded);
     assert!(world.drive.engine().epoch() > 40);

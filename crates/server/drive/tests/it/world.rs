@@ -101,18 +101,7 @@ impl World {
     }
 
     pub fn connect(&mut self) -> SessionId {
-        let hello = Hello {
-            protocol: PROTOCOL,
-            agent: AGENT,
-            version: "1".into(),
-            installation: InstallationId(Uuid::from_u128(1)),
-            journal: Uuid::from_u128(2),
-            run: 1,
-            host_boot: "boot".into(),
-            epoch: 0,
-            host: facts(),
-        };
-        let turned = self.turn(vec![Input::Connected { connection: 1, hello: Box::new(hello) }]);
+        let turned = self.turn(vec![Input::Connected { connection: 1, hello: Box::new(hello()) }]);
         let session = turned.effects.iter().find_map(|effect| match effect {
             Effect::Welcome { session, .. } => Some(*session),
             _ => None,
@@ -247,4 +236,19 @@ fn objects(at: Timestamp) -> Vec<Object> {
             created: at,
         }),
     ]
+}
+
+/// What the agent says first.
+pub fn hello() -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        agent: AGENT,
+        version: "1".into(),
+        installation: InstallationId(Uuid::from_u128(1)),
+        journal: Uuid::from_u128(2),
+        run: 1,
+        host_boot: "boot".into(),
+        epoch: 0,
+        host: facts(),
+    }
 }
