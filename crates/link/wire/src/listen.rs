@@ -13,6 +13,7 @@ use hostler_model::channel::{FromAgent, ToAgent};
 use hostler_model::{AgentId, Code, Refusal};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -44,6 +45,8 @@ pub(crate) const SEND_BUFFER_BYTES: usize = 64 * 1024;
 const BACKLOG: u32 = 4096;
 /// A session's last words may take this long to leave.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// What is read, and thrown away, of one who was refused.
+const REFUSED_BYTES: u64 = 64 * 1024;
 
 /// The limits of the agents' port. The defaults were measured with ten thousand agents.
 #[derive(Clone, Debug)]
@@ -250,11 +253,15 @@ impl<H: Handler> Port<H> {
 
     async fn connection(&self, tcp: TcpStream, remote: SocketAddr, handshake: OwnedSemaphorePermit) {
         let _ = tcp.set_nodelay(true);
-        let accepted = timeout(self.limits.handshake_timeout, self.acceptor.accept(tcp)).await;
+        let accepting = self.acceptor.accept(tcp).into_fallible();
+        let accepted = timeout(self.limits.handshake_timeout, accepting).await;
         drop(handshake);
         let tls = match accepted {
             Ok(Ok(tls)) => tls,
-            Ok(Err(e)) => return tracing::info!(%remote, why = %e, "a connection was refused"),
+            Ok(Err((e, tcp))) => {
+                tracing::info!(%remote, why = %e, "a connection was refused");
+                return heard_out(tcp).await;
+            }
             Err(_) => return tracing::info!(%remote, "a handshake took too long"),
         };
         let (_, state) = tls.get_ref();
@@ -306,6 +313,14 @@ impl<H: Handler> Port<H> {
             () = idle => tracing::info!(%remote, "a connection was closed: it opened no session"),
         }
     }
+}
+
+/// Closes a connection whose refusal has been sent, so that the refusal is read. In TLS 1.3 the agent has spoken on by
+/// then; closing over what it said resets the connection, and its next write would fail before it reads why.
+async fn heard_out(mut tcp: TcpStream) {
+    let _ = tcp.shutdown().await;
+    let mut rest = tcp.take(REFUSED_BYTES);
+    let _ = timeout(FAREWELL, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 /// Held while a connection is open.

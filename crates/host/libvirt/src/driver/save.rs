@@ -42,17 +42,18 @@ impl Driver {
     fn look_at_save(&self, domain: Uuid, watch: &dyn Watch) {
         let looked = self.pool.with(|connection| {
             let domain = connection.domain(domain)?;
-            // Before it has begun, and after it has ended, there is nothing to stop: the next look tries again.
-            if watch.aborted() { domain.abort_job().map(|()| None) } else { domain.job().map(Some) }
-        });
-        match looked {
-            Ok(Some(job)) => {
+            if !watch.aborted() {
+                let job = domain.job()?;
                 let count = |name: &str| job.count(name);
                 if let (Some(done), Some(of)) = (count("memory_processed"), count("memory_total")) {
                     watch.progress(done.min(of), of);
                 }
             }
-            Ok(None) => {}
+            // Before it has begun, and after it has ended, there is nothing to stop: the next look tries again.
+            if watch.aborted() { domain.abort_job() } else { Ok(()) }
+        });
+        match looked {
+            Ok(()) => {}
             Err(why) => tracing::debug!(subject = ?Subject::Domain(domain), %why, "no look at the save"),
         }
     }

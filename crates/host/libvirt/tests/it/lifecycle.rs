@@ -132,11 +132,18 @@ fn a_save_tells_its_progress_and_stops_on_request_with_the_machine_running_on() 
     let vm = wanted.identity.domain;
     driver.define(&wanted).unwrap();
     driver.start(vm).unwrap();
-    // Zeroes are not written: the save must have something to do to be met in the middle.
-    eventually("its memory is full", || driver.statistics().unwrap()[0].resident_kib > 350 << 10);
-    let watch = StopOnProgress(AtomicU64::new(0));
-    let ended = driver.save(vm, &watch);
-    assert_eq!(ended, Err(Trouble::Aborted), "after {:?} times progress", watch.0);
+    let met_in_the_middle = || {
+        // Zeroes are not written: the save must have something to do to be met in the middle.
+        eventually("its memory is full", || driver.statistics().unwrap()[0].resident_kib > 350 << 10);
+        let watch = StopOnProgress(AtomicU64::new(0));
+        match driver.save(vm, &watch) {
+            Err(Trouble::Aborted) => true,
+            // On a busy computer it may be over before anybody has looked.
+            Ok(()) => driver.start(vm).map(|()| false).unwrap(),
+            other => panic!("{other:?} after {:?} times progress", watch.0),
+        }
+    };
+    assert!((0..10).any(|_| met_in_the_middle()));
     assert_eq!(host.power(vm), Power::Running);
     driver.turn_off(vm).unwrap();
     assert_eq!(host.power(vm), Power::Off, "nothing was saved");
