@@ -5,7 +5,7 @@ import { extname, join, normalize } from "node:path";
 // Stands before a server that does not serve the console itself: the built files beside the server's own /api, on one
 // address, under the policy that the console is made for. With HTTP/2, as the server: a page holds several streams.
 
-export const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+export const policy = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 const types: Record<string, string> = {
   ".html": "text/html; charset=utf-8",

@@ -14,12 +14,16 @@ export interface Search {
   /** Rows that are selected. */
   picked?: string;
   tab?: string;
+  /** How far back curves go. */
+  range?: string;
+  /** Which console of a machine. */
+  kind?: string;
   /** Where to go after signing in. */
   to?: string;
   from?: string;
 }
 
-const keys = ["filter", "sort", "page", "per", "columns", "show", "picked", "tab", "to", "from"] as const;
+const keys = ["filter", "sort", "page", "per", "columns", "show", "picked", "tab", "range", "kind", "to", "from"] as const;
 
 /** Only what is known, and only texts: whatever somebody puts into an address. */
 export function searchOf(raw: Record<string, unknown>): Search {

@@ -43,7 +43,7 @@ export const hostWords = {
     of: (used: string, all: string) => `${used} of ${all}`,
     unknown: "Its load is not known yet.",
   },
-  tabs: { summary: "Summary", machines: "Machines", history: "History", definition: "Definition" },
+  tabs: { summary: "Summary", machines: "Machines", performance: "Performance", history: "History", definition: "Definition" },
   edit: {
     open: "Edit",
     title: (name: string) => `Edit ${name}`,

@@ -47,7 +47,7 @@ export const machineWords = {
     notes: "Notes",
   },
   origins: { created: "Created here", found: "Found on its host", adopted: "Adopted" },
-  tabs: { summary: "Summary", hardware: "Hardware", history: "History", definition: "Definition" },
+  tabs: { summary: "Summary", hardware: "Hardware", console: "Console", performance: "Performance", history: "History", definition: "Definition" },
   facts: {
     host: "Host",
     status: "Status",
@@ -69,8 +69,6 @@ export const machineWords = {
     addresses: "Adapters",
   },
   differences: "Its host shows something other than what was asked for",
-  screen: (name: string) => `Screen of ${name}`,
-  noScreen: "It shows no screen just now.",
   edit: { title: (name: string) => `Edit ${name}`, submit: "Save", name: "Name", notes: "Notes", tags: "Tags", tagsHelp: "Words separated by commas, at most 32" },
   hardware: {
     title: (name: string) => `Change processors and memory of ${name}`,

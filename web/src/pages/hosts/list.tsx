@@ -5,6 +5,7 @@ import type { HostView } from "../../api/types.ts";
 import { FilterBar } from "../../parts/filter-bar.tsx";
 import { LiveTable, Nothing } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
+import { Sparklines } from "../../parts/performance.tsx";
 import { Split } from "../../parts/split.tsx";
 import { useView } from "../../parts/view.ts";
 import { hostWords } from "../../words/hosts.ts";
@@ -29,6 +30,7 @@ export function HostsPage() {
             shown !== undefined ? (
               <>
                 <HostMeters host={shown} />
+                <Sparklines path={`/hosts/${shown.id}/performance`} memoryMib={shown.facts.memory_mib ?? 0} />
                 <HostFacts host={shown} narrow />
               </>
             ) : undefined

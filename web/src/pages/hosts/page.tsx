@@ -11,6 +11,7 @@ import { ErrorBox } from "../../parts/error-box.tsx";
 import { History } from "../../parts/history.tsx";
 import { LiveTable, Nothing, Waiting } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
+import { PerformanceTab, Sparklines } from "../../parts/performance.tsx";
 import { PossibleButton } from "../../parts/possible-button.tsx";
 import { HostStatusLabel, hostStatus } from "../../parts/status-label.tsx";
 import { UrlTabs } from "../../parts/url-tabs.tsx";
@@ -54,11 +55,19 @@ function Host({ host }: { host: HostView }) {
               body: () => (
                 <div className="hostler-two">
                   <HostFacts host={host} />
-                  <HostMeters host={host} />
+                  <div>
+                    <HostMeters host={host} />
+                    <Sparklines path={`/hosts/${host.id}/performance`} memoryMib={host.facts.memory_mib ?? 0} />
+                  </div>
                 </div>
               ),
             },
             { key: "machines", title: `${hostWords.tabs.machines} (${host.machines})`, body: () => <HostMachines host={host} /> },
+            {
+              key: "performance",
+              title: hostWords.tabs.performance,
+              body: () => <PerformanceTab path={`/hosts/${host.id}/performance`} view={view} memoryMib={host.facts.memory_mib ?? 0} />,
+            },
             { key: "history", title: hostWords.tabs.history, body: () => <History path={`/hosts/${host.id}/history`} revision={host.revision} /> },
             { key: "definition", title: hostWords.tabs.definition, body: () => <Code text={JSON.stringify(host, null, 2)} label={hostWords.tabs.definition} /> },
           ]}

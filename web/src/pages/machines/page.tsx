@@ -9,6 +9,7 @@ import { EditVmForm } from "../../forms/edit-vm.tsx";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { Nothing, Waiting } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
+import { PerformanceTab, Sparklines } from "../../parts/performance.tsx";
 import { PossibleButton } from "../../parts/possible-button.tsx";
 import { VmStatusLabel } from "../../parts/status-label.tsx";
 import { UrlTabs } from "../../parts/url-tabs.tsx";
@@ -75,11 +76,19 @@ function Machine({ vm }: { vm: VmView }) {
               body: () => (
                 <div className="hostler-two">
                   <MachineFacts vm={vm} />
-                  <Screen key={vm.id} vm={vm} />
+                  <div>
+                    <Screen key={vm.id} vm={vm} />
+                    <Sparklines path={`/vms/${vm.id}/performance`} memoryMib={vm.spec.hardware.memory_mib} />
+                  </div>
                 </div>
               ),
             },
             { key: "hardware", title: machineWords.tabs.hardware, body: () => <HardwareTab vm={vm} /> },
+            {
+              key: "performance",
+              title: machineWords.tabs.performance,
+              body: () => <PerformanceTab path={`/vms/${vm.id}/performance`} view={view} memoryMib={vm.spec.hardware.memory_mib} />,
+            },
             { key: "history", title: machineWords.tabs.history, body: () => <History path={`/vms/${vm.id}/history`} revision={vm.revision} /> },
             { key: "definition", title: machineWords.tabs.definition, body: () => <Definition vm={vm} /> },
           ]}
