@@ -28,7 +28,16 @@ fn main() {
         .output_type("crate::renewal::RenewReply")
         .codec_path(codec)
         .build();
+    let stream = Method::builder()
+        .name("stream")
+        .route_name("Stream")
+        .input_type("bytes::Bytes")
+        .output_type("bytes::Bytes")
+        .codec_path("crate::codec::RawCodec")
+        .client_streaming()
+        .server_streaming()
+        .build();
     let wire = Service::builder().name("Wire").package("hostler");
-    let wire = wire.method(session).method(enrol).method(renew).build();
+    let wire = wire.method(session).method(enrol).method(renew).method(stream).build();
     Builder::new().build_transport(false).compile(&[wire]);
 }

@@ -16,6 +16,12 @@ pub const PROTOCOL: u32 = 1;
 /// How often each side speaks when it has nothing to say.
 pub const HEARTBEAT_MS: Ms = 3_000;
 
+/// How long an agent may take to open a stream that it was asked for.
+pub const STREAM_TICKET_MS: Ms = 10_000;
+
+/// The most byte streams that one agent has open.
+pub const MOST_STREAMS: usize = 10;
+
 /// The first word of an agent on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -80,6 +86,13 @@ pub enum ToAgent {
         /// What is asked.
         query: Query,
     },
+    /// Open a byte stream on this connection, within [`STREAM_TICKET_MS`], or say there why not.
+    Open {
+        /// The ticket: good once, on this connection.
+        stream: Uuid,
+        /// To what.
+        what: StreamKind,
+    },
     /// Still here.
     Heartbeat,
     /// The connection is about to be closed.
@@ -114,6 +127,21 @@ pub enum Query {
         domain: Uuid,
     },
     /// A question that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a byte stream leads to. Nothing of what passes is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "to")]
+pub enum StreamKind {
+    /// A machine's screen, keyboard and pointer, as RFB. While the machine is off nothing comes; the stream ends when the
+    /// machine does.
+    Graphics {
+        /// The domain.
+        domain: Uuid,
+    },
+    /// A kind that this version does not know: refused.
     #[serde(other)]
     Unknown,
 }

@@ -1,5 +1,6 @@
 //! What an agent acts with: this computer's libvirt and folders, or simulated ones.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use hostler_hypervisor::{Disks, Machines};
@@ -8,6 +9,7 @@ use hostler_model::Refusal;
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 /// The computer itself. Calls block.
 pub trait Host: Send + Sync {
@@ -20,6 +22,11 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// Why there is none, in words.
     fn answer(&self, query: &Query) -> Result<Vec<u8>, Refusal>;
+    /// A connected socket that speaks RFB with the screen of a machine that is on.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Refusal>;
 }
 
 /// What an agent acts with.

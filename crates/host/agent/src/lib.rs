@@ -21,6 +21,7 @@ mod reading;
 mod run;
 pub mod simulated;
 mod status;
+mod streams;
 mod work;
 
 pub use computer::Computer;

@@ -1,6 +1,7 @@
 //! The hands on this computer: libvirt's machines, our folders, and what the server may ask about them.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
@@ -12,6 +13,7 @@ use hostler_model::host::{HostFacts, Kvm, Load};
 use hostler_model::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::computer::{Computer, kernel_boot_id};
 use crate::config::{Config, State};
@@ -127,6 +129,10 @@ impl Host for LibvirtHost {
             }
         };
         answer.map_err(|trouble| trouble.into_refusal("libvirt"))
+    }
+
+    fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Refusal> {
+        self.driver.open_graphics(domain).map_err(|trouble| trouble.into_refusal("libvirt"))
     }
 }
 

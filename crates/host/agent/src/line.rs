@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 
 use crate::run::Event;
 use crate::status::{Connection, Status, now};
+use crate::streams::{Ends, Open};
 
 /// How many messages may wait to be sent. The core sends little; a server that leaves so much unread is gone.
 const ROOM: usize = 4_096;
@@ -38,7 +39,7 @@ pub struct Dial {
 }
 
 /// Keeps the agent connected until it is dropped, or until a session ends while the agent does.
-pub(crate) async fn keep(mut dial: Dial, events: mpsc::Sender<Event>, ending: Arc<AtomicBool>) {
+pub(crate) async fn keep(mut dial: Dial, events: mpsc::Sender<Event>, ending: Arc<AtomicBool>, ends: Ends) {
     let mut backoff = Backoff::default();
     let mut said = String::new();
     loop {
@@ -52,7 +53,8 @@ pub(crate) async fn keep(mut dial: Dial, events: mpsc::Sender<Event>, ending: Ar
                     return;
                 }
                 let renewing = renewed(&dial, session.renewal.clone());
-                let (ended, welcomed) = speak(session, queue, &events, renewing).await;
+                let streams = Open::new(ends.clone(), session.streams.clone());
+                let (ended, welcomed) = speak(session, queue, &events, renewing, streams).await;
                 if events.send(Event::Cut).await.is_err() {
                     return;
                 }
@@ -174,6 +176,7 @@ async fn speak(
     mut queue: mpsc::Receiver<FromAgent>,
     events: &mpsc::Sender<Event>,
     renewing: impl Future<Output = Identity>,
+    mut streams: Open,
 ) -> (Ended, bool) {
     let AgentSession { mut incoming, outgoing, kill, .. } = session;
     let mut renewing = std::pin::pin!(renewing);
@@ -199,6 +202,7 @@ async fn speak(
             identity = &mut renewing, if welcomed => break Ended::Renewed(Box::new(identity)),
         };
         match heard {
+            Ok(ToAgent::Open { stream, what }) => streams.open(stream, what),
             Ok(message) => {
                 welcomed |= matches!(message, ToAgent::Welcome { .. });
                 if events.send(Event::Input(Input::FromServer(message))).await.is_err() {

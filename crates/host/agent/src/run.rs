@@ -15,7 +15,7 @@ use hostler_libvirt::Changed;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query};
 use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use uuid::Uuid;
 
@@ -23,6 +23,7 @@ use crate::hands::{Hands, Host};
 use crate::journal::{JournalError, Keep, Writer};
 use crate::line::{self, Dial};
 use crate::reading::Readings;
+use crate::streams::Ends;
 use crate::work::{self, Abort};
 
 /// What waits to be told to the core. Full, it makes those wait who tell; none of them holds up the core.
@@ -178,11 +179,17 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         outgoing: None,
         aborts: HashMap::new(),
         tasks: JoinSet::new(),
+        changed: watch::Sender::new(()),
     };
     agent.carry_out();
     let mut line = JoinSet::new();
     let ending = Arc::new(AtomicBool::new(false));
-    line.spawn(line::keep(setup.dial, events, Arc::clone(&ending)));
+    let ends = Ends {
+        machines: Arc::clone(&shared.machines),
+        host: Arc::clone(&shared.host),
+        changed: agent.changed.subscribe(),
+    };
+    line.spawn(line::keep(setup.dial, events, Arc::clone(&ending), ends));
     let mut facts_at = tokio::time::interval(FACTS_EVERY);
     facts_at.reset();
     let mut load_at = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
@@ -259,6 +266,8 @@ struct Agent {
     outgoing: Option<mpsc::Sender<FromAgent>>,
     aborts: HashMap<StepNo, Arc<Abort>>,
     tasks: JoinSet<()>,
+    /// Tells streams that a machine has changed.
+    changed: watch::Sender<()>,
 }
 
 impl Agent {
@@ -280,6 +289,7 @@ impl Agent {
     }
 
     fn notice(&mut self, changed: Changed) {
+        self.changed.send_replace(());
         match changed {
             Changed::Domain(domain) => self.read(domain),
             Changed::Everything => self.take(Input::Everything),

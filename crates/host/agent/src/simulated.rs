@@ -1,5 +1,8 @@
 //! Hands on a simulated host: an agent over a host without a computer, for scale tests and demonstrations.
 
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,11 +13,14 @@ use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::{Code, Refusal};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::hands::{Hands, Host};
 
 /// How often simulated time moves and events are fetched.
 const TICK: Duration = Duration::from_millis(50);
+/// What an RFB server says first.
+const RFB_GREETING: &[u8] = b"RFB 003.008\n";
 /// Changes that wait.
 const CHANGES: usize = 1_024;
 
@@ -35,6 +41,36 @@ impl Host for SimulatedComputer {
 
     fn answer(&self, _: &Query) -> Result<Vec<u8>, Refusal> {
         Err(Refusal::new(Code::AgentUnsupported, "question", "a simulated host has nothing to show"))
+    }
+
+    /// A screen that greets and then says back what it is told: enough to see that bytes come through.
+    fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Refusal> {
+        let failed = |why: std::io::Error| {
+            Refusal::new(Code::HypervisorFailed, format!("domain {domain}"), why.to_string())
+        };
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        let (host, mut write) = (self.host.clone(), ours.try_clone().map_err(failed)?);
+        let echo = move || -> std::io::Result<()> {
+            write.write_all(RFB_GREETING)?;
+            let mut read = ours.try_clone()?;
+            // Off, it closes as a real one does.
+            read.set_read_timeout(Some(TICK))?;
+            let mut part = [0; 4096];
+            loop {
+                match read.read(&mut part) {
+                    Ok(0) => return Ok(()),
+                    Ok(some) => write.write_all(&part[..some])?,
+                    Err(why) if matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                        if !matches!(host.read(domain), Ok(Some(seen)) if seen.power.is_on()) {
+                            return Ok(());
+                        }
+                    }
+                    Err(why) => return Err(why),
+                }
+            }
+        };
+        std::thread::Builder::new().name("screen".into()).spawn(echo).map_err(failed)?;
+        Ok(theirs.into())
     }
 }
 

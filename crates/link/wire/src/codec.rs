@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::{Buf, BufMut};
+use bytes::{Buf, BufMut, Bytes};
 use hostler_model::channel::{FromAgent, ToAgent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +48,7 @@ fn blank(mut json: Value, path: &[&str], tag: &str) -> Value {
 impl Message for ToAgent {
     fn salvage(json: Value) -> Option<Self> {
         let less = blank(blank(json, &["command"], "do"), &["query"], "what");
+        let less = blank(less, &["what"], "to");
         Some(serde_json::from_value(less).unwrap_or(ToAgent::Unknown))
     }
     fn farewell(&self) -> Option<&str> {
@@ -147,11 +148,54 @@ impl<M: Message> Decoder for Json<M> {
     }
 }
 
+/// The codec of byte streams: what is in a frame is what was given.
+#[derive(Default)]
+pub(crate) struct RawCodec;
+
+impl Codec for RawCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, bytes: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(bytes);
+        Ok(())
+    }
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
+    }
+}
+
+impl Decoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use hostler_model::channel::Query;
+    use hostler_model::channel::{Query, StreamKind};
     use hostler_model::command::{Command, Outcome};
     use hostler_model::{StepNo, channel::ReportBody};
 
@@ -178,6 +222,16 @@ mod tests {
                 }
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_stream_of_a_newer_kind_keeps_its_ticket_so_that_it_can_be_refused() {
+        let ticket = "01930000-0000-7000-8000-0000000000d0";
+        for what in [r#"{"to":"smell"}"#, r#"{"to":"graphics","domain":{"several":[]}}"#, "7"] {
+            let open: ToAgent =
+                read_str(&format!(r#"{{"say":"open","stream":"{ticket}","what":{what}}}"#)).unwrap();
+            assert_eq!(open, ToAgent::Open { stream: ticket.parse().unwrap(), what: StreamKind::Unknown });
         }
     }
 

@@ -26,6 +26,7 @@ use crate::key::{AgentKey, enrolment_binding};
 use crate::listen::{CONNECTION_WINDOW_BYTES, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES};
 use crate::renewal::Renewal;
 use crate::session::{Incoming, Kill, Outgoing};
+use crate::streams::Streams;
 use crate::tls::{self, Watched};
 use crate::token::{EnrolmentToken, Fingerprint};
 
@@ -69,6 +70,8 @@ pub struct AgentSession {
     pub kill: Kill,
     /// Asks for another certificate.
     pub renewal: Renewal,
+    /// Opens the byte streams that the server asks for.
+    pub streams: Streams,
 }
 
 /// Why the server does not take a certificate.
@@ -142,8 +145,9 @@ pub async fn connect(
     let opened = client.session(ReceiverStream::new(out));
     let stream = line.answered(opened, config).await?.into_inner();
     let incoming = Incoming::new(stream, config.read_timeout, kill.clone());
+    let streams = Streams::new(client.clone(), server);
     let renewal = Renewal::new(client, server, line.exporter);
-    Ok(AgentSession { incoming, outgoing, kill, renewal })
+    Ok(AgentSession { incoming, outgoing, kill, renewal, streams })
 }
 
 /// Enrols this computer with the server at `server` (`host:port`). The token is sent only to a server of the

@@ -1,7 +1,8 @@
 //! The channel between server and agents: codec, transport, TLS, and the authority behind it.
 //!
 //! Each agent dials out and holds one TLS connection, so that identity, admission, cut and keep-alive are in one
-//! place; on it runs one stream of `FromAgent` up and `ToAgent` down. An agent without a certificate may do one
+//! place; on it runs one stream of `FromAgent` up and `ToAgent` down, and beside it byte streams that the server asks
+//! for. An agent without a certificate may do one
 //! thing: enrol, with a token that names the authority it is to trust.
 //!
 //! It knows messages only as types of `hostler-model` and decides nothing: who may enrol and which certificate is
@@ -21,6 +22,7 @@ mod key;
 mod listen;
 mod renewal;
 mod session;
+mod streams;
 mod tls;
 mod token;
 
@@ -41,6 +43,7 @@ pub use key::{AgentKey, NoRandomness, POINT_BYTES, PossessionError, verify_posse
 pub use listen::{Handler, Limits, ListenConfig, Listening, Session, listen};
 pub use renewal::{RenewAsk, Renewal, Renewed};
 pub use session::{Cut, End, Incoming, Kill, Outgoing};
+pub use streams::{ByteStream, CHUNK_BYTES, Opened, STALL, Streams};
 pub use token::{EnrolmentToken, Fingerprint, TokenError};
 
 /// The name in every server certificate that agents check. They reach the server under whatever address leads to

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use hostler_model::channel::{FromAgent, ToAgent};
 use hostler_model::{AgentId, Code, Refusal};
 use hyper::server::conn::http2;
@@ -30,6 +31,7 @@ use crate::generated::wire_server::{Wire, WireServer};
 use crate::key::{enrolment_binding, verify_possession};
 use crate::renewal::{self, RenewAsk, RenewReply, RenewRequest, Renewed};
 use crate::session::{Incoming, Kill, Outgoing};
+use crate::streams::{self, Arrived, Opened};
 use crate::tls;
 use crate::token::{hex, sha256};
 
@@ -112,6 +114,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Answers a computer that wants to enrol and has proven that it holds its key.
     fn enrol(&self, ask: EnrolAsk) -> impl Future<Output = Result<Enrolled, Refusal>> + Send;
+
+    /// Takes a stream that an agent has opened, or the reason why not; false when nobody waits for it. Returns at once.
+    fn stream(&self, opened: Opened) -> bool;
 
     /// Answers an agent with an open session that wants another certificate and has proven that it holds its key.
     fn renew(&self, ask: RenewAsk) -> impl Future<Output = Result<Renewed, Refusal>> + Send;
@@ -340,6 +345,7 @@ struct Calls<H> {
 #[tonic::async_trait]
 impl<H: Handler> Wire for Calls<H> {
     type SessionStream = Pin<Box<dyn Stream<Item = Result<ToAgent, Status>> + Send>>;
+    type StreamStream = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
 
     async fn session(
         &self,
@@ -395,9 +401,7 @@ impl<H: Handler> Wire for Calls<H> {
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewReply>, Status> {
         let connection = connection_of(&request)?;
-        let Some(peer) = connection.peer.filter(|_| connection.in_session.load(Ordering::Relaxed)) else {
-            return Err(Status::unauthenticated("only an agent with an open session renews its certificate"));
-        };
+        let peer = in_session(&connection)?;
         let asked = renewal::asked(request.into_inner(), peer, &connection.exporter, connection.remote.ip());
         let answer = match asked {
             Ok(ask) => self.handler.renew(ask).await,
@@ -408,6 +412,24 @@ impl<H: Handler> Wire for Calls<H> {
             Err(refusal) => RenewReply::Refused { refusal },
         }))
     }
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<Bytes>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let agent = in_session(&connection_of(&request)?)?.agent;
+        let Arrived { stream, opened, outgoing } = streams::arrived(request)?;
+        if !self.handler.stream(Opened { agent, stream, opened }) {
+            return Err(Status::not_found("nobody waits for this stream"));
+        }
+        Ok(Response::new(Box::pin(outgoing.map(Ok))))
+    }
+}
+
+/// The agent of a connection on which a session is open: what else it may call, it may call only then.
+fn in_session(connection: &Connection) -> Result<Peer, Status> {
+    let peer = connection.peer.clone().filter(|_| connection.in_session.load(Ordering::Relaxed));
+    peer.ok_or_else(|| Status::unauthenticated("only an agent with an open session may do that"))
 }
 
 fn connection_of<T>(request: &Request<T>) -> Result<Connection, Status> {

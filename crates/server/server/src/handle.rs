@@ -7,7 +7,7 @@ use std::time::Duration;
 use hostler_drive::Picture;
 use hostler_model::access::Actor;
 use hostler_model::agent::Roles;
-use hostler_model::channel::Query;
+use hostler_model::channel::{Query, StreamKind};
 use hostler_model::host::Load;
 use hostler_model::job::{DryRun, Job};
 use hostler_model::request::{CreateVm, Request};
@@ -15,6 +15,7 @@ use hostler_model::setting::Settings;
 use hostler_model::{AgentId, HostId, InstallationId, JobId, Ms, Object, Refusal, Timestamp};
 use hostler_placement::Rating;
 use hostler_store::{Reader, StoreError};
+use hostler_wire::ByteStream;
 use tokio::sync::watch;
 
 use crate::ask;
@@ -158,6 +159,16 @@ impl Handle {
     /// `host.not.responding`, and what the agent answers.
     pub async fn query(&self, agent: AgentId, query: Query) -> Result<Vec<u8>, Refusal> {
         self.shared.hub.query(agent, query).await
+    }
+
+    /// Asks an agent for a byte stream, which lives no longer than the agent's connection. Waits 10 s at most; an agent
+    /// has 10 streams at most.
+    ///
+    /// # Errors
+    /// `host.not.responding`, `too.many.requests`, `agent.unsupported` from an agent that does not know the kind, and
+    /// what else the agent answers.
+    pub async fn open_stream(&self, agent: AgentId, what: StreamKind) -> Result<ByteStream, Refusal> {
+        self.shared.hub.open_stream(agent, what).await
     }
 
     /// A host's newest load; none while its agent is not connected.

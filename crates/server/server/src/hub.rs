@@ -2,14 +2,15 @@
 //! decision thread and by the sessions' tasks; every function returns at once.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hostler_model::channel::{FromAgent, Query, ToAgent};
+use hostler_model::channel::{FromAgent, MOST_STREAMS, Query, STREAM_TICKET_MS, StreamKind, ToAgent};
 use hostler_model::host::Load;
 use hostler_model::{AgentId, Code, Refusal, SessionId, Timestamp};
-use hostler_wire::{Kill, Outgoing};
-use tokio::sync::oneshot;
+use hostler_wire::{ByteStream, Kill, Opened, Outgoing};
+use tokio::sync::{Semaphore, oneshot};
+use uuid::Uuid;
 
 use crate::clock::now;
 
@@ -27,6 +28,7 @@ struct State {
     current: HashMap<AgentId, (SessionId, u64)>,
     contacts: HashMap<AgentId, Contact>,
     questions: HashMap<u64, Question>,
+    streams: HashMap<Uuid, Awaited>,
 }
 
 struct Connection {
@@ -34,6 +36,8 @@ struct Connection {
     outgoing: Outgoing<ToAgent>,
     kill: Kill,
     opened: Option<oneshot::Sender<SessionId>>,
+    /// Room for byte streams.
+    streams: Arc<Semaphore>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -45,6 +49,13 @@ struct Contact {
 struct Question {
     connection: u64,
     reply: oneshot::Sender<Result<String, Refusal>>,
+}
+
+/// A stream that an agent was asked to open.
+struct Awaited {
+    connection: u64,
+    agent: AgentId,
+    reply: oneshot::Sender<Result<ByteStream, Refusal>>,
 }
 
 impl Hub {
@@ -63,7 +74,8 @@ impl Hub {
         let mut state = self.state();
         state.counted += 1;
         let number = state.counted;
-        state.connections.insert(number, Connection { agent, outgoing, kill, opened: Some(opened) });
+        let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+        state.connections.insert(number, Connection { agent, outgoing, kill, opened: Some(opened), streams });
         (number, session)
     }
 
@@ -78,6 +90,7 @@ impl Hub {
             }
         }
         state.questions.retain(|_, question| question.connection != number);
+        state.streams.retain(|_, stream| stream.connection != number);
     }
 
     /// Opens the session that was decided on, in place of an older one of the same agent. False when the connection
@@ -175,10 +188,7 @@ impl Hub {
     /// Asks a question, and waits for the answer.
     pub(crate) async fn query(&self, agent: AgentId, query: Query) -> Result<Vec<u8>, Refusal> {
         use base64::Engine;
-        let silent = |cause: &str| {
-            Refusal::new(Code::HostNotResponding, format!("agent {agent}"), cause)
-                .remedy("See that the agent runs and reaches the server")
-        };
+        let silent = |cause: &str| silent(agent, cause);
         let (reply, answer) = oneshot::channel();
         let question = {
             let mut state = self.state();
@@ -194,7 +204,7 @@ impl Hub {
             question
         };
         // Forgotten also when the asker goes away.
-        let _forget = Forget { hub: self, question };
+        let _forget = Forget(|| self.state().questions.remove(&question));
         let answer = match tokio::time::timeout(QUERY_LIMIT, answer).await {
             Ok(Ok(answer)) => answer?,
             Ok(Err(_)) => return Err(silent("the connection was lost before it answered")),
@@ -214,15 +224,59 @@ impl Hub {
             let _ = asked.reply.send(answer);
         }
     }
+
+    /// Asks an agent for a byte stream, and waits until it is open.
+    pub(crate) async fn open_stream(&self, agent: AgentId, what: StreamKind) -> Result<ByteStream, Refusal> {
+        let (reply, opened) = oneshot::channel();
+        let stream = Uuid::new_v4();
+        let place = {
+            let mut state = self.state();
+            let number = state.current.get(&agent).map(|(_, number)| *number);
+            let Some((number, connection)) = number.and_then(|n| Some((n, state.connections.get(&n)?)))
+            else {
+                return Err(silent(agent, "it is not connected"));
+            };
+            let Ok(place) = connection.streams.clone().try_acquire_owned() else {
+                let cause = format!("it has {MOST_STREAMS} consoles and transfers open");
+                return Err(Refusal::new(Code::TooManyRequests, format!("agent {agent}"), cause)
+                    .remedy("Close one of them, then try again"));
+            };
+            let _ = connection.outgoing.offer(ToAgent::Open { stream, what });
+            state.streams.insert(stream, Awaited { connection: number, agent, reply });
+            place
+        };
+        let _forget = Forget(|| self.state().streams.remove(&stream));
+        match tokio::time::timeout(Duration::from_millis(STREAM_TICKET_MS), opened).await {
+            Ok(Ok(opened)) => opened.map(|stream| stream.holding(place)),
+            Ok(Err(_)) => Err(silent(agent, "the connection was lost before it opened a stream")),
+            Err(_) => {
+                Err(silent(agent, &format!("it has opened no stream within {} s", STREAM_TICKET_MS / 1000)))
+            }
+        }
+    }
+
+    /// A stream was opened, or refused, by an agent; false when nobody waits for it, or not of this agent.
+    pub(crate) fn stream_opened(&self, opened: Opened) -> bool {
+        let mut state = self.state();
+        if state.streams.get(&opened.stream).is_none_or(|awaited| awaited.agent != opened.agent) {
+            return false;
+        }
+        let awaited = state.streams.remove(&opened.stream);
+        awaited.is_some_and(|awaited| awaited.reply.send(opened.opened).is_ok())
+    }
 }
 
-struct Forget<'a> {
-    hub: &'a Hub,
-    question: u64,
+/// No answer came.
+fn silent(agent: AgentId, cause: &str) -> Refusal {
+    Refusal::new(Code::HostNotResponding, format!("agent {agent}"), cause)
+        .remedy("See that the agent runs and reaches the server")
 }
 
-impl Drop for Forget<'_> {
+/// Forgets when dropped.
+struct Forget<T, F: Fn() -> T>(F);
+
+impl<T, F: Fn() -> T> Drop for Forget<T, F> {
     fn drop(&mut self) {
-        self.hub.state().questions.remove(&self.question);
+        self.0();
     }
 }

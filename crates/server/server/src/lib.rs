@@ -29,4 +29,4 @@ pub use start::{Config, Server, StartError};
 pub use hostler_drive::{Picture, Volatile};
 pub use hostler_placement as placement;
 pub use hostler_store as store;
-pub use hostler_wire::{Authority, Fingerprint, ServerCertificate};
+pub use hostler_wire::{Authority, ByteStream, Fingerprint, ServerCertificate};

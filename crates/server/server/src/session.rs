@@ -11,7 +11,7 @@ use hostler_engine::Input;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Hello, ToAgent};
 use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Code, Key, Object, Refusal, SessionId};
-use hostler_wire::{End, EnrolAsk, Enrolled, Handler, RenewAsk, Renewed, Session};
+use hostler_wire::{End, EnrolAsk, Enrolled, Handler, Opened, RenewAsk, Renewed, Session};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 
@@ -49,6 +49,10 @@ impl Handler for Agents {
 
     async fn enrol(&self, asked: EnrolAsk) -> Result<Enrolled, Refusal> {
         crate::enrol::enrol(&self.shared, asked).await
+    }
+
+    fn stream(&self, opened: Opened) -> bool {
+        self.shared.hub.stream_opened(opened)
     }
 
     async fn renew(&self, asked: RenewAsk) -> Result<Renewed, Refusal> {

@@ -46,7 +46,8 @@ impl Core {
         match message {
             ToAgent::Welcome { session, epoch } => self.welcome(now, session, epoch, out),
             ToAgent::Bye { .. } => self.close("the server said good-bye", out),
-            ToAgent::Heartbeat | ToAgent::Unknown => {}
+            // Streams are opened where the connection is; nothing of them is journalled.
+            ToAgent::Heartbeat | ToAgent::Open { .. } | ToAgent::Unknown => {}
             // What follows belongs to a session.
             _ if self.session().is_none() => {}
             ToAgent::Do { no, floor, mark, undo, command } => {

@@ -13,6 +13,7 @@ mod renewal;
 mod running;
 mod server;
 mod simulated;
+mod streams;
 #[allow(dead_code, reason = "some of it is for the tests of the wire alone")]
 #[path = "../../../../link/wire/tests/it/world.rs"]
 mod world;

@@ -16,9 +16,9 @@ use uuid::Uuid;
 use crate::running::Running;
 use crate::server::{INSTALLATION, Server, soon};
 
-const VM: Uuid = Uuid::from_u128(0x0196_f0f0_0000_7000_8000_0000_0000_0001);
+pub const VM: Uuid = Uuid::from_u128(0x0196_f0f0_0000_7000_8000_0000_0000_0001);
 
-fn definition() -> Definition {
+pub fn definition() -> Definition {
     Definition {
         identity: seen::Identity { vm: VmId(VM), domain: VM, installation: INSTALLATION },
         name: "vm-1".into(),

@@ -7,4 +7,5 @@ mod line;
 mod recorded;
 mod renewal;
 mod sessions;
+mod streams;
 mod world;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
+use hostler_model::channel::{FromAgent, Query, ReportBody, StreamKind, ToAgent};
 use hostler_model::command::{Answer, Command, DiskContent, Outcome};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,10 +21,11 @@ macro_rules! words {
 }
 
 words!(ToAgent, to_agent, TO_AGENT, Welcome "welcome", Do "do", Revoke "revoke", Picture "picture", Ask "ask",
-    Heartbeat "heartbeat", Bye "bye");
+    Open "open", Heartbeat "heartbeat", Bye "bye");
 words!(FromAgent, from_agent, FROM_AGENT, Hello "hello", Report "report", Progress "progress",
     Heartbeat "heartbeat", Answer "answer", Bye "bye");
 words!(Query, query, QUERY, Screenshot "screenshot", GuestFile "guest-file", DefinitionXml "definition-xml");
+words!(StreamKind, stream, STREAM, Graphics "graphics");
 words!(ReportBody, body, BODY, Facts "facts", Ended "ended", Picture "picture", Host "host");
 words!(Command, command, COMMAND, MakeDisk "make-disk", DeleteDisk "delete-disk", BringBase "bring-base",
     Define "define", Undefine "undefine", Start "start", ShutDown "shut-down", TurnOff "turn-off", Pause "pause",
@@ -94,6 +95,9 @@ fn every_recorded_message_is_understood_whole_and_every_kind_of_message_is_recor
                 ToAgent::Ask { query: q, .. } => {
                     met.insert(("query", query(q)));
                 }
+                ToAgent::Open { what, .. } => {
+                    met.insert(("stream", stream(what)));
+                }
                 _ => {}
             }
         } else {
@@ -115,6 +119,7 @@ fn every_recorded_message_is_understood_whole_and_every_kind_of_message_is_recor
         ("to agent", TO_AGENT),
         ("from agent", FROM_AGENT),
         ("query", QUERY),
+        ("stream", STREAM),
         ("report", BODY),
         ("command", COMMAND),
         ("outcome", OUTCOME),

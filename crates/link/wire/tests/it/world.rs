@@ -29,6 +29,7 @@ pub struct World {
     pub listening: Listening,
     pub dir: TempDir,
     sessions: mpsc::UnboundedReceiver<Session>,
+    streams: mpsc::UnboundedReceiver<Opened>,
 }
 
 /// What the test's server does: hands sessions to the test, and enrols whoever has a token.
@@ -37,6 +38,9 @@ pub struct Server {
     authority: Arc<Authority>,
     admission: Arc<Admission>,
     sessions: mpsc::UnboundedSender<Session>,
+    streams: mpsc::UnboundedSender<Opened>,
+    /// Streams that are waited for.
+    pub wanted: Arc<Mutex<Vec<Uuid>>>,
     pub tokens: Arc<Mutex<Vec<String>>>,
     pub asked: Arc<AtomicUsize>,
     pub echo: Arc<AtomicBool>,
@@ -77,6 +81,13 @@ impl Handler for Server {
         Ok(Enrolled::new(agent, INSTALLATION, issued, &self.authority))
     }
 
+    fn stream(&self, opened: Opened) -> bool {
+        let mut wanted = self.wanted.lock().unwrap();
+        let Some(at) = wanted.iter().position(|stream| *stream == opened.stream) else { return false };
+        wanted.remove(at);
+        self.streams.send(opened).is_ok()
+    }
+
     async fn renew(&self, ask: RenewAsk) -> Result<Renewed, Refusal> {
         let issued = self.authority.sign_agent(ask.agent, &ask.public_point).unwrap();
         self.admission.allow(ask.agent, &issued.serial);
@@ -95,10 +106,13 @@ impl World {
         let admission = Admission::new();
         let certificate = authority.server_certificate(&["127.0.0.1".into()]).unwrap();
         let (tx, sessions) = mpsc::unbounded_channel();
+        let (stream_tx, streams) = mpsc::unbounded_channel();
         let server = Server {
             authority: authority.clone(),
             admission: admission.clone(),
             sessions: tx,
+            streams: stream_tx,
+            wanted: Arc::default(),
             tokens: Arc::default(),
             asked: Arc::default(),
             echo: Arc::default(),
@@ -114,7 +128,7 @@ impl World {
             Arc::new(server.clone()),
         )
         .unwrap();
-        Self { authority, admission, certificate, server, listening, dir, sessions }
+        Self { authority, admission, certificate, server, listening, dir, sessions, streams }
     }
 
     pub fn address(&self) -> String {
@@ -157,6 +171,24 @@ impl World {
     /// The server's end of the session that opens next.
     pub async fn session(&mut self) -> Session {
         soon("a session", self.sessions.recv()).await.unwrap()
+    }
+
+    /// Both ends of a stream that the server asks this agent for: the agent's, and the server's.
+    pub async fn stream(&mut self, agent: &AgentSession) -> (ByteStream, ByteStream) {
+        let ticket = Uuid::new_v4();
+        self.want(ticket);
+        let ours = soon("opening a stream", agent.streams.open(ticket)).await.unwrap();
+        (ours, self.opened().await.opened.unwrap())
+    }
+
+    /// The server waits for a stream.
+    pub fn want(&self, ticket: Uuid) {
+        self.server.wanted.lock().unwrap().push(ticket);
+    }
+
+    /// What an agent opens, or refuses to, next.
+    pub async fn opened(&mut self) -> Opened {
+        soon("a stream", self.streams.recv()).await.unwrap()
     }
 
     pub async fn both_ends(&mut self, number: u128) -> (AgentSession, Session) {

@@ -5,5 +5,6 @@
 mod agents;
 mod asks;
 mod starts;
+mod streams;
 mod support;
 mod troubles;
