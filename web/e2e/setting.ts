@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { afterEach, type TestContext } from "node:test";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { front, type Front } from "./front.ts";
 
@@ -46,6 +47,27 @@ export interface Visitor {
   complaints: string[];
 }
 
+/** Everybody's pages, for a look at them when a story fails. */
+const pages = new Set<Page>();
+const failures = process.env.HOSTLER_FAILURES ?? "e2e/out/failures";
+
+/** Keeps a picture of each open page where a story failed: HOSTLER_FAILURES/<story>-<n>.png. */
+async function keepPictures(story: TestContext & { passed?: boolean }): Promise<void> {
+  if (story.passed !== false) return;
+  mkdirSync(failures, { recursive: true });
+  const name = story.name.replaceAll(/[^a-z0-9]+/giu, "-").slice(0, 80);
+  let n = 0;
+  for (const page of pages) {
+    const path = `${failures}/${name}-${(n += 1)}.png`;
+    await page.screenshot({ path, timeout: 10_000 }).then(
+      () => story.diagnostic(`${page.url()} is pictured in ${path}`),
+      (why: unknown) => story.diagnostic(`no picture of ${page.url()}: ${String(why)}`),
+    );
+  }
+}
+
+afterEach((story) => keepPictures(story as TestContext));
+
 export async function visitor(setting: Setting, look: { width?: number; height?: number; dark?: boolean } = {}): Promise<Visitor> {
   const context = await setting.browser.newContext({
     baseURL: setting.front.url,
@@ -55,7 +77,10 @@ export async function visitor(setting: Setting, look: { width?: number; height?:
     reducedMotion: "reduce",
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  // What is waited for is a condition; the limit is for computers that do much besides.
+  page.setDefaultTimeout(60_000);
+  pages.add(page);
+  page.on("close", () => pages.delete(page));
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());

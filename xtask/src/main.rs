@@ -103,6 +103,18 @@ enum Developer {
         #[arg(long)]
         allow_downgrades: bool,
     },
+    /// What a phase does on a computer of the testbed.
+    #[command(hide = true)]
+    OnComputer {
+        /// The phase.
+        what: OnComputer,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum OnComputer {
+    /// Browser stories.
+    Browser,
 }
 
 fn main() -> ExitCode {
@@ -129,6 +141,7 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::Test { only, allow_downgrades, .. } => {
             test::run(&only, Manners { only_list: false, allow_downgrades })?;
         }
+        Developer::OnComputer { what: OnComputer::Browser } => test::browser::inside()?,
         Developer::Bench { names, runs } => bench::run(&names, runs)?,
         Developer::Soak { kills } => bench::soak(kills)?,
         Developer::TinyLinux { out: Some(out) } => tiny_linux::build_to(&out)?,

@@ -19,11 +19,15 @@ pub enum Group {
     Images,
     /// Test hosts in namespaces of their own.
     Tests,
+    /// Looking at the console as people do.
+    Browser,
 }
 
 impl Group {
     /// All groups, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Build, Self::Host, Self::Images, Self::Tests];
+    pub const ALL: [Self; 5] = [Self::Build, Self::Host, Self::Images, Self::Tests, Self::Browser];
+    /// What nearly every phase of the tests needs; a browser is large, and one phase needs it.
+    pub const BUILDING_AND_TESTING: [Self; 4] = [Self::Build, Self::Host, Self::Images, Self::Tests];
 
     /// What its packages are needed for, in a few words.
     pub fn purpose(self) -> &'static str {
@@ -32,6 +36,7 @@ impl Group {
             Self::Host => "to be a host",
             Self::Images => "to make the tiny Linux disk",
             Self::Tests => "to run test hosts",
+            Self::Browser => "to try the console in a browser",
         }
     }
 
@@ -52,6 +57,7 @@ impl Group {
                 &["fdisk", "mtools", "syslinux", "syslinux-common", "dosfstools", "kmod", "cpio", "xz-utils"]
             }
             Self::Tests => &["iproute2", "util-linux", "procps"],
+            Self::Browser => &["chromium"],
         }
     }
 }

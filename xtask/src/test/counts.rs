@@ -19,6 +19,31 @@ impl Counts {
         }
     }
 
+    /// From the summary of `node --test`, in either of its ways to write; `None` when there is none.
+    pub fn parse_node(said: &str) -> Option<Self> {
+        let mut counts = None;
+        for line in said.lines() {
+            let Some(line) = line.trim().strip_prefix("# ").or_else(|| line.trim().strip_prefix("ℹ "))
+            else {
+                continue;
+            };
+            let Some((word, Ok(number))) = line.split_once(' ').map(|(word, n)| (word, n.parse::<u32>()))
+            else {
+                continue;
+            };
+            let counts: &mut Self = match word {
+                "pass" | "fail" | "cancelled" | "skipped" | "todo" => counts.get_or_insert_default(),
+                _ => continue,
+            };
+            match word {
+                "pass" => counts.passed += number,
+                "fail" | "cancelled" => counts.failed += number,
+                _ => counts.left_out += number,
+            }
+        }
+        counts
+    }
+
     /// From the summaries of `cargo nextest run` (one) or `cargo test` (one for each binary); `None` when there is
     /// no summary at all, which is never a success.
     pub fn parse(said: &str) -> Option<Self> {
@@ -82,6 +107,15 @@ test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
 test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.00s
 ";
         assert_eq!(Counts::parse(said), Some(Counts { passed: 6, failed: 3, left_out: 1 }));
+    }
+
+    #[test]
+    fn nodes_summary_is_read_in_both_of_its_ways() {
+        let tap = "# tests 16\n# suites 0\n# pass 12\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 1\n# duration_ms 4.2\n";
+        let counts = Some(Counts { passed: 12, failed: 2, left_out: 2 });
+        assert_eq!(Counts::parse_node(tap), counts);
+        assert_eq!(Counts::parse_node(&tap.replace('#', "ℹ")), counts);
+        assert_eq!(Counts::parse_node("# Subtest: a story that began\nKilled\n"), None);
     }
 
     #[test]

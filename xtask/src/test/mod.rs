@@ -1,6 +1,7 @@
 //! What CI runs, and everybody before a commit: the phases of one table, each timed, their tests counted. A run
 //! that ran too few tests, or left one out, has failed. What the phases do is `phases.rs`'s business.
 
+pub mod browser;
 mod counts;
 mod phases;
 mod run;

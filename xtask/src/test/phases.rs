@@ -16,6 +16,10 @@ pub enum Step {
     /// Runs those marked `#[ignore]`, which are long stories, mostly with guests that boot. They find the path
     /// of the tiny Linux disk in `HOSTLER_TINY_LINUX`.
     SetAside(&'static [&'static str]),
+    /// Builds the console where something of it is newer than what was built.
+    Console,
+    /// Tells the browser stories of `web/e2e` against a real server with a real machine.
+    Browser,
     /// Runs documentation's examples as tests.
     DocTests(&'static [&'static str]),
 }
@@ -38,6 +42,19 @@ pub struct Phase {
 /// as the project grows; lower it only together with the tests that were removed.
 pub const LEAST_TESTS: u32 = 450;
 
+/// Stories run the programs that users run.
+const PROGRAMS: Step = Step::Run(&[
+    "cargo",
+    "build",
+    "--quiet",
+    "-p",
+    "hostler",
+    "-p",
+    "hostler-agent",
+    "-p",
+    "hostler-testbed",
+]);
+
 /// All phases, in order.
 pub const PHASES: &[Phase] = &[
     Phase {
@@ -45,7 +62,7 @@ pub const PHASES: &[Phase] = &[
         what: "the system packages that building and testing need",
         beside: false,
         after: &[],
-        steps: &[Step::Packages(&Group::ALL)],
+        steps: &[Step::Packages(&Group::BUILDING_AND_TESTING)],
     },
     Phase {
         name: "tiny-linux",
@@ -123,20 +140,13 @@ pub const PHASES: &[Phase] = &[
         what: "what was set aside: long stories, guests that boot, figures",
         beside: false,
         after: &["packages", "tiny-linux"],
-        // The stories run the programs that users run.
-        steps: &[
-            Step::Run(&[
-                "cargo",
-                "build",
-                "--quiet",
-                "-p",
-                "hostler",
-                "-p",
-                "hostler-agent",
-                "-p",
-                "hostler-testbed",
-            ]),
-            Step::SetAside(&["--workspace"]),
-        ],
+        steps: &[PROGRAMS, Step::SetAside(&["--workspace"])],
+    },
+    Phase {
+        name: "browser",
+        what: "the console in Chromium, as people use it: a real server, a machine whose guest runs",
+        beside: false,
+        after: &["packages", "tiny-linux", "web"],
+        steps: &[Step::Packages(&[Group::Browser]), Step::TinyLinux, Step::Console, PROGRAMS, Step::Browser],
     },
 ];

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
+use super::browser;
 use super::counts::Counts;
 use super::phases::{Phase, Step};
 use crate::packages::{self, Manners};
 use crate::trouble::Trouble;
-use crate::{commands, tiny_linux, tree};
+use crate::{commands, tiny_linux, tree, web};
 
 /// How a phase ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,12 @@ fn take(step: &Step, manners: Manners, row: &mut Row, said: &mut dyn Write) -> R
             let counts = count(&test_line(has_nextest(), which, true), Some(&disk), said)?;
             row.paid += counts.passed + counts.failed;
             row.counts = row.counts.plus(Counts { left_out: 0, ..counts });
+            fail_if(counts)
+        }
+        Step::Console => web::build(),
+        Step::Browser => {
+            let counts = browser::stories(said)?;
+            row.counts = row.counts.plus(counts);
             fail_if(counts)
         }
         Step::DocTests(which) => {

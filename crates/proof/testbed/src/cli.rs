@@ -27,6 +27,7 @@ use crate::trouble::{Result, Trouble};
   hostler-testbed kill libvirtd
   hostler-testbed power off
   hostler-testbed down
+  hostler-testbed run -- hostler up
   hostler-testbed simulate --hosts 20 --vms 1000 --server manager --agents manager:8471 --ca authority.crt"
 )]
 struct Cli {
@@ -87,6 +88,14 @@ enum Verb {
     Down {
         #[command(flatten)]
         which: Which,
+    },
+    /// Run a program on a fresh computer that has nothing of Hostler and a libvirt of its own, and is gone when the
+    /// program has ended, with all that it started. Its only network is its own.
+    #[command(trailing_var_arg = true, allow_hyphen_values = true)]
+    Run {
+        /// The program and its arguments.
+        #[arg(required = true)]
+        words: Vec<String>,
     },
     /// Run agents on simulated hosts until Ctrl-C. The server's token is taken from HOSTLER_TOKEN.
     Simulate(Simulate),
@@ -178,6 +187,7 @@ pub fn main() -> Result<()> {
             Switch::On => host.boot(),
         }),
         Verb::Down { which } => down(&which.name),
+        Verb::Run { words } => run_alone(&words),
         Verb::Simulate(simulate) => run_fleet(&simulate),
         Verb::Bench(benches) => measure(&benches),
     }
@@ -248,6 +258,24 @@ fn become_inside(which: &Which, words: &[&str]) -> Result<()> {
     let (ground, _) = Ground::with(&which.name)?;
     let why = Host::find(&ground, &which.name)?.command(words)?.exec();
     Err(Trouble::File { path: "nsenter".into(), cause: why })
+}
+
+/// Runs a program on a fresh computer; contexts of the command line are that computer's own, too.
+fn run_alone(words: &[String]) -> Result<()> {
+    let ground = Ground::claim()?;
+    let mut host = Host::make(&ground, "fresh", 2, false)?;
+    host.be_fresh();
+    host.power_on()?;
+    let here = std::env::current_dir().map_err(Trouble::file("."))?;
+    // To enter another's view of files is to leave one's folder.
+    let chdir = format!("--chdir={}", here.display());
+    let config = format!("XDG_CONFIG_HOME={}", host.scratch("config")?.display());
+    let mut command = host.command(&["env", &chdir, &config])?;
+    let ended = command.args(words).status().map_err(Trouble::file("nsenter"))?;
+    if ended.success() {
+        return Ok(());
+    }
+    Err(Trouble::Program { line: words.join(" "), said: ended.to_string() })
 }
 
 fn run_fleet(simulate: &Simulate) -> Result<()> {

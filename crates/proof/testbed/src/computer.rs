@@ -27,6 +27,8 @@ pub struct Computer {
     bridge: String,
     /// Whether it outlives the program that holds it.
     stays: bool,
+    /// Whether what Hostler keeps below `/var/lib` is its own.
+    fresh: bool,
     /// The program that made the namespaces: its standard input is the power switch.
     switch: Option<Child>,
     /// Programs that wait for one process inside each, to be buried.
@@ -69,6 +71,7 @@ impl Computer {
             cache: ground.cache(),
             bridge: ground.bridge(),
             stays,
+            fresh: false,
             switch: None,
             waiting: Vec::new(),
         })
@@ -90,9 +93,15 @@ impl Computer {
             cache: ground.cache(),
             bridge: ground.bridge(),
             stays: true,
+            fresh: false,
             switch: None,
             waiting: Vec::new(),
         })
+    }
+
+    /// From its next boot, what Hostler keeps below `/var/lib` is its own, and none of it is there at first.
+    pub(crate) fn be_fresh(&mut self) {
+        self.fresh = true;
     }
 
     /// Its name.
@@ -133,6 +142,9 @@ impl Computer {
         command.arg(program("hostler-testbed")?).arg("first-process");
         command.arg("--folder").arg(&self.folder).arg("--cache").arg(&self.cache);
         command.args(["--name", &self.about.name]);
+        if self.fresh {
+            command.arg("--fresh");
+        }
         if self.stays {
             command.arg("--stay").stdin(Stdio::null());
             std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -1,12 +1,14 @@
 //! The first process of a test host: it sets the host's own folders in place of libvirt's, and is the power switch.
 //! When it dies, the kernel ends every process in the namespace with it, as a power cut would.
 
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::mount::{MountFlags, mount, mount_bind};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
 use rustix::process::{WaitOptions, wait};
 
 use crate::commands::run;
@@ -28,7 +30,13 @@ pub struct First {
     /// Live on when standard input ends.
     #[arg(long)]
     stay: bool,
+    /// Let Hostler's folders below /var/lib be this computer's own, and none at first.
+    #[arg(long)]
+    fresh: bool,
 }
+
+/// Where a fresh computer shows the real one's `/var/lib`, for reading: what is installed stands there.
+const REAL: &str = "/run/var-lib";
 
 /// Runs as first process, in namespaces of its own, until it is killed or its standard input ends.
 ///
@@ -39,6 +47,9 @@ pub fn run_first(first: &First) -> Result<()> {
     let tmpfs = mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), Some(c"mode=755"));
     tmpfs.map_err(|why| Trouble::File { path: "/run".into(), cause: why.into() })?;
     passable(Path::new("/run/libvirt"))?;
+    if first.fresh {
+        empty_of_hostler(&first.folder.join("var-lib"))?;
+    }
     for (own, place) in [("etc", "/etc/libvirt"), ("lib", "/var/lib/libvirt"), ("log", "/var/log/libvirt")] {
         let own = first.folder.join(own);
         passable(&own)?;
@@ -64,6 +75,28 @@ pub fn run_first(first: &First) -> Result<()> {
             std::thread::sleep(Duration::from_millis(20)); // no child at this moment
         }
     }
+}
+
+/// Sets a folder in place of `/var/lib` in which everything is but what Hostler and libvirt keep there.
+fn empty_of_hostler(own: &Path) -> Result<()> {
+    let (real, place) = (Path::new(REAL), Path::new("/var/lib"));
+    passable(own)?;
+    passable(real)?;
+    bind(place, real)?;
+    // Not even by a program that clears folders away.
+    let shut = mount_remount(real, MountFlags::BIND | MountFlags::RDONLY, c"");
+    shut.map_err(|why| Trouble::File { path: real.into(), cause: why.into() })?;
+    for entry in fs::read_dir(real).map_err(Trouble::file(real))?.flatten() {
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        if text == "libvirt" || text.starts_with("hostler") {
+            continue;
+        }
+        let link = own.join(&name);
+        symlink(real.join(&name), &link).map_err(Trouble::file(&link))?;
+    }
+    passable(&own.join("libvirt"))?;
+    bind(own, place)
 }
 
 fn bind(own: &Path, place: &Path) -> Result<()> {
