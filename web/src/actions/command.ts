@@ -33,6 +33,7 @@ export function line(words: string, names: readonly string[], options: Options =
 /** The same as a call with curl; the token is read from a file, as docs/rest.md says. */
 export function curl(ask: Ask, origin: string): string {
   const parts = [`curl --cacert authority.crt -H @header -X ${ask.method} ${quoted(`${origin}${address(ask)}`)}`];
+  if (ask.ifMatch !== undefined) parts.push(`-H ${quoted(`If-Match: ${ask.ifMatch}`)}`);
   if (ask.body !== undefined) parts.push("-H 'content-type: application/json'", `-d ${quoted(JSON.stringify(ask.body))}`);
   return parts.join(" \\\n  ");
 }

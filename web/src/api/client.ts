@@ -32,6 +32,8 @@ export interface Ask {
   path: string;
   query?: Record<string, string>;
   body?: unknown;
+  /** The version that it rests on, as an ETag: has the thing changed since, nothing is done. */
+  ifMatch?: string;
 }
 
 /** A header by which the server knows that a page of its own asks. */
@@ -50,6 +52,7 @@ export async function send<T = Accepted>(ask: Ask, key?: string): Promise<T> {
       ...ours,
       ...(ask.body === undefined ? {} : { "content-type": "application/json" }),
       ...(key === undefined ? {} : { "Idempotency-Key": key }),
+      ...(ask.ifMatch === undefined ? {} : { "If-Match": ask.ifMatch }),
     },
     ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
   });

@@ -79,11 +79,12 @@ const isWhole = (noun: Noun, ref: string): boolean => (noun === "jobs" ? /^\d+$/
  * One thing, live for as long as it is shown: a window of one. A name or a short id is resolved first, by asking for
  * the thing itself; its refusal says that there is none, or that there are several.
  */
-export function useObject<N extends Noun>(noun: N, ref: string): Asked<Nouns[N]> {
-  const isId = isWhole(noun, ref);
-  const resolved = useGet<Nouns[N]>(`/${noun}/${encodeURIComponent(ref)}`, !isId);
+export function useObject<N extends Noun>(noun: N, ref: string | undefined): Asked<Nouns[N]> {
+  const isId = ref !== undefined && isWhole(noun, ref);
+  const resolved = useGet<Nouns[N]>(`/${noun}/${encodeURIComponent(ref ?? "")}`, ref !== undefined && !isId);
   const id = isId ? ref : resolved.data === undefined ? undefined : String(resolved.data.id);
   const { window, error, stale } = useWindow(noun, id === undefined ? undefined : { filter: `id=${id}`, limit: 1 });
+  if (ref === undefined) return { data: undefined, error: undefined, again: resolved.again };
   if (id === undefined) return resolved;
   const isGone = window?.total === 0 && !stale;
   return {

@@ -1,5 +1,5 @@
 import { FormGroup, FormHelperText, FormSelect, FormSelectOption, HelperText, HelperTextItem, TextArea, TextInput } from "@patternfly/react-core";
-import { useEffect, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 interface FieldProps {
   id: string;
@@ -63,28 +63,4 @@ export function ChoiceField(props: FieldProps & { choices: { value: string; titl
       <Help id={id} help={help} error={error} />
     </FormGroup>
   );
-}
-
-/** Fields that are still there after the page was left; gone with the tab, and when `clear` is called. */
-export function useDraft<T extends object>(name: string, initial: T): { draft: T; set: (patch: Partial<T>) => void; clear: () => void; isOld: boolean } {
-  const place = `hostler.draft.${name}`;
-  const [{ draft, isOld }, setState] = useState(() => {
-    try {
-      const kept = sessionStorage.getItem(place);
-      return kept === null ? { draft: initial, isOld: false } : { draft: { ...initial, ...(JSON.parse(kept) as Partial<T>) }, isOld: true };
-    } catch {
-      return { draft: initial, isOld: false };
-    }
-  });
-  const [isCleared, setCleared] = useState(false);
-  useEffect(() => {
-    if (isCleared || JSON.stringify(draft) === JSON.stringify(initial)) sessionStorage.removeItem(place);
-    else sessionStorage.setItem(place, JSON.stringify(draft));
-  }, [draft, initial, isCleared, place]);
-  return {
-    draft,
-    isOld,
-    set: (patch) => setState((before) => ({ draft: { ...before.draft, ...patch }, isOld: before.isOld })),
-    clear: () => setCleared(true),
-  };
 }

@@ -23,3 +23,8 @@ test("where a fact comes from is no change of the thing", () => {
     { property: "observed.seen.power", before: "off", after: "running" },
   ]);
 });
+
+test("a tag that was added is a change of the tags, and not of every tag behind it", () => {
+  assert.deepEqual(differences({ tags: ["b", "c"] }, { tags: ["a", "b", "c"] }), [{ property: "tags", before: "b, c", after: "a, b, c" }]);
+  assert.deepEqual(differences({ tags: [] }, { tags: ["a"] }), [{ property: "tags", before: "", after: "a" }]);
+});

@@ -18,11 +18,15 @@ export function differences(before: unknown, after: unknown, path = ""): Differe
   return [{ property: path, before: written(before), after: written(after) }];
 }
 
+/** A list of words is one value: who adds a tag does not change the tags behind it. */
+const isWords = (value: unknown): value is (string | number)[] => Array.isArray(value) && value.every((one) => typeof one === "string" || typeof one === "number");
+
 function isTree(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+  return typeof value === "object" && value !== null && !isWords(value);
 }
 
 export function written(value: unknown): string {
   if (value === undefined || value === null) return "";
+  if (isWords(value)) return value.join(", ");
   return typeof value === "string" ? value : JSON.stringify(value);
 }

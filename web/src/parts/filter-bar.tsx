@@ -1,10 +1,19 @@
-import { Button, Form, FormGroup, SearchInput, TextInput, Toolbar, ToolbarContent, ToolbarFilter, ToolbarGroup, ToolbarItem } from "@patternfly/react-core";
+import { Alert, Button, Form, SearchInput, TextInput, Toolbar, ToolbarContent, ToolbarGroup, ToolbarItem, Tooltip } from "@patternfly/react-core";
+import { BookmarkIcon } from "@patternfly/react-icons/dist/esm/icons/bookmark-icon";
+import { CodeIcon } from "@patternfly/react-icons/dist/esm/icons/code-icon";
+import { ColumnsIcon } from "@patternfly/react-icons/dist/esm/icons/columns-icon";
+import { DownloadIcon } from "@patternfly/react-icons/dist/esm/icons/download-icon";
+import { ObjectGroupIcon } from "@patternfly/react-icons/dist/esm/icons/object-group-icon";
 import { useEffect, useState, type ReactNode } from "react";
-import { contained, containing, valuesOf, withTerm } from "../api/filter.ts";
+import { contained, containing, valuesOf, withTerm, type Term } from "../api/filter.ts";
+import { refusalOf, type Refusal } from "../api/refusal.ts";
 import type { Noun, Nouns } from "../api/types.ts";
 import { words } from "../words/en.ts";
+import { ErrorBox } from "./error-box.tsx";
 import { csv, download, readAll } from "./export.ts";
-import type { Column } from "./live-table.tsx";
+import { FilterChips } from "./filter-chips.tsx";
+import type { Grouping } from "./grouping.ts";
+import { shownColumns, type Column } from "./live-table.tsx";
 import { Menu } from "./menu.tsx";
 import { SavedViews } from "./saved-views.tsx";
 import type { View } from "./view.ts";
@@ -15,6 +24,8 @@ export interface Facet {
   title: string;
   values: { value: string; title: string }[];
   counts?: Record<string, number>;
+  /** Another sign than "is": then one value is chosen, and not several. */
+  op?: Exclude<Term["op"], "=">;
 }
 
 interface Props<N extends Noun> {
@@ -22,57 +33,81 @@ interface Props<N extends Noun> {
   view: View;
   columns: Column<Nouns[N]>[];
   facets?: Facet[];
+  groups?: Grouping<Nouns[N]>[];
   /** The field that the search box looks in. */
   textField?: string;
   /** Buttons of this list, at the end. */
   children?: ReactNode;
 }
 
-/** Filter, columns, export and the list's own buttons. All of it is in the address. */
-export function FilterBar<N extends Noun>({ noun, view, columns, facets = [], textField = "name", children }: Props<N>) {
+/** Filter, groups, columns, saved views, export and the list's own buttons. All of it is in the address. */
+export function FilterBar<N extends Noun>({ noun, view, columns, facets = [], groups = [], textField = "name", children }: Props<N>) {
+  const [isExpert, setExpert] = useState(false);
+  const [refusal, setRefusal] = useState<Refusal | undefined>();
   const filter = view.search.filter ?? "";
-  const setFilter = (next: string): void => view.set({ filter: next, page: undefined });
+  const setFilter = (next: string): void => view.set({ filter: next, page: undefined, picked: undefined });
   const text = contained(valuesOf(filter, textField, "~")[0] ?? "");
   const exported = async (as: "csv" | "json"): Promise<void> => {
-    const rows = await readAll(noun, view.query);
-    if (as === "json") download(`${noun}.json`, "application/json", JSON.stringify(rows, null, 2));
-    else download(`${noun}.csv`, "text/csv", csv(columns.map((column) => column.title), rows.map((row) => columns.map((column) => column.text(row)))));
+    setRefusal(undefined);
+    try {
+      const rows = await readAll(noun, view.query);
+      const shown = shownColumns(columns, view);
+      if (as === "json") download(`${noun}.json`, "application/json", JSON.stringify(rows, null, 2));
+      else download(`${noun}.csv`, "text/csv", csv(shown.map((column) => column.title), rows.map((row) => shown.map((column) => column.text(row)))));
+    } catch (thrown) {
+      setRefusal(refusalOf(thrown));
+    }
   };
   return (
-    <Toolbar clearAllFilters={() => setFilter("")} clearFiltersButtonText={words.table.clear} inset={{ default: "insetNone" }}>
-      <ToolbarContent>
-        <ToolbarGroup variant="filter-group">
-          <ToolbarItem>
-            <TextFilter text={text} onChange={(next) => setFilter(withTerm(filter, { field: textField, op: "~", values: next === "" ? [] : [containing(next)] }))} />
-          </ToolbarItem>
-          {facets.map((facet) => (
-            <FacetFilter key={facet.field} facet={facet} filter={filter} onChange={setFilter} />
-          ))}
-        </ToolbarGroup>
-        <ToolbarGroup align={{ default: "alignStart", md: "alignEnd" }}>
-          <ToolbarItem>
-            <ExpertFilter key={filter} filter={filter} onApply={setFilter} />
-          </ToolbarItem>
-          <ToolbarItem>
-            <SavedViews noun={noun} view={view} />
-          </ToolbarItem>
-          <ToolbarItem>
-            <ColumnMenu columns={columns} view={view} />
-          </ToolbarItem>
-          <ToolbarItem>
-            <Menu
-              label={words.table.exportMenu}
-              toggle={words.table.exportMenu}
-              choices={[
-                { key: "csv", label: words.table.csv, onChoose: () => void exported("csv") },
-                { key: "json", label: words.table.json, onChoose: () => void exported("json") },
-              ]}
-            />
-          </ToolbarItem>
-          {children}
-        </ToolbarGroup>
-      </ToolbarContent>
-    </Toolbar>
+    <>
+      <Toolbar inset={{ default: "insetNone" }} className="hostler-toolbar">
+        <ToolbarContent>
+          <ToolbarGroup variant="filter-group">
+            <ToolbarItem>
+              <TextFilter text={text} onChange={(next) => setFilter(withTerm(filter, { field: textField, op: "~", values: next === "" ? [] : [containing(next)] }))} />
+            </ToolbarItem>
+            {facets.map((facet) => (
+              <ToolbarItem key={facet.field}>
+                <FacetMenu facet={facet} filter={filter} onChange={setFilter} />
+              </ToolbarItem>
+            ))}
+          </ToolbarGroup>
+          <ToolbarGroup align={{ default: "alignStart", lg: "alignEnd" }} gap={{ default: "gapXs" }}>
+            <ToolbarItem>
+              <Tooltip content={words.table.expert}>
+                <Button variant="plain" aria-label={words.table.expert} aria-expanded={isExpert} icon={<CodeIcon />} onClick={() => setExpert(!isExpert)} />
+              </Tooltip>
+            </ToolbarItem>
+            {groups.length > 0 && (
+              <ToolbarItem>
+                <GroupMenu groups={groups} view={view} />
+              </ToolbarItem>
+            )}
+            <ToolbarItem>
+              <ColumnMenu columns={columns} view={view} />
+            </ToolbarItem>
+            <ToolbarItem>
+              <SavedViews noun={noun} view={view} icon={<BookmarkIcon />} />
+            </ToolbarItem>
+            <ToolbarItem>
+              <Menu
+                label={words.table.exportMenu}
+                variant="plain"
+                toggle={<DownloadIcon />}
+                choices={[
+                  { key: "csv", label: words.table.csv, onChoose: () => void exported("csv") },
+                  { key: "json", label: words.table.json, onChoose: () => void exported("json") },
+                ]}
+              />
+            </ToolbarItem>
+            {children}
+          </ToolbarGroup>
+        </ToolbarContent>
+      </Toolbar>
+      {isExpert && <ExpertFilter key={filter} filter={filter} onApply={setFilter} />}
+      <FilterChips filter={filter} facets={facets} textField={textField} onChange={setFilter} />
+      {refusal !== undefined && <ErrorBox refusal={refusal} />}
+    </>
   );
 }
 
@@ -105,29 +140,43 @@ function TextFilter({ text, onChange }: { text: string; onChange: (text: string)
   );
 }
 
-function FacetFilter({ facet, filter, onChange }: { facet: Facet; filter: string; onChange: (filter: string) => void }) {
-  const chosen = valuesOf(filter, facet.field);
-  const choose = (values: string[]): void => onChange(withTerm(filter, { field: facet.field, op: "=", values }));
-  const titleOf = (value: string): string => facet.values.find((one) => one.value === value)?.title ?? value;
+function FacetMenu({ facet, filter, onChange }: { facet: Facet; filter: string; onChange: (filter: string) => void }) {
+  const { field, title, op = "=" } = facet;
+  const chosen = valuesOf(filter, field, op);
+  const choose = (values: string[]): void => onChange(withTerm(filter, { field, op, values }));
+  const isOne = op !== "=";
   return (
-    <ToolbarFilter
-      categoryName={facet.title}
-      labels={chosen.map((value) => ({ key: value, node: titleOf(value) }))}
-      deleteLabel={(_, label) => choose(chosen.filter((value) => value !== (typeof label === "string" ? label : label.key)))}
-      deleteLabelGroup={() => choose([])}
-    >
-      <Menu
-        label={facet.title}
-        toggle={facet.title}
-        stays
-        choices={facet.values.map(({ value, title }) => ({
-          key: value,
-          label: facet.counts === undefined ? title : `${title} (${facet.counts[value] ?? 0})`,
-          isSelected: chosen.includes(value),
-          onChoose: () => choose(chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value]),
-        }))}
-      />
-    </ToolbarFilter>
+    <Menu
+      label={title}
+      toggle={title}
+      stays={!isOne}
+      choices={facet.values.map(({ value, title: name }) => ({
+        key: value,
+        label: facet.counts === undefined ? name : `${name} (${(facet.counts[value] ?? 0).toLocaleString()})`,
+        isSelected: chosen.includes(value),
+        onChoose: () => choose(chosen.includes(value) ? chosen.filter((one) => one !== value) : isOne ? [value] : [...chosen, value]),
+      }))}
+    />
+  );
+}
+
+function GroupMenu<T>({ groups, view }: { groups: Grouping<T>[]; view: View }) {
+  const chosen = groups.find(({ field }) => field === view.search.group);
+  return (
+    <Menu
+      label={chosen === undefined ? words.table.groupBy : words.table.groupedBy(chosen.label)}
+      variant="plain"
+      toggle={<ObjectGroupIcon />}
+      choices={[
+        { key: "none", label: words.table.noGroups, isSelected: chosen === undefined, onChoose: () => view.set({ group: undefined, folded: undefined, page: undefined }) },
+        ...groups.map(({ field, label }) => ({
+          key: field,
+          label,
+          isSelected: chosen?.field === field,
+          onChoose: () => view.set({ group: field, folded: undefined, page: undefined }),
+        })),
+      ]}
+    />
   );
 }
 
@@ -137,7 +186,8 @@ function ColumnMenu<T>({ columns, view }: { columns: Column<T>[]; view: View }) 
   return (
     <Menu
       label={words.table.columns}
-      toggle={words.table.columns}
+      variant="plain"
+      toggle={<ColumnsIcon />}
       stays
       choices={columns.map((column) => ({
         key: column.key,
@@ -154,11 +204,7 @@ function ColumnMenu<T>({ columns, view }: { columns: Column<T>[]; view: View }) 
 
 /** The whole filter as the command line writes it, for what the bar has no button for. */
 function ExpertFilter({ filter, onApply }: { filter: string; onApply: (filter: string) => void }) {
-  const [open, setOpen] = useState(false);
   const [text, setText] = useState(filter);
-  if (!open) {
-    return <Button variant="link" onClick={() => setOpen(true)}>{words.table.expert}</Button>;
-  }
   return (
     <Form
       onSubmit={(event) => {
@@ -166,12 +212,11 @@ function ExpertFilter({ filter, onApply }: { filter: string; onApply: (filter: s
         onApply(text);
       }}
     >
-      <FormGroup fieldId="expert-filter-text">
-        <div className="hostler-row">
-          <TextInput id="expert-filter-text" aria-label={words.table.expert} placeholder={words.table.expertHint} value={text} onChange={(_, next) => setText(next)} />
-          <Button type="submit" variant="secondary">{words.table.apply}</Button>
-        </div>
-      </FormGroup>
+      <div className="hostler-row hostler-expert">
+        <TextInput autoFocus id="expert-filter-text" aria-label={words.table.expert} placeholder={words.table.expertHint} value={text} onChange={(_, next) => setText(next)} />
+        <Button type="submit" variant="secondary">{words.table.apply}</Button>
+      </div>
+      <Alert isInline isPlain variant="info" title={words.table.expertHint} />
     </Form>
   );
 }

@@ -1,10 +1,14 @@
-import { Bullseye, Checkbox, EmptyState, EmptyStateActions, EmptyStateBody, Button, Pagination, Skeleton } from "@patternfly/react-core";
+import { Bullseye, Button, Checkbox, EmptyState, EmptyStateActions, EmptyStateBody, Pagination, Skeleton } from "@patternfly/react-core";
+import { AngleDownIcon } from "@patternfly/react-icons/dist/esm/icons/angle-down-icon";
+import { AngleRightIcon } from "@patternfly/react-icons/dist/esm/icons/angle-right-icon";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import type { KeyboardEvent, ReactNode } from "react";
 import type { WindowState } from "../api/hooks.ts";
-import { idOf } from "../api/window.ts";
+import { idOf, type Window } from "../api/window.ts";
 import { words } from "../words/en.ts";
 import { ErrorBox } from "./error-box.tsx";
+import { grouped, type Grouping, type Part } from "./grouping.ts";
+import { countOf, isPicked, pickedOf, picking, selectionOf, type Selection } from "./selection.ts";
 import type { View } from "./view.ts";
 
 export interface Column<T> {
@@ -17,6 +21,8 @@ export interface Column<T> {
   sort?: string;
   /** Not shown until somebody asks for it. */
   isExtra?: boolean;
+  /** A number: stands at the right, digits below each other. */
+  isNumber?: boolean;
 }
 
 /** The columns that a view shows. */
@@ -41,6 +47,9 @@ function keepFromRow(event: KeyboardEvent): void {
   if (event.key === "Enter" || event.key === " ") event.stopPropagation();
 }
 
+const cellClass = <T,>(column: Column<T>, isFirst: boolean): { className?: string } =>
+  isFirst ? { className: "hostler-name" } : column.isNumber === true ? { className: "hostler-number" } : {};
+
 interface Props<T extends { id: string | number }> {
   label: string;
   columns: Column<T>[];
@@ -50,35 +59,51 @@ interface Props<T extends { id: string | number }> {
   /** Shown where there is nothing, and no filter hides it. */
   empty: ReactNode;
   actions?: (row: T) => ReactNode;
-  isSelectable?: boolean;
+  /** What can be done to the selected rows; with it rows can be selected. */
+  bulk?: (selection: Selection, total: number) => ReactNode;
   hasDrawer?: boolean;
+  groups?: Grouping<T>[];
 }
 
 /** A list that stays as things are: a page of a window, marked where it changes. */
 export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
-  const { label, columns, state, view, nameOf, actions, isSelectable = false, hasDrawer = false } = props;
+  const { columns, state, view, bulk } = props;
   const { window, error } = state;
   if (error !== undefined) return <ErrorBox refusal={error} />;
-  if (window === undefined) return <Waiting />;
-  if (window.total === 0) return (view.search.filter ?? "") === "" ? props.empty : <NothingMatches view={view} />;
   const shown = shownColumns(columns, view);
-  const sorted = sortOf(view.query.sort ?? "");
-  const ids = window.rows.map(idOf);
-  const pickedHere = ids.filter((id) => view.picked.includes(id));
-  const pick = (next: string[]): void => view.set({ picked: next.join(",") });
+  if (window === undefined) return <WaitingTable heads={shown.map((column) => column.title)} />;
+  if (window.total === 0) return (view.search.filter ?? "") === "" ? props.empty : <NothingMatches view={view} />;
+  if (window.rows.length === 0 && view.page > 1) return <BehindTheEnd view={view} />;
+  const selection = selectionOf(view.search.picked);
   return (
     <>
-      <div className="hostler-scroll">
+      {bulk !== undefined && <SelectedBar selection={selection} window={window} view={view} actions={bulk(selection, window.total)} />}
+      <Rows {...props} window={window} shown={shown} selection={selection} />
+      <Pages view={view} total={window.total} />
+    </>
+  );
+}
+
+function Rows<T extends { id: string | number }>(props: Props<T> & { window: Window<T>; shown: Column<T>[]; selection: Selection }) {
+  const { label, state, view, actions, bulk, groups = [], window, shown, selection } = props;
+  const sorted = sortOf(view.sort);
+  const ids = window.rows.map(idOf);
+  const pickedHere = ids.filter((id) => isPicked(selection, id)).length;
+  const grouping = groups.find(({ field }) => field === view.search.group);
+  const width = shown.length + (bulk === undefined ? 0 : 1) + (actions === undefined ? 0 : 1);
+  const row = (one: T): ReactNode => <Row key={idOf(one)} {...props} row={one} />;
+  return (
+    <div className="hostler-scroll">
       <Table aria-label={label} variant="compact" className={state.stale ? "hostler-stale" : ""}>
         <Thead>
           <Tr>
-            {isSelectable && (
-              <Th aria-label={words.table.selectColumn}>
+            {bulk !== undefined && (
+              <Th aria-label={words.table.selectColumn} className="hostler-pick">
                 <Checkbox
                   id="select-all"
                   aria-label={words.table.selectAll}
-                  isChecked={pickedHere.length === ids.length}
-                  onChange={(_, isOn) => pick(isOn ? [...new Set([...view.picked, ...ids])] : view.picked.filter((id) => !ids.includes(id)))}
+                  isChecked={pickedHere === ids.length ? true : pickedHere === 0 ? false : null}
+                  onChange={() => view.set({ picked: pickedOf(picking(selection, ids, pickedHere < ids.length)) })}
                 />
               </Th>
             )}
@@ -86,6 +111,7 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
               <Th
                 key={column.key}
                 modifier="nowrap"
+                {...cellClass(column, false)}
                 {...(column.sort === undefined
                   ? {}
                   : {
@@ -100,53 +126,93 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
                 {column.title}
               </Th>
             ))}
-            {actions !== undefined && <Th screenReaderText={words.table.actionsOf("")} />}
+            {actions !== undefined && <Th screenReaderText={words.table.actions} />}
           </Tr>
         </Thead>
         <Tbody>
-          {window.rows.map((row) => {
-            const id = idOf(row);
-            const name = nameOf(row);
-            return (
-              <Tr
-                key={id}
-                className={rowClass(window.changes.get(id))}
-                {...(hasDrawer
-                  ? {
-                      isClickable: true,
-                      isRowSelected: view.search.show === id,
-                      onRowClick: () => view.set({ show: view.search.show === id ? undefined : id }),
-                    }
-                  : {})}
-              >
-                {isSelectable && (
-                  <Td onClick={(event) => event.stopPropagation()} onKeyDown={keepFromRow}>
-                    <Checkbox
-                      id={`select-${id}`}
-                      aria-label={words.table.select(name)}
-                      isChecked={view.picked.includes(id)}
-                      onChange={(_, isOn) => pick(isOn ? [...view.picked, id] : view.picked.filter((one) => one !== id))}
-                    />
-                  </Td>
-                )}
-                {shown.map((column) => (
-                  <Td key={column.key} dataLabel={column.title} {...(column === shown[0] ? { className: "hostler-name" } : {})}>
-                    {column.cell(row)}
-                  </Td>
-                ))}
-                {actions !== undefined && (
-                  <Td isActionCell onClick={(event) => event.stopPropagation()} onKeyDown={keepFromRow}>
-                    {actions(row)}
-                  </Td>
-                )}
-              </Tr>
-            );
-          })}
+          {grouping === undefined
+            ? window.rows.map(row)
+            : grouped(window.rows, grouping).map((part) => (
+                <Group key={part.key} part={part} grouping={grouping} view={view} counts={window.counts} width={width}>
+                  {part.rows.map(row)}
+                </Group>
+              ))}
         </Tbody>
       </Table>
-      </div>
-      <Pages view={view} total={window.total} />
+    </div>
+  );
+}
+
+/** Rows that have something in common, below what that is. */
+function Group<T>({ part, grouping, view, counts, width, children }: { part: Part<T>; grouping: Grouping<T>; view: View; counts: Record<string, number>; width: number; children: ReactNode }) {
+  const folded = view.search.folded?.split("|") ?? [];
+  const isFolded = folded.includes(part.key);
+  const toggle = (): void => view.set({ folded: (isFolded ? folded.filter((key) => key !== part.key) : [...folded, part.key]).join("|") });
+  // The server counts by status; of other groups it is known how many are on this page.
+  const count = grouping.isCounted === true ? counts[part.key] : undefined;
+  return (
+    <>
+      <Tr className="hostler-group">
+        <Td colSpan={width}>
+          <Button variant="plain" size="sm" aria-expanded={!isFolded} icon={isFolded ? <AngleRightIcon /> : <AngleDownIcon />} onClick={toggle}>
+            <span className="hostler-group-title">{part.key === "" ? grouping.none : grouping.title(part.rows[0] as T)}</span>{" "}
+            <span className="hostler-hint">{count === undefined ? words.table.here(part.rows.length) : count.toLocaleString()}</span>
+          </Button>
+        </Td>
+      </Tr>
+      {!isFolded && children}
     </>
+  );
+}
+
+function Row<T extends { id: string | number }>({ row, view, window, shown, selection, nameOf, bulk, actions, hasDrawer = false }: Props<T> & { window: Window<T>; shown: Column<T>[]; selection: Selection; row: T }) {
+  const id = idOf(row);
+  return (
+    <Tr
+      className={rowClass(window.changes.get(id))}
+      {...(hasDrawer
+        ? {
+            isClickable: true,
+            isRowSelected: view.search.show === id,
+            onRowClick: () => view.set({ show: view.search.show === id ? undefined : id }),
+          }
+        : {})}
+    >
+      {bulk !== undefined && (
+        <Td className="hostler-pick" onClick={(event) => event.stopPropagation()} onKeyDown={keepFromRow}>
+          <Checkbox
+            id={`select-${id}`}
+            aria-label={words.table.select(nameOf(row))}
+            isChecked={isPicked(selection, id)}
+            onChange={(_, isOn) => view.set({ picked: pickedOf(picking(selection, [id], isOn)) })}
+          />
+        </Td>
+      )}
+      {shown.map((column) => (
+        <Td key={column.key} dataLabel={column.title} {...cellClass(column, column === shown[0])}>
+          {column.cell(row)}
+        </Td>
+      ))}
+      {actions !== undefined && (
+        <Td isActionCell onClick={(event) => event.stopPropagation()} onKeyDown={keepFromRow}>
+          {actions(row)}
+        </Td>
+      )}
+    </Tr>
+  );
+}
+
+/** How many are selected, on whatever page, and what can be done to them. */
+function SelectedBar({ selection, window, view, actions }: { selection: Selection; window: { total: number }; view: View; actions: ReactNode }) {
+  const count = countOf(selection, window.total);
+  if (count === 0) return null;
+  return (
+    <div className="hostler-picked" role="group" aria-label={words.table.selectColumn}>
+      <strong role="status">{words.table.selected(count)}</strong>
+      {actions}
+      {count < window.total && <Button variant="link" isInline onClick={() => view.set({ picked: "*" })}>{words.table.selectEach(window.total)}</Button>}
+      <Button variant="link" isInline onClick={() => view.set({ picked: undefined })}>{words.table.selectNone}</Button>
+    </div>
   );
 }
 
@@ -167,6 +233,37 @@ function Pages({ view, total }: { view: View; total: number }) {
   );
 }
 
+/** How many lines stand in for those that are being read. */
+const WAITING_ROWS = 8;
+
+/** The table as it will be, with nothing in it yet. */
+function WaitingTable({ heads }: { heads: string[] }) {
+  return (
+    <div className="hostler-scroll" aria-busy="true">
+      <Table aria-label={words.table.loading} variant="compact">
+        <Thead>
+          <Tr>
+            {heads.map((head) => (
+              <Th key={head} modifier="nowrap">{head}</Th>
+            ))}
+          </Tr>
+        </Thead>
+        <Tbody>
+          {Array.from({ length: WAITING_ROWS }, (_, index) => (
+            <Tr key={index}>
+              {heads.map((head, at) => (
+                <Td key={head} dataLabel={head}>
+                  <Skeleton width={`${50 + ((index * 3 + at * 5) % 4) * 12}%`} {...(index === 0 && at === 0 ? { screenreaderText: words.table.loading } : {})} />
+                </Td>
+              ))}
+            </Tr>
+          ))}
+        </Tbody>
+      </Table>
+    </div>
+  );
+}
+
 export function Waiting() {
   return (
     <div className="hostler-waiting" aria-busy="true">
@@ -183,6 +280,15 @@ function NothingMatches({ view }: { view: View }) {
       <Button variant="link" onClick={() => view.set({ filter: undefined, page: undefined })}>
         {words.table.clear}
       </Button>
+    </Nothing>
+  );
+}
+
+/** The list became shorter than the page that the address asks for. */
+function BehindTheEnd({ view }: { view: View }) {
+  return (
+    <Nothing title={words.table.behind} body={words.table.behindBody}>
+      <Button variant="link" onClick={() => view.set({ page: undefined })}>{words.table.firstPage}</Button>
     </Nothing>
   );
 }

@@ -1,11 +1,14 @@
 import { Button, Form, FormGroup, Modal, ModalBody, ModalFooter, ModalHeader, TextInput } from "@patternfly/react-core";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import type { Noun } from "../api/types.ts";
 import { words } from "../words/en.ts";
 import { Menu } from "./menu.tsx";
 import { searchOf, type Search, type View } from "./view.ts";
 
 type Saved = Record<string, Search>;
+
+/** A view says everything of these, also what it says nothing of. */
+const usual = { filter: undefined, sort: undefined, columns: undefined, per: undefined, group: undefined, folded: undefined, page: undefined, picked: undefined };
 
 const place = (noun: Noun): string => `hostler.views.${noun}`;
 
@@ -19,24 +22,25 @@ function readSaved(noun: Noun): Saved {
 }
 
 /** Views of a list under names of one's own, kept in this browser. */
-export function SavedViews({ noun, view }: { noun: Noun; view: View }) {
+export function SavedViews({ noun, view, icon }: { noun: Noun; view: View; icon: ReactNode }) {
   const [saved, setSaved] = useState(() => readSaved(noun));
   const [naming, setNaming] = useState<string | undefined>();
   const keep = (next: Saved): void => {
     setSaved(next);
     localStorage.setItem(place(noun), JSON.stringify(next));
   };
-  const { filter, sort, columns, per } = view.search;
+  const { filter, sort, columns, per, group } = view.search;
   return (
     <>
       <Menu
         label={words.table.saved}
-        toggle={words.table.saved}
+        variant="plain"
+        toggle={icon}
         choices={[
           ...Object.entries(saved).map(([name, search]) => ({
             key: name,
             label: name,
-            onChoose: () => view.set({ filter: undefined, sort: undefined, columns: undefined, per: undefined, page: undefined, ...search }),
+            onChoose: () => view.set({ ...usual, ...search }),
           })),
           { key: "save view", label: `${words.table.save}…`, onChoose: () => setNaming("") },
           ...Object.keys(saved).map((name) => ({
@@ -54,7 +58,7 @@ export function SavedViews({ noun, view }: { noun: Noun; view: View }) {
               id="save-view-form"
               onSubmit={(event) => {
                 event.preventDefault();
-                keep({ ...saved, [naming.trim()]: searchOf({ filter, sort, columns, per }) });
+                keep({ ...saved, [naming.trim()]: searchOf({ filter, sort, columns, per, group }) });
                 setNaming(undefined);
               }}
             >

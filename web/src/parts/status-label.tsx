@@ -11,6 +11,9 @@ const busy: Tone = { color: "blue" };
 const warning: Tone = { status: "warning" };
 const bad: Tone = { status: "danger" };
 
+/** Statuses of machines that do not go by themselves: somebody has to do something. */
+export const vmTroubles: VmStatus[] = ["paused-storage-full", "paused-storage-failing", "crashed", "creation-failed", "missing", "conflict", "host-not-responding", "hypervisor-not-responding"];
+
 const vmTones: Partial<Record<VmStatus, Tone>> = {
   running: good,
   off: quiet,
@@ -49,11 +52,11 @@ const hostTones: Record<HostStatus, Tone> = {
 };
 
 export function VmStatusLabel({ status }: { status: VmStatus }) {
-  return <Label {...(vmTones[status] ?? busy)}>{vmStatusWords[status]}</Label>;
+  return <Label isCompact variant="outline" {...(vmTones[status] ?? busy)}>{vmStatusWords[status]}</Label>;
 }
 
 export function JobStateLabel({ state }: { state: JobState }) {
-  return <Label {...(jobTones[state] ?? busy)}>{jobStateWords[state]}</Label>;
+  return <Label isCompact variant="outline" {...(jobTones[state] ?? busy)}>{jobStateWords[state]}</Label>;
 }
 
 /** How a host is. A server of an earlier version does not say it in one word. */
@@ -66,5 +69,5 @@ export function hostStatus(host: HostView): HostStatus {
 export const isWell = (host: HostView): boolean => ["responding", "not-available"].includes(hostStatus(host));
 
 export function HostStatusLabel({ status }: { status: HostStatus }) {
-  return <Label {...hostTones[status]}>{hostStatusWords[status]}</Label>;
+  return <Label isCompact variant="outline" {...hostTones[status]}>{hostStatusWords[status]}</Label>;
 }

@@ -11,8 +11,13 @@ export interface Search {
   columns?: string;
   /** The row whose details are open. */
   show?: string;
-  /** Rows that are selected. */
+  /** Rows that are selected: ids, or `*` for all that the filter lets through, then `-id` for those left out. */
   picked?: string;
+  /** The field that rows are grouped by, and the groups that are folded. */
+  group?: string;
+  folded?: string;
+  /** Whether the tree of hosts stands beside the list: `on` or `off`. */
+  tree?: string;
   tab?: string;
   /** How far back curves go. */
   range?: string;
@@ -40,15 +45,17 @@ export interface View {
   /** Changes the address; an undefined value takes a key out. */
   set: (patch: { [Key in keyof Search]?: Search[Key] | undefined }) => void;
   query: WindowQuery;
+  /** What the rows are sorted by; within a group, where there are groups. */
+  sort: string;
   page: number;
   per: number;
-  picked: string[];
 }
 
 const USUAL_ROWS = 50;
+const noGroups: readonly string[] = [];
 
-/** The view that the address asks for. */
-export function useView(usualSort = ""): View {
+/** The view that the address asks for. It is grouped only by a field that the list can be grouped by. */
+export function useView(usualSort = "", groups: readonly string[] = noGroups): View {
   const search = useSearch({ from: "__root__" });
   const navigate = useNavigate();
   const set = useCallback<View["set"]>(
@@ -57,10 +64,14 @@ export function useView(usualSort = ""): View {
   );
   const page = Math.max(1, Math.floor(Number(search.page ?? 1)) || 1);
   const per = Math.min(500, Math.max(10, Math.floor(Number(search.per ?? USUAL_ROWS)) || USUAL_ROWS));
-  const { filter, sort } = search;
-  const query = useMemo<WindowQuery>(
-    () => ({ filter: filter ?? "", sort: sort ?? usualSort, offset: (page - 1) * per, limit: per }),
-    [filter, sort, usualSort, page, per],
-  );
-  return { search, set, query, page, per, picked: search.picked?.split(",") ?? [] };
+  const { filter } = search;
+  const sort = search.sort ?? usualSort;
+  const group = search.group !== undefined && groups.includes(search.group) ? search.group : undefined;
+  const query = useMemo<WindowQuery>(() => {
+    // Whoever sorts by the group itself says in which order the groups come.
+    const isByGroup = sort === group || sort === `-${group ?? ""}`;
+    const both = group === undefined || isByGroup ? [sort, ...(isByGroup && usualSort !== group ? [usualSort] : [])] : [group, sort];
+    return { filter: filter ?? "", sort: both.filter((one) => one !== "").join(","), offset: (page - 1) * per, limit: per };
+  }, [filter, sort, usualSort, group, page, per]);
+  return { search, set, query, sort, page, per };
 }

@@ -10,6 +10,7 @@ import { queries } from "../api/queries.ts";
 import { signedOut } from "../api/session.ts";
 import type { UserView } from "../api/types.ts";
 import { forgetWindows } from "../api/windows.ts";
+import { forgetDrafts } from "../forms/draft.ts";
 import { Menu } from "../parts/menu.tsx";
 import { words } from "../words/en.ts";
 import { JobsTray } from "./jobs-tray.tsx";
@@ -98,6 +99,7 @@ function AccountMenu({ me }: { me: UserView | undefined }) {
     await send({ method: "POST", path: "/sign-out" }).catch(() => undefined);
     queries.clear();
     forgetWindows();
+    forgetDrafts();
     signedOut();
   };
   return (

@@ -1,15 +1,16 @@
 import { Modal, ModalBody, ModalHeader, TextInput } from "@patternfly/react-core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useDeferredValue, useState, type KeyboardEvent } from "react";
-import { askFor, plainActions, riskOf, useReasons, type PlainAction } from "../actions/vm.ts";
-import { containing, filterOf } from "../api/filter.ts";
-import { get, useMayChange } from "../api/hooks.ts";
-import type { Schemas, VmView } from "../api/types.ts";
+import { useEffect, useState, type KeyboardEvent } from "react";
+import { askFor, riskOf, useReasons, type PlainAction } from "../actions/vm.ts";
+import { useMayChange } from "../api/hooks.ts";
+import type { VmView } from "../api/types.ts";
 import { Confirm, type Risky } from "../forms/confirm.tsx";
 import { words } from "../words/en.ts";
-import { vmActionWords } from "../words/machines.ts";
+import { administrationWords, libraryWords } from "../words/hosts.ts";
+import { machineWords, vmActionWords } from "../words/machines.ts";
 import { vmStatusWords } from "../words/statuses.ts";
+import { find, narrowed, placeOf, verbIn, type Found } from "./find.ts";
 import { places } from "./navigation.tsx";
 import { useTeller } from "./toasts.tsx";
 
@@ -21,53 +22,45 @@ interface Hit {
   reason?: string | undefined;
 }
 
-const SHOWN = 6;
+/** Shorter asks the server at each key. */
+const TYPING_MS = 80;
 
-/** A verb at the beginning of what was typed, and what is behind it: "start web" does something, "web" finds it. */
-export function verbIn(text: string): { action: PlainAction; rest: string } | undefined {
-  const found = plainActions.find((action) => {
-    const label = vmActionWords.labels[action].toLowerCase();
-    return [action, label].some((verb) => text.toLowerCase().startsWith(`${verb} `));
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return settled;
+}
+
+/** What fits the text just typed: of the newest answer, and only what that text will find as well. */
+function useFound(text: string, onlyVms: boolean): { found: Found | undefined; isSearching: boolean } {
+  const settled = useSettled(text);
+  const { data, isPlaceholderData, isFetching } = useQuery({
+    queryKey: ["find", onlyVms, settled],
+    queryFn: () => find(settled, onlyVms),
+    enabled: settled !== "",
+    placeholderData: keepPreviousData,
+    staleTime: 0,
+    gcTime: 0,
   });
-  if (found === undefined) return undefined;
-  const label = vmActionWords.labels[found].toLowerCase();
-  const length = text.toLowerCase().startsWith(`${label} `) ? label.length : found.length;
-  return { action: found, rest: text.slice(length).trim() };
+  const isOld = settled !== text || isPlaceholderData;
+  return { found: text === "" ? undefined : narrowed(data, text), isSearching: text !== "" && (isOld || isFetching) };
 }
 
-async function find(text: string): Promise<{ vms: VmView[]; hosts: Schemas["HostView"][]; templates: Schemas["TemplateView"][]; items: Schemas["ItemView"][] }> {
-  const byName = new URLSearchParams({ limit: String(SHOWN), filter: filterOf([{ field: "name", op: "~", values: [containing(text)] }]) }).toString();
-  const byTag = new URLSearchParams({ limit: String(SHOWN), filter: filterOf([{ field: "tags", op: "=", values: [text] }]) }).toString();
-  const [vms, tagged, hosts, templates, items] = await Promise.all([
-    get<Schemas["Page_VmView"]>(`/vms?${byName}`),
-    get<Schemas["Page_VmView"]>(`/vms?${byTag}`),
-    get<Schemas["Page_HostView"]>(`/hosts?${byName}`),
-    get<Schemas["Page_TemplateView"]>(`/templates?${byName}`),
-    get<Schemas["Page_ItemView"]>(`/library-items?${byName}`),
-  ]);
-  const known = new Set(vms.items.map((vm) => vm.id));
-  const all = [...vms.items, ...tagged.items.filter((vm) => !known.has(vm.id))];
-  // An id, or its last digits, is found by asking for the thing itself.
-  if (all.length === 0 && /^[0-9a-f-]{6,36}$/iu.test(text)) {
-    const vm = await get<VmView>(`/vms/${text}`).catch(() => undefined);
-    if (vm !== undefined) all.push(vm);
-  }
-  return { vms: all, hosts: hosts.items, templates: templates.items, items: items.items };
-}
-
-/** Search and commands in one: objects by name, tag or id, jobs by number, actions by verb. */
+/** Search and commands in one: objects by name, tag, address, MAC or id, jobs by number, actions by verb. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
-  const [at, setAt] = useState(0);
+  const [picked, setPicked] = useState<string | undefined>();
   const [risky, setRisky] = useState<Risky | undefined>();
-  const settled = useDeferredValue(text.trim());
   const navigate = useNavigate();
   const mayChange = useMayChange();
   const reasons = useReasons();
   const { run } = useTeller();
-  const verb = mayChange ? verbIn(settled) : undefined;
-  const wanted = verb?.rest ?? settled;
-  const { data } = useQuery({ queryKey: ["find", wanted], queryFn: () => find(wanted), enabled: wanted !== "", placeholderData: keepPreviousData, staleTime: 0, gcTime: 0 });
+  const typed = text.trim();
+  const verb = mayChange ? verbIn(text) : undefined;
+  const { found, isSearching } = useFound(verb?.rest ?? typed, verb !== undefined);
   const leave = (go: () => void) => (): void => {
     onClose();
     go();
@@ -77,37 +70,43 @@ export function Palette({ onClose }: { onClose: () => void }) {
     if (risk !== undefined) setRisky(risk);
     else leave(() => void run(askFor(vm, action), `${vmActionWords.labels[action]} ${vm.spec.name}`))();
   };
-  const found = wanted === "" ? undefined : data;
-  const pages: Hit[] = places
-    .filter(({ title }) => title.toLowerCase().includes(settled.toLowerCase()))
-    .map(({ to, title }) => ({ key: to, title, note: words.palette.pages, go: leave(() => void navigate({ to })) }));
-  const jobs: Hit[] = /^\d{1,15}$/u.test(settled)
-    ? [{ key: "job", title: words.job.number(Number(settled)), note: words.nav.jobs, go: leave(() => void navigate({ to: "/jobs/$job", params: { job: settled } })) }]
-    : [];
-  const vms = (found?.vms ?? []).map((vm): Hit =>
-    verb === undefined
-      ? { key: vm.id, title: vm.spec.name, note: vmStatusWords[vm.status], go: leave(() => void navigate({ to: "/machines/$vm", params: { vm: vm.id } })) }
-      : { key: vm.id, title: `${vmActionWords.labels[verb.action]} ${vm.spec.name}`, note: reasons(vm.status, verb.action) ?? vmStatusWords[vm.status], reason: reasons(vm.status, verb.action), go: () => act(vm, verb.action) },
-  );
-  const others: Hit[] =
-    verb !== undefined
-      ? []
-      : [
-          ...(found?.hosts ?? []).map((host) => ({ key: host.id, title: host.name, note: words.nav.hosts, go: leave(() => void navigate({ to: "/hosts/$host", params: { host: host.id } })) })),
-          ...(found?.templates ?? []).map(({ id, spec }) => ({ key: id, title: spec.name, note: words.palette.template, go: leave(() => void navigate({ to: "/library", search: { tab: "templates", show: id } })) })),
-          ...(found?.items ?? []).map(({ id, name }) => ({ key: id, title: name, note: words.nav.library, go: leave(() => void navigate({ to: "/library", search: { tab: "items", show: id } })) })),
-        ];
-  const hits = [...jobs, ...pages, ...vms, ...others];
-  const chosen = Math.min(at, hits.length - 1);
+  const does = (action: PlainAction) => (vm: VmView): Hit => {
+    const reason = reasons(vm.status, action);
+    return { key: `${action} ${vm.id}`, title: `${vmActionWords.labels[action]} ${vm.spec.name}`, note: reason ?? vmStatusWords[vm.status], reason, go: () => act(vm, action) };
+  };
+  const opens = (vm: VmView): Hit => ({
+    key: vm.id,
+    title: vm.spec.name,
+    note: `${vmStatusWords[vm.status]}${typeof vm.host_name === "string" ? ` · ${vm.host_name}` : ""}`,
+    go: leave(() => void navigate({ to: "/machines/$vm", params: { vm: vm.id } })),
+  });
+  const to = (key: string, title: string, note: string, go: () => unknown): Hit => ({ key, title, note, go: leave(() => void go()) });
+  const tabs = Object.entries(administrationWords.tabs);
+  const known: Hit[] = [
+    ...places.map((place) => to(place.to, place.title, words.palette.pages, () => navigate({ to: place.to }))),
+    ...(mayChange ? [to("create", machineWords.create, words.palette.actions, () => navigate({ to: "/machines/create" }))] : []),
+    ...tabs.map(([tab, title]) => to(`administration ${tab}`, title, words.nav.administration, () => navigate({ to: "/administration", search: { tab } }))),
+  ].filter(({ title, note }) => (typed === "" ? note === words.palette.pages : title.toLowerCase().includes(typed.toLowerCase())));
+  const job = /^#?(\d{1,15})$/u.exec(typed)?.[1];
+  const jobs = job === undefined ? [] : [to(`job ${job}`, words.job.number(Number(job)), words.nav.jobs, () => navigate({ to: "/jobs/$job", params: { job } }))];
+  const others = [
+    ...(found?.hosts ?? []).map(({ id, name }) => to(id, name, words.nav.hosts, () => navigate({ to: "/hosts/$host", params: { host: id } }))),
+    ...(found?.templates ?? []).map(({ id, spec }) => to(id, spec.name, words.palette.template, () => navigate({ to: "/library", search: { tab: "templates", show: id } }))),
+    ...(found?.items ?? []).map(({ id, name }) => to(id, name, libraryWords.title, () => navigate({ to: "/library", search: { tab: "items", show: id } }))),
+  ];
+  const hits = verb === undefined ? [...jobs, ...known, ...(found?.vms ?? []).map(opens), ...others] : (found?.vms ?? []).map(does(verb.action));
+  const at = placeOf(hits.map(({ key }) => key), picked);
+  const chosen = hits[at];
+  // What is marked stays marked while answers come: Enter does what was read, wherever it stands by then.
+  if (chosen?.key !== picked) setPicked(chosen?.key);
   const onKey = (event: KeyboardEvent): void => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       const step = event.key === "ArrowDown" ? 1 : -1;
-      setAt((chosen + step + hits.length) % Math.max(1, hits.length));
+      setPicked(hits[(at + step + hits.length) % Math.max(1, hits.length)]?.key);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const hit = hits[chosen];
-      if (hit?.reason === undefined) hit?.go();
+      if (chosen?.reason === undefined) chosen?.go();
     }
   };
   if (risky !== undefined) return <Confirm risky={risky} onClose={onClose} />;
@@ -123,24 +122,33 @@ export function Palette({ onClose }: { onClose: () => void }) {
           aria-expanded
           aria-controls="palette-results"
           aria-autocomplete="list"
-          {...(hits[chosen] === undefined ? {} : { "aria-activedescendant": `hit-${chosen}` })}
+          {...(chosen === undefined ? {} : { "aria-activedescendant": `hit-${at}` })}
           placeholder={words.palette.placeholder}
           value={text}
           onChange={(_, next) => {
             setText(next);
-            setAt(0);
+            setPicked(undefined);
           }}
           onKeyDown={onKey}
         />
-        <ul className="hostler-palette" id="palette-results" role="listbox" aria-label={words.palette.results}>
+        <ul className="hostler-palette" id="palette-results" role="listbox" aria-label={words.palette.results} aria-busy={isSearching}>
           {hits.map((hit, index) => (
-            <li key={hit.key} id={`hit-${index}`} role="option" aria-selected={index === chosen} aria-disabled={hit.reason !== undefined} onClick={() => hit.reason === undefined && hit.go()} onMouseMove={() => setAt(index)}>
-              {hit.title}
+            <li
+              key={hit.key}
+              id={`hit-${index}`}
+              role="option"
+              aria-selected={index === at}
+              aria-disabled={hit.reason !== undefined}
+              ref={index === at ? (shown) => shown?.scrollIntoView({ block: "nearest" }) : null}
+              onClick={() => hit.reason === undefined && hit.go()}
+              onMouseMove={() => setPicked(hit.key)}
+            >
+              <span>{hit.title}</span>
               <small>{hit.note}</small>
             </li>
           ))}
         </ul>
-        {hits.length === 0 && <p role="status">{words.palette.none}</p>}
+        {hits.length === 0 && <p role="status">{isSearching ? words.palette.searching : verb !== undefined && verb.rest === "" ? words.palette.whichMachine : words.palette.none}</p>}
       </ModalBody>
     </Modal>
   );

@@ -25,11 +25,21 @@ export const vmActionWords = {
   bulkTitle: (action: string, count: number) => `${action} ${count} ${count === 1 ? "machine" : "machines"}`,
   notPossibleFor: (count: number) => `Not possible for ${count} of them; those are left as they are.`,
   notPossibleForAny: "Not possible for any of the selected machines.",
+  bulkResults: (action: string) => `${action}: what came of it`,
+  bulkAsked: (count: number) => `Asked for ${count}`,
+  bulkRefused: (count: number) => `${count} refused`,
+  machine: "Machine",
+  result: "Result",
+  leftAsIs: "Left as it is",
+  most: (count: number) => `At most ${count.toLocaleString()} machines at a time. Select fewer.`,
 } as const;
 
 export const machineWords = {
   title: "Machines",
   create: "Create machine",
+  noHost: "On no host",
+  noTags: "Without tags",
+  noTemplate: "Of no template",
   empty: "No virtual machines yet",
   emptyBody: "Create the first one from a template. Machines that others made on your hosts show up here by themselves.",
   columns: {
@@ -90,8 +100,10 @@ export const machineWords = {
     attachAgainTitle: (no: number, name: string) => `Attach disk ${no} to ${name} again`,
     detachDelete: "Detach and delete",
     detachTitle: (no: number, name: string) => `Detach disk ${no} from ${name}`,
-    detachKeeps: "The file stays where it is.",
+    detachKeeps: "Without it the file stays where it is, and the disk can be attached again.",
     deletes: "Delete its file as well",
+    deletesLoses: "What is on the disk is lost for ever.",
+    typeName: (name: string) => `Type ${name} to confirm`,
     adapters: "Network adapters",
     noAdapters: "It has no network adapter.",
     noDisks: "It has no disk.",

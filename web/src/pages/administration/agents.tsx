@@ -5,6 +5,7 @@ import { useMayChange, useWindow } from "../../api/hooks.ts";
 import type { AgentView, EnrolmentView, Schemas } from "../../api/types.ts";
 import { Confirm, type Risky } from "../../forms/confirm.tsx";
 import { FormDialog } from "../../forms/dialog.tsx";
+import { useDraft } from "../../forms/draft.ts";
 import { ChoiceField, TextField } from "../../forms/fields.tsx";
 import { ShownOnce } from "../../forms/shown-once.tsx";
 import { FilterBar } from "../../parts/filter-bar.tsx";
@@ -22,11 +23,12 @@ const columns: Column<AgentView>[] = [
   {
     key: "state",
     title: names.columns.state,
+    sort: "answers",
     cell: (agent) => <Label status={agent.answers ? "success" : "danger"}>{agent.answers ? names.answers : names.silent}</Label>,
     text: (agent) => (agent.answers ? names.answers : names.silent),
   },
   { key: "roles", title: names.columns.roles, cell: (agent) => rolesOf(agent.roles), text: (agent) => rolesOf(agent.roles) },
-  { key: "version", title: names.columns.version, cell: (agent) => agent.version, text: (agent) => agent.version },
+  { key: "version", title: names.columns.version, sort: "version", cell: (agent) => agent.version, text: (agent) => agent.version },
   { key: "contact", title: names.columns.contact, cell: (agent) => (typeof agent.last_contact === "string" ? <Time at={agent.last_contact} /> : ""), text: (agent) => agent.last_contact ?? "" },
   { key: "until", title: names.columns.until, cell: (agent) => <Time at={agent.certificate_until} />, text: (agent) => agent.certificate_until },
 ];
@@ -122,10 +124,8 @@ export function Agents() {
 
 /** A token by which one computer joins. */
 function Enrol({ onClose }: { onClose: () => void }) {
-  const [host, setHost] = useState(true);
-  const [library, setLibrary] = useState(false);
-  const [hostName, setHostName] = useState("");
-  const [valid, setValid] = useState("3600");
+  const draft = useDraft("enrol", { host: true, library: false, hostName: "", valid: "3600" });
+  const { host, library, hostName, valid } = draft.values;
   const [made, setMade] = useState<string | undefined>();
   if (made !== undefined) return <ShownOnce title={names.made} hint={names.madeHint} texts={[[names.made, made]]} onClose={onClose} />;
   const body: Schemas["NewEnrolment"] = { roles: { host, library }, valid_s: Number(valid), ...(hostName === "" ? {} : { host_name: hostName }) };
@@ -135,13 +135,14 @@ function Enrol({ onClose }: { onClose: () => void }) {
       submit={names.submit}
       ask={host || library ? { method: "POST", path: "/enrolments", body } : undefined}
       command={line("agent enrolment-token", [], { host, library, "host-name": hostName, valid: `${valid}s` })}
+      draft={draft}
       onClose={onClose}
       onAnswer={(answer) => setMade((answer as Schemas["TokenMade"]).token)}
     >
-      <Checkbox id="role-host" label={names.host} isChecked={host} onChange={(_, next) => setHost(next)} />
-      <Checkbox id="role-library" label={names.library} isChecked={library} onChange={(_, next) => setLibrary(next)} />
-      <TextField id="host-name" label={names.hostName} value={hostName} onChange={setHostName} />
-      <ChoiceField id="valid" label={names.valid} value={valid} onChange={setValid} choices={Object.entries(names.spans).map(([value, title]) => ({ value, title }))} />
+      <Checkbox id="role-host" label={names.host} isChecked={host} onChange={(_, next) => draft.set({ host: next })} />
+      <Checkbox id="role-library" label={names.library} isChecked={library} onChange={(_, next) => draft.set({ library: next })} />
+      <TextField id="host-name" label={names.hostName} value={hostName} onChange={(next) => draft.set({ hostName: next })} />
+      <ChoiceField id="valid" label={names.valid} value={valid} onChange={(next) => draft.set({ valid: next })} choices={Object.entries(names.spans).map(([value, title]) => ({ value, title }))} />
     </FormDialog>
   );
 }

@@ -5,6 +5,7 @@ import { useWindow } from "../../api/hooks.ts";
 import type { Schemas, TokenView, UserView } from "../../api/types.ts";
 import { Confirm } from "../../forms/confirm.tsx";
 import { FormDialog } from "../../forms/dialog.tsx";
+import { useDraft } from "../../forms/draft.ts";
 import { ChoiceField, TextField } from "../../forms/fields.tsx";
 import { ShownOnce } from "../../forms/shown-once.tsx";
 import { FilterBar } from "../../parts/filter-bar.tsx";
@@ -20,12 +21,13 @@ function columnsWith(users: UserView[]): Column<TokenView>[] {
   const kind = (token: TokenView): string => (token.session === true ? names.session : names.token);
   return [
     { key: "name", title: names.columns.name, sort: "name", cell: (token) => token.name, text: (token) => token.name },
-    { key: "user", title: names.columns.user, cell: userName, text: userName },
+    { key: "user", title: names.columns.user, sort: "user", cell: userName, text: userName },
     { key: "kind", title: names.columns.kind, cell: kind, text: kind },
-    { key: "created", title: names.columns.created, cell: (token) => <Time at={token.created} />, text: (token) => token.created },
+    { key: "created", title: names.columns.created, sort: "created", cell: (token) => <Time at={token.created} />, text: (token) => token.created },
     {
       key: "expires",
       title: names.columns.expires,
+      sort: "expires",
       cell: (token) => (typeof token.expires === "string" ? <Time at={token.expires} /> : names.never),
       text: (token) => token.expires ?? "",
     },
@@ -83,8 +85,8 @@ const DAY_MS = 86_400_000;
 const spans = [30, 90, 365];
 
 function CreateToken({ onClose }: { onClose: () => void }) {
-  const [name, setName] = useState("");
-  const [days, setDays] = useState("90");
+  const draft = useDraft("create-token", { name: "", days: "90" });
+  const { name, days } = draft.values;
   const [made, setMade] = useState<string | undefined>();
   // The time is taken once, so that the same form asks for the same thing.
   const [now] = useState(() => Date.now());
@@ -96,15 +98,16 @@ function CreateToken({ onClose }: { onClose: () => void }) {
       submit={names.submit}
       ask={body.name === "" ? undefined : { method: "POST", path: "/tokens", body }}
       command={line("token create", [body.name], { expires: days === "" ? undefined : `${days}d` })}
+      draft={draft}
       onClose={onClose}
       onAnswer={(answer) => setMade((answer as Schemas["TokenMade"]).token)}
     >
-      <TextField id="token-name" label={names.name} value={name} onChange={setName} isRequired />
+      <TextField id="token-name" label={names.name} value={name} onChange={(next) => draft.set({ name: next })} isRequired />
       <ChoiceField
         id="token-expires"
         label={names.expires}
         value={days}
-        onChange={setDays}
+        onChange={(next) => draft.set({ days: next })}
         choices={[...spans.map((span) => ({ value: String(span), title: names.days(span) })), { value: "", title: names.never }]}
       />
     </FormDialog>

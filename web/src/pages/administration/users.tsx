@@ -6,7 +6,9 @@ import { useMayChange, useMe, useWindow } from "../../api/hooks.ts";
 import type { Schemas, UserView } from "../../api/types.ts";
 import { Confirm } from "../../forms/confirm.tsx";
 import { FormDialog } from "../../forms/dialog.tsx";
+import { useDraft, useEdit } from "../../forms/draft.ts";
 import { ChoiceField, TextField } from "../../forms/fields.tsx";
+import { restsOn } from "../../forms/rests.ts";
 import { FilterBar } from "../../parts/filter-bar.tsx";
 import { LiveTable, type Column } from "../../parts/live-table.tsx";
 import { Menu } from "../../parts/menu.tsx";
@@ -78,8 +80,9 @@ const roles = (Object.keys(names.roles) as Role[]).map((value) => ({ value, titl
 const roleIn = (text: string): Role => (text === "administrator" ? "administrator" : "read-only");
 
 function CreateUser({ onClose }: { onClose: () => void }) {
-  const [name, setName] = useState("");
-  const [role, setRole] = useState<Role>("read-only");
+  const draft = useDraft<{ name: string; role: Role }>("create-user", { name: "", role: "read-only" });
+  const { name, role } = draft.values;
+  // A password is in no draft.
   const [password, setPassword] = useState("");
   const body: Schemas["NewUser"] = { name: name.trim(), role, password };
   const isWhole = body.name !== "" && password !== "";
@@ -90,22 +93,23 @@ function CreateUser({ onClose }: { onClose: () => void }) {
       ask={isWhole ? { method: "POST", path: "/users", body } : undefined}
       shown={{ method: "POST", path: "/users", body: { ...body, password: "…" } }}
       command={line("user create", [body.name], { role })}
+      draft={draft}
       onClose={onClose}
     >
-      <TextField id="user-name" label={names.columns.name} value={name} onChange={setName} isRequired />
-      <ChoiceField id="user-role" label={names.columns.role} value={role} onChange={(next) => setRole(roleIn(next))} choices={roles} help={names.roleHelp[role]} />
+      <TextField id="user-name" label={names.columns.name} value={name} onChange={(next) => draft.set({ name: next })} isRequired />
+      <ChoiceField id="user-role" label={names.columns.role} value={role} onChange={(next) => draft.set({ role: roleIn(next) })} choices={roles} help={names.roleHelp[role]} />
       <TextField id="user-password" type="password" label={names.password} value={password} onChange={setPassword} isRequired autoComplete="new-password" />
     </FormDialog>
   );
 }
 
 function EditUser({ user, onClose }: { user: UserView; onClose: () => void }) {
-  const [role, setRole] = useState<Role>(user.role);
-  const [isDisabled, setDisabled] = useState(user.disabled ?? false);
+  const edit = useEdit("edit-user", user, (one) => ({ role: one.role, isDisabled: one.disabled ?? false }));
+  const { role, isDisabled } = edit.values;
   const [password, setPassword] = useState("");
   const body: Schemas["ChangeUser"] = {
-    ...(role !== user.role ? { role } : {}),
-    ...(isDisabled !== (user.disabled ?? false) ? { disabled: isDisabled } : {}),
+    ...(role !== edit.base.role ? { role } : {}),
+    ...(isDisabled !== (edit.base.disabled ?? false) ? { disabled: isDisabled } : {}),
     ...(password !== "" ? { password } : {}),
   };
   const isChanged = Object.keys(body).length > 0;
@@ -116,11 +120,19 @@ function EditUser({ user, onClose }: { user: UserView; onClose: () => void }) {
       submit={names.save}
       ask={isChanged ? ask : undefined}
       shown={{ ...ask, body: { ...body, ...(password !== "" ? { password: "…" } : {}) } }}
-      command={line("user edit", [user.name], { role: body.role ?? undefined, disable: body.disabled === true, enable: body.disabled === false, password: password !== "" })}
+      command={line("user edit", [user.name], {
+        role: body.role ?? undefined,
+        disable: body.disabled === true,
+        enable: body.disabled === false,
+        password: password !== "",
+        "if-match": edit.base.revision,
+      })}
+      draft={edit}
+      rests={restsOn(edit, "users", "user", (one) => ({ role: one.role, disabled: one.disabled ?? false }))}
       onClose={onClose}
     >
-      <ChoiceField id="user-role" label={names.columns.role} value={role} onChange={(next) => setRole(roleIn(next))} choices={roles} help={names.roleHelp[role]} />
-      <Checkbox id="user-disabled" label={names.disable} isChecked={isDisabled} onChange={(_, next) => setDisabled(next)} />
+      <ChoiceField id="user-role" label={names.columns.role} value={role} onChange={(next) => edit.set({ role: roleIn(next) })} choices={roles} help={names.roleHelp[role]} />
+      <Checkbox id="user-disabled" label={names.disable} isChecked={isDisabled} onChange={(_, next) => edit.set({ isDisabled: next })} />
       <TextField id="user-password" type="password" label={names.newPassword} value={password} onChange={setPassword} help={names.newPasswordHelp} autoComplete="new-password" />
     </FormDialog>
   );

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { HostView } from "../../api/types.ts";
+import type { Grouping } from "../../parts/grouping.ts";
 import type { Column } from "../../parts/live-table.tsx";
 import { mebibytes } from "../../parts/quantities.ts";
 import { HostStatusLabel, hostStatus } from "../../parts/status-label.tsx";
@@ -20,12 +21,23 @@ export const hostColumns: Column<HostView>[] = [
     text: (host) => host.name,
   },
   { key: "status", title: titles.status, sort: "status", cell: (host) => <HostStatusLabel status={hostStatus(host)} />, text: (host) => hostStatusWords[hostStatus(host)] },
-  { key: "machines", title: titles.machines, sort: "machines", cell: (host) => host.machines, text: (host) => String(host.machines) },
-  { key: "cpu", title: titles.cpu, cell: percent, text: percent },
-  { key: "memory", title: titles.memory, sort: "memory_mib", cell: (host) => mebibytes(host.facts.memory_mib ?? 0), text: (host) => String(host.facts.memory_mib ?? "") },
-  { key: "given", title: titles.given, cell: (host) => mebibytes(host.memory_given_mib), text: (host) => String(host.memory_given_mib) },
-  { key: "free", title: titles.free, cell: free, text: (host) => String(host.load?.disk_free_mib ?? "") },
-  { key: "cpus", title: titles.cpus, sort: "cpus", isExtra: true, cell: (host) => host.facts.cpus, text: (host) => String(host.facts.cpus ?? "") },
+  { key: "machines", title: titles.machines, isNumber: true, sort: "machines", cell: (host) => host.machines, text: (host) => String(host.machines) },
+  { key: "cpu", title: titles.cpu, isNumber: true, cell: percent, text: percent },
+  { key: "memory", title: titles.memory, isNumber: true, sort: "memory_mib", cell: (host) => mebibytes(host.facts.memory_mib ?? 0), text: (host) => String(host.facts.memory_mib ?? "") },
+  { key: "given", title: titles.given, isNumber: true, cell: (host) => mebibytes(host.memory_given_mib), text: (host) => String(host.memory_given_mib) },
+  { key: "free", title: titles.free, isNumber: true, cell: free, text: (host) => String(host.load?.disk_free_mib ?? "") },
+  { key: "cpus", title: titles.cpus, isNumber: true, sort: "cpus", isExtra: true, cell: (host) => host.facts.cpus, text: (host) => String(host.facts.cpus ?? "") },
   { key: "os", title: titles.os, isExtra: true, cell: (host) => host.facts.os, text: (host) => host.facts.os ?? "" },
   { key: "created", title: titles.created, sort: "created", isExtra: true, cell: (host) => <Time at={host.created} />, text: (host) => host.created },
+];
+
+export const hostGroups: Grouping<HostView>[] = [
+  { field: "status", label: titles.status, keyOf: hostStatus, title: (host) => <HostStatusLabel status={hostStatus(host)} />, none: "" },
+  {
+    field: "available",
+    label: hostWords.facts.available,
+    keyOf: (host) => (host.spec.available === false ? "no" : "yes"),
+    title: (host) => `${hostWords.facts.available}: ${host.spec.available === false ? hostWords.facts.no : hostWords.facts.yes}`,
+    none: "",
+  },
 ];

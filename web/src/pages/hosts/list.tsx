@@ -3,27 +3,34 @@ import { useNavigate } from "@tanstack/react-router";
 import { useWindow } from "../../api/hooks.ts";
 import type { HostView } from "../../api/types.ts";
 import { FilterBar } from "../../parts/filter-bar.tsx";
+import { TreeButton, WithTree } from "../../parts/host-tree.tsx";
 import { LiveTable, Nothing } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
 import { Sparklines } from "../../parts/performance.tsx";
+import { useShown } from "../../parts/shown.ts";
 import { Split } from "../../parts/split.tsx";
 import { useView } from "../../parts/view.ts";
 import { hostWords } from "../../words/hosts.ts";
 import { hostStatusWords } from "../../words/statuses.ts";
-import { hostColumns } from "./columns.tsx";
+import { hostColumns, hostGroups } from "./columns.tsx";
 import { HostFacts } from "./facts.tsx";
 import { HostMeters } from "./meters.tsx";
 
+const groupFields = hostGroups.map(({ field }) => field);
+
 export function HostsPage() {
-  const view = useView("name");
+  const view = useView("name", groupFields);
   const state = useWindow("hosts", view.query);
   const navigate = useNavigate();
-  const shown = state.window?.rows.find((host) => host.id === view.search.show);
+  const shown = useShown("hosts", view, state.window?.rows ?? []);
   const enrol = <Button onClick={() => void navigate({ to: "/administration", search: { tab: "agents" } })}>{hostWords.enrol}</Button>;
   return (
     <>
-      <PageHead title={hostWords.title} actions={enrol} />
+      <PageHead title={hostWords.title} actions={enrol}>
+        <TreeButton view={view} />
+      </PageHead>
       <PageSection isFilled>
+        <WithTree view={view} chosen={view.search.show} onChoose={(host) => view.set({ show: host?.id })}>
         <Split
           title={shown?.name}
           details={
@@ -41,11 +48,13 @@ export function HostsPage() {
             noun="hosts"
             view={view}
             columns={hostColumns}
+            groups={hostGroups}
             facets={[{ field: "status", title: hostWords.columns.status, values: Object.entries(hostStatusWords).map(([value, title]) => ({ value, title })) }]}
           />
           <LiveTable<HostView>
             label={hostWords.title}
             columns={hostColumns}
+            groups={hostGroups}
             state={state}
             view={view}
             nameOf={(host) => host.name}
@@ -57,6 +66,7 @@ export function HostsPage() {
             }
           />
         </Split>
+        </WithTree>
       </PageSection>
     </>
   );

@@ -3,7 +3,7 @@ import { EllipsisVIcon } from "@patternfly/react-icons/dist/esm/icons/ellipsis-v
 import { useState } from "react";
 import { useGet, useMayChange, useWindow } from "../../api/hooks.ts";
 import type { ItemView, ShareView } from "../../api/types.ts";
-import { TemplateForm } from "../../forms/template.tsx";
+import { CreateTemplateForm } from "../../forms/template.tsx";
 import { Facts } from "../../parts/facts.tsx";
 import { FilterBar } from "../../parts/filter-bar.tsx";
 import { LiveTable, Nothing, type Column } from "../../parts/live-table.tsx";
@@ -85,7 +85,7 @@ export function Items() {
         {...(mayChange ? { actions: menu } : {})}
         empty={<Nothing title={names.empty} body={names.emptyBody} />}
       />
-      {template !== undefined && <TemplateForm disk={template.id} onClose={() => setTemplate(undefined)} />}
+      {template !== undefined && <CreateTemplateForm disk={template.id} onClose={() => setTemplate(undefined)} />}
     </Split>
   );
 }

@@ -6,6 +6,7 @@ import { useMayChange, useWindow } from "../../api/hooks.ts";
 import type { AgentView, Schemas, ShareView } from "../../api/types.ts";
 import { Confirm } from "../../forms/confirm.tsx";
 import { FormDialog } from "../../forms/dialog.tsx";
+import { useDraft } from "../../forms/draft.ts";
 import { ChoiceField, TextField } from "../../forms/fields.tsx";
 import { FilterBar } from "../../parts/filter-bar.tsx";
 import { LiveTable, Nothing, type Column } from "../../parts/live-table.tsx";
@@ -22,9 +23,9 @@ function columnsWith(agents: AgentView[]): Column<ShareView>[] {
   const agentName = (share: ShareView): string => agents.find((agent) => agent.id === share.agent)?.name ?? share.agent;
   return [
     { key: "name", title: names.columns.name, sort: "name", cell: (share) => share.name, text: (share) => share.name },
-    { key: "agent", title: names.columns.agent, cell: agentName, text: agentName },
-    { key: "folder", title: names.columns.folder, cell: (share) => <span className="hostler-value">{share.folder}</span>, text: (share) => share.folder },
-    { key: "created", title: names.columns.created, cell: (share) => <Time at={share.created} />, text: (share) => share.created },
+    { key: "agent", title: names.columns.agent, sort: "agent", cell: agentName, text: agentName },
+    { key: "folder", title: names.columns.folder, sort: "folder", cell: (share) => <span className="hostler-value">{share.folder}</span>, text: (share) => share.folder },
+    { key: "created", title: names.columns.created, sort: "created", cell: (share) => <Time at={share.created} />, text: (share) => share.created },
   ];
 }
 
@@ -85,9 +86,8 @@ export function Shares() {
 }
 
 function AddShare({ agents, onClose }: { agents: AgentView[]; onClose: () => void }) {
-  const [name, setName] = useState("");
-  const [agentId, setAgentId] = useState("");
-  const [folder, setFolder] = useState("");
+  const draft = useDraft("add-share", { name: "", agentId: "", folder: "" });
+  const { name, agentId, folder } = draft.values;
   const agent = agents.find((one) => one.id === agentId) ?? agents[0];
   const isWhole = name.trim() !== "" && folder.startsWith("/") && agent !== undefined;
   const body: Schemas["NewShare"] | undefined = isWhole ? { name: name.trim(), agent: agent.id, folder } : undefined;
@@ -97,12 +97,13 @@ function AddShare({ agents, onClose }: { agents: AgentView[]; onClose: () => voi
       submit={names.submit}
       ask={body === undefined ? undefined : { method: "POST", path: "/library-shares", body }}
       command={line("library-share add", [name.trim()], { agent: agent?.name, folder })}
+      draft={draft}
       onClose={onClose}
     >
       {agents.length === 0 && <Alert isInline variant="info" title={names.noAgents} />}
-      <TextField id="share-name" label={names.columns.name} value={name} onChange={setName} isRequired />
-      <ChoiceField id="share-agent" label={names.columns.agent} value={agent?.id ?? ""} onChange={setAgentId} isRequired choices={agents.map((one) => ({ value: one.id, title: one.name }))} />
-      <TextField id="share-folder" label={names.columns.folder} value={folder} onChange={setFolder} isRequired help={names.folderHelp} />
+      <TextField id="share-name" label={names.columns.name} value={name} onChange={(next) => draft.set({ name: next })} isRequired />
+      <ChoiceField id="share-agent" label={names.columns.agent} value={agent?.id ?? ""} onChange={(next) => draft.set({ agentId: next })} isRequired choices={agents.map((one) => ({ value: one.id, title: one.name }))} />
+      <TextField id="share-folder" label={names.columns.folder} value={folder} onChange={(next) => draft.set({ folder: next })} isRequired help={names.folderHelp} />
     </FormDialog>
   );
 }

@@ -6,7 +6,7 @@ import { line } from "../../actions/command.ts";
 import { useGet, useMayChange, useWindow } from "../../api/hooks.ts";
 import type { ItemView, TemplateView } from "../../api/types.ts";
 import { Confirm } from "../../forms/confirm.tsx";
-import { TemplateForm } from "../../forms/template.tsx";
+import { CreateTemplateForm, EditTemplateForm } from "../../forms/template.tsx";
 import { Facts } from "../../parts/facts.tsx";
 import { FilterBar } from "../../parts/filter-bar.tsx";
 import { LiveTable, Nothing, type Column } from "../../parts/live-table.tsx";
@@ -28,12 +28,12 @@ function DiskName({ id }: { id: string }) {
 
 const columns: Column<TemplateView>[] = [
   { key: "name", title: names.columns.name, sort: "name", cell: ({ spec }) => spec.name, text: ({ spec }) => spec.name },
-  { key: "disk", title: names.columns.disk, cell: ({ spec }) => <DiskName id={spec.disk} />, text: ({ spec }) => spec.disk },
-  { key: "cpus", title: names.columns.cpus, cell: ({ spec }) => spec.cpus ?? 1, text: ({ spec }) => String(spec.cpus ?? 1) },
-  { key: "memory", title: names.columns.memory, cell: ({ spec }) => mebibytes(spec.memory_mib ?? 0), text: ({ spec }) => String(spec.memory_mib ?? "") },
+  { key: "disk", title: names.columns.disk, sort: "disk", cell: ({ spec }) => <DiskName id={spec.disk} />, text: ({ spec }) => spec.disk },
+  { key: "cpus", title: names.columns.cpus, sort: "cpus", cell: ({ spec }) => spec.cpus ?? 1, text: ({ spec }) => String(spec.cpus ?? 1) },
+  { key: "memory", title: names.columns.memory, sort: "memory_mib", cell: ({ spec }) => mebibytes(spec.memory_mib ?? 0), text: ({ spec }) => String(spec.memory_mib ?? "") },
   { key: "firmware", title: names.columns.firmware, isExtra: true, cell: ({ spec }) => names.firmware[spec.firmware ?? "bios"], text: ({ spec }) => spec.firmware ?? "bios" },
   { key: "deploy", title: names.columns.deploy, cell: ({ spec }) => names.deploy[spec.deploy ?? "overlay"], text: ({ spec }) => spec.deploy ?? "overlay" },
-  { key: "created", title: names.columns.created, cell: (template) => <Time at={template.created} />, text: (template) => template.created },
+  { key: "created", title: names.columns.created, sort: "created", cell: (template) => <Time at={template.created} />, text: (template) => template.created },
   { key: "notes", title: names.columns.notes, isExtra: true, cell: ({ spec }) => spec.notes ?? "", text: ({ spec }) => spec.notes ?? "" },
 ];
 
@@ -87,8 +87,8 @@ export function Templates() {
           </Nothing>
         }
       />
-      {open?.form === "create" && <TemplateForm onClose={close} />}
-      {open?.form === "edit" && <TemplateForm template={open.template} onClose={close} />}
+      {open?.form === "create" && <CreateTemplateForm onClose={close} />}
+      {open?.form === "edit" && <EditTemplateForm template={open.template} onClose={close} />}
       {open?.form === "remove" && (
         <Confirm
           risky={{

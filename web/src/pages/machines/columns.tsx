@@ -1,6 +1,8 @@
 import { Label, LabelGroup } from "@patternfly/react-core";
 import { Link } from "@tanstack/react-router";
-import type { VmView } from "../../api/types.ts";
+import { useGet } from "../../api/hooks.ts";
+import type { TemplateView, VmView } from "../../api/types.ts";
+import type { Grouping } from "../../parts/grouping.ts";
 import type { Column } from "../../parts/live-table.tsx";
 import { bytes, mebibytes } from "../../parts/quantities.ts";
 import { VmStatusLabel } from "../../parts/status-label.tsx";
@@ -60,9 +62,9 @@ export const machineColumns: Column<VmView>[] = [
       ) : null,
     text: (vm) => vm.host_name ?? "",
   },
-  { key: "cpus", title: titles.cpus, sort: "cpus", cell: (vm) => vm.spec.hardware.cpus, text: (vm) => String(vm.spec.hardware.cpus) },
-  { key: "memory", title: titles.memory, sort: "memory_mib", cell: (vm) => mebibytes(vm.spec.hardware.memory_mib), text: (vm) => String(vm.spec.hardware.memory_mib) },
-  { key: "disk", title: titles.disk, isExtra: true, cell: (vm) => bytes(diskBytes(vm)), text: (vm) => String(diskBytes(vm)) },
+  { key: "cpus", title: titles.cpus, sort: "cpus", isNumber: true, cell: (vm) => vm.spec.hardware.cpus, text: (vm) => String(vm.spec.hardware.cpus) },
+  { key: "memory", title: titles.memory, sort: "memory_mib", isNumber: true, cell: (vm) => mebibytes(vm.spec.hardware.memory_mib), text: (vm) => String(vm.spec.hardware.memory_mib) },
+  { key: "disk", title: titles.disk, isExtra: true, isNumber: true, cell: (vm) => bytes(diskBytes(vm)), text: (vm) => String(diskBytes(vm)) },
   { key: "tags", title: titles.tags, sort: "tags", cell: (vm) => <Tags tags={vm.spec.tags ?? []} />, text: (vm) => (vm.spec.tags ?? []).join(" ") },
   {
     key: "job",
@@ -74,8 +76,21 @@ export const machineColumns: Column<VmView>[] = [
       ) : null,
     text: (vm) => (typeof vm.job === "number" ? String(vm.job) : ""),
   },
-  { key: "created", title: titles.created, sort: "created", cell: (vm) => <Time at={vm.created} />, text: (vm) => vm.created },
+  { key: "created", title: titles.created, sort: "created", isExtra: true, cell: (vm) => <Time at={vm.created} />, text: (vm) => vm.created },
   { key: "origin", title: titles.origin, sort: "origin", isExtra: true, cell: (vm) => machineWords.origins[vm.origin], text: (vm) => vm.origin },
   { key: "notes", title: titles.notes, sort: "notes", isExtra: true, cell: (vm) => vm.spec.notes ?? "", text: (vm) => vm.spec.notes ?? "" },
   { key: "id", title: titles.id, isExtra: true, cell: (vm) => <span className="hostler-value">{vm.id}</span>, text: (vm) => vm.id },
 ];
+
+export const machineGroups: Grouping<VmView>[] = [
+  { field: "host", label: titles.host, keyOf: (vm) => vm.host_name ?? "", title: (vm) => vm.host_name ?? vm.host, none: machineWords.noHost },
+  { field: "status", label: titles.status, keyOf: (vm) => vm.status, title: (vm) => <VmStatusLabel status={vm.status} />, none: "", isCounted: true },
+  { field: "tags", label: titles.tags, keyOf: (vm) => (vm.spec.tags ?? []).join(", "), title: (vm) => <Tags tags={vm.spec.tags ?? []} />, none: machineWords.noTags },
+  { field: "template", label: machineWords.facts.template, keyOf: (vm) => vm.spec.template ?? "", title: (vm) => <TemplateName id={vm.spec.template ?? ""} />, none: machineWords.noTemplate },
+  { field: "origin", label: titles.origin, keyOf: (vm) => vm.origin, title: (vm) => machineWords.origins[vm.origin], none: "" },
+];
+
+function TemplateName({ id }: { id: string }) {
+  const { data } = useGet<TemplateView>(`/templates/${id}`);
+  return data?.spec.name ?? id;
+}

@@ -7,7 +7,8 @@ import { refusalOf, type Refusal } from "../../api/refusal.ts";
 import type { Schemas, TemplateView } from "../../api/types.ts";
 import { line } from "../../actions/command.ts";
 import { tagsIn } from "../../forms/edit-vm.tsx";
-import { ChoiceField, LongTextField, TextField, useDraft } from "../../forms/fields.tsx";
+import { useDraft } from "../../forms/draft.ts";
+import { ChoiceField, LongTextField, TextField } from "../../forms/fields.tsx";
 import { countIn } from "../../forms/vm-hardware.tsx";
 import { AsCommand } from "../../parts/as-command.tsx";
 import { ErrorBox } from "../../parts/error-box.tsx";
@@ -69,7 +70,7 @@ function wantedOf(draft: typeof fresh, template: TemplateView): Schemas["CreateV
 function CreateForm({ templates, from }: { templates: TemplateView[]; from: string | undefined }) {
   const navigate = useNavigate();
   const { tell } = useTeller();
-  const { draft, set, clear, isOld } = useDraft("create-vm", fresh);
+  const { values: draft, set, drop, begin, isOld } = useDraft("create-vm", fresh);
   const hosts = useWindow("hosts", { sort: "name", limit: 1000 }).window?.rows ?? [];
   const [isMore, setMore] = useState(false);
   const [refusal, setRefusal] = useState<Refusal | undefined>();
@@ -98,7 +99,7 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
     setRefusal(undefined);
     try {
       const { job, id } = await send(ask, key);
-      clear();
+      drop();
       tell({ title: `${createWords.submit} ${draft.name.trim()}`, job });
       if (typeof id === "string") await navigate({ to: "/machines/$vm", params: { vm: id } });
       else await navigate({ to: "/jobs/$job", params: { job: String(job) } });
@@ -113,7 +114,7 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
   return (
     <div className="hostler-two">
       <Form onSubmit={onSubmit}>
-        {isOld && <Alert isInline isPlain variant="info" title={words.form.draft} />}
+        {isOld && <Alert isInline variant="info" title={words.form.draft} actionLinks={<Button variant="link" isInline onClick={begin}>{words.form.begin}</Button>} />}
         <TextField id="name" label={createWords.name} value={draft.name} onChange={(name) => set({ name })} isRequired />
         <ChoiceField
           id="template"

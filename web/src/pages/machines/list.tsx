@@ -1,63 +1,84 @@
-import { Button, PageSection, ToolbarItem } from "@patternfly/react-core";
+import { Button, PageSection } from "@patternfly/react-core";
 import { useNavigate } from "@tanstack/react-router";
 import { BulkMenu } from "../../actions/vm-bulk.tsx";
 import { VmMenu } from "../../actions/vm-menu.tsx";
+import { filterOf, termsOf, valuesOf, withTerm } from "../../api/filter.ts";
 import { useMayChange, useWindow } from "../../api/hooks.ts";
 import type { VmView } from "../../api/types.ts";
-import { FilterBar } from "../../parts/filter-bar.tsx";
+import { FilterBar, type Facet } from "../../parts/filter-bar.tsx";
+import { TreeButton, WithTree } from "../../parts/host-tree.tsx";
 import { LiveTable, Nothing } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
 import { Split } from "../../parts/split.tsx";
+import { useShown } from "../../parts/shown.ts";
 import { useView } from "../../parts/view.ts";
 import { machineWords } from "../../words/machines.ts";
 import { vmStatusWords } from "../../words/statuses.ts";
-import { machineColumns } from "./columns.tsx";
+import { machineColumns, machineGroups } from "./columns.tsx";
 import { MachineDetails } from "./drawer.tsx";
 
 const statuses = Object.entries(vmStatusWords).map(([value, title]) => ({ value, title }));
+const groupFields = machineGroups.map(({ field }) => field);
+
+/** What to choose from: statuses that occur, tags of the machines on this page, origins. */
+function facetsFor(rows: VmView[], filter: string, counts: Record<string, number>): Facet[] {
+  const tags = [...new Set([...rows.flatMap((vm) => vm.spec.tags ?? []), ...valuesOf(filter, "tags")])].sort();
+  const chosen = valuesOf(filter, "status");
+  return [
+    { field: "status", title: machineWords.columns.status, values: statuses.filter(({ value }) => (counts[value] ?? 0) > 0 || chosen.includes(value)), counts },
+    ...(tags.length > 0 ? [{ field: "tags", title: machineWords.columns.tags, values: tags.map((value) => ({ value, title: value })) }] : []),
+    { field: "origin", title: machineWords.columns.origin, values: Object.entries(machineWords.origins).map(([value, title]) => ({ value, title })) },
+  ];
+}
 
 export function MachinesPage() {
-  const view = useView("name");
+  const view = useView("name", groupFields);
   const state = useWindow("vms", view.query);
   const navigate = useNavigate();
   const mayChange = useMayChange();
+  const filter = view.search.filter ?? "";
   const rows = state.window?.rows ?? [];
-  const shown = rows.find((vm) => vm.id === view.search.show);
-  const counts = state.window?.counts ?? {};
+  const shown = useShown("vms", view, rows);
   const create = mayChange && <Button onClick={() => void navigate({ to: "/machines/create" })}>{machineWords.create}</Button>;
+  const [host] = valuesOf(filter, "host");
   return (
     <>
-      <PageHead title={machineWords.title} actions={create} />
+      <PageHead title={machineWords.title} actions={create}>
+        <TreeButton view={view} />
+      </PageHead>
       <PageSection isFilled>
-        <Split title={shown?.spec.name} details={shown !== undefined ? <MachineDetails vm={shown} /> : undefined} onClose={() => view.set({ show: undefined })}>
-          <FilterBar
-            noun="vms"
-            view={view}
-            columns={machineColumns}
-            facets={[{ field: "status", title: machineWords.columns.status, values: statuses.filter(({ value }) => (counts[value] ?? 0) > 0), counts }]}
-          >
-            {view.picked.length > 0 && mayChange && (
-              <ToolbarItem>
-                <BulkMenu vms={rows.filter((vm) => view.picked.includes(vm.id))} onDone={() => view.set({ picked: undefined })} />
-              </ToolbarItem>
-            )}
-          </FilterBar>
-          <LiveTable<VmView>
-            label={machineWords.title}
-            columns={machineColumns}
-            state={state}
-            view={view}
-            nameOf={(vm) => vm.spec.name}
-            isSelectable={mayChange}
-            hasDrawer
-            {...(mayChange ? { actions: (vm) => <VmMenu vm={vm} small /> } : {})}
-            empty={
-              <Nothing title={machineWords.empty} body={machineWords.emptyBody}>
-                {create}
-              </Nothing>
-            }
-          />
-        </Split>
+        <WithTree
+          view={view}
+          chosen={host}
+          onChoose={(one) => {
+            const next = one === undefined ? filterOf(termsOf(filter).filter((term) => term.field !== "host")) : withTerm(filter, { field: "host", op: "=", values: [one.name] });
+            view.set({ filter: next, page: undefined, picked: undefined });
+          }}
+        >
+          <Split title={shown?.spec.name} details={shown !== undefined ? <MachineDetails vm={shown} /> : undefined} onClose={() => view.set({ show: undefined })}>
+            <FilterBar noun="vms" view={view} columns={machineColumns} groups={machineGroups} facets={facetsFor(rows, filter, state.window?.counts ?? {})} />
+            <LiveTable<VmView>
+              label={machineWords.title}
+              columns={machineColumns}
+              groups={machineGroups}
+              state={state}
+              view={view}
+              nameOf={(vm) => vm.spec.name}
+              hasDrawer
+              {...(mayChange
+                ? {
+                    actions: (vm) => <VmMenu vm={vm} small />,
+                    bulk: (selection, total) => <BulkMenu selection={selection} view={view} known={rows} total={total} onDone={() => view.set({ picked: undefined })} />,
+                  }
+                : {})}
+              empty={
+                <Nothing title={machineWords.empty} body={machineWords.emptyBody}>
+                  {create}
+                </Nothing>
+              }
+            />
+          </Split>
+        </WithTree>
       </PageSection>
     </>
   );
