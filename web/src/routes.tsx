@@ -31,6 +31,11 @@ const machine = createRoute({
   path: "/machines/$vm",
   component: lazyRouteComponent(() => import("./pages/machines/page.tsx"), "MachinePage"),
 });
+const consoleWindow = createRoute({
+  getParentRoute: () => root,
+  path: "/machines/$vm/console",
+  component: lazyRouteComponent(() => import("./pages/machines/console/window.tsx"), "ConsoleWindow"),
+});
 const hosts = createRoute({
   getParentRoute: () => shell,
   path: "/hosts",
@@ -64,6 +69,7 @@ const administration = createRoute({
 
 const tree = root.addChildren([
   signIn,
+  consoleWindow,
   shell.addChildren([overview, machines, createMachine, machine, hosts, host, library, jobs, job, administration]),
 ]);
 

@@ -13,9 +13,8 @@ import { Toasts } from "./toasts.tsx";
 
 const main = "hostler-main";
 
-/** Everything around a page, for somebody who is signed in. */
-export function Shell() {
-  const me = useMe();
+/** Leads to the sign-in and back whenever nobody is signed in. Whether somebody is, as far as is known. */
+export function useSignInWhenOut(): boolean {
   const session = useSession();
   const router = useRouter();
   useEffect(() => {
@@ -24,7 +23,14 @@ export function Shell() {
     if (session !== "out" || pathname === "/sign-in") return;
     void router.navigate({ to: "/sign-in", search: href === "/" ? {} : { to: href }, replace: true });
   }, [session, router]);
-  if (session === "out") return null;
+  return session !== "out";
+}
+
+/** Everything around a page, for somebody who is signed in. */
+export function Shell() {
+  const me = useMe();
+  const isIn = useSignInWhenOut();
+  if (!isIn) return null;
   return (
     <Toasts>
       <Page

@@ -16,6 +16,7 @@ import { UrlTabs } from "../../parts/url-tabs.tsx";
 import { useView } from "../../parts/view.ts";
 import { words } from "../../words/en.ts";
 import { machineWords } from "../../words/machines.ts";
+import { Console } from "./console/console.tsx";
 import { Definition } from "./definition.tsx";
 import { MachineFacts } from "./facts.tsx";
 import { HardwareTab } from "./hardware.tsx";
@@ -84,6 +85,7 @@ function Machine({ vm }: { vm: VmView }) {
               ),
             },
             { key: "hardware", title: machineWords.tabs.hardware, body: () => <HardwareTab vm={vm} /> },
+            { key: "console", title: machineWords.tabs.console, body: () => <Console vm={vm} /> },
             {
               key: "performance",
               title: machineWords.tabs.performance,

@@ -10,14 +10,17 @@ import { screenWords } from "../../words/looks.ts";
 const NEXT_MS = 1_000;
 /** Where it was refused: the machine shows nothing just now, or its host does not answer. */
 const LATER_MS = 5_000;
-const WIDTH = 416;
-const screens = new Set<VmView["status"]>(["running", "paused", "paused-storage-full", "paused-storage-failing", "paused-busy", "shutting-down", "suspended", "resetting", "pausing", "resuming", "saving", "turning-off"]);
+const WIDTH = 480;
+const screens: ReadonlySet<VmView["status"]> = new Set<VmView["status"]>(["running", "paused", "paused-storage-full", "paused-storage-failing", "paused-busy", "shutting-down", "suspended", "resetting", "pausing", "resuming", "saving", "turning-off"]);
+
+/** Whether a machine in this status has a screen at all. */
+export const hasScreenIn = (status: VmView["status"]): boolean => screens.has(status);
 
 /** What a machine shows on its screen now, small: a way into its console. */
 export function Screen({ vm }: { vm: VmView }) {
   const place = useRef<HTMLCanvasElement>(null);
   const [state, setState] = useState<{ is: "waiting" | "shown" } | { is: "none"; why: string }>({ is: "waiting" });
-  const hasScreen = screens.has(vm.status);
+  const hasScreen = hasScreenIn(vm.status);
   const lastTag = useRef<string | null>(null);
   useWhileSeen(`${vm.id} ${hasScreen}`, async (signal) => {
     if (!hasScreen) return 0;
