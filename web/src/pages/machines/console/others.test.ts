@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { othersOf } from "./viewers.tsx";
+import { othersOf } from "./others.ts";
 
 const since = "2026-11-21T10:00:00Z";
 
