@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
+import { ask, ended } from "./ask.ts";
 import { open, signIn, visitor, type Setting, type Visitor } from "./setting.ts";
 
 // What people do, as they see it: by role and name, against the real server and its machines.
@@ -12,31 +13,6 @@ const mark = String(Date.now() % 1_000_000);
 const name = `story-${mark}`;
 let setting: Setting;
 let one: Visitor;
-
-/** Asks the server directly, for what a story begins with and leaves behind. */
-function ask<T>(page: Page, method: string, path: string, body?: object): Promise<T> {
-  return page.evaluate(
-    async ([how, where, what]) => {
-      const response = await fetch(`/api/v1${where}`, {
-        method: how,
-        headers: { "X-Hostler-CSRF": "1", ...(what === null ? {} : { "content-type": "application/json" }) },
-        ...(what === null ? {} : { body: what }),
-      });
-      const text = await response.text();
-      return (text === "" ? undefined : JSON.parse(text)) as T;
-    },
-    [method, path, body === undefined ? null : JSON.stringify(body)] as const,
-  );
-}
-
-async function ended(page: Page, job: number): Promise<string> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const { ended: at, state: now } = await ask<{ ended?: string; state: string }>(page, "GET", `/jobs/${job}`);
-    if (at !== undefined) return now;
-    await page.waitForTimeout(100);
-  }
-  throw new Error(`job ${job} does not end`);
-}
 
 const status = (page: Page, text: string) => page.getByRole("main").getByText(text, { exact: true }).first();
 

@@ -64,7 +64,7 @@ export function FilterBar<N extends Noun>({ noun, view, columns, facets = [], gr
         <ToolbarContent>
           <ToolbarGroup variant="filter-group">
             <ToolbarItem>
-              <TextFilter text={text} onChange={(next) => setFilter(withTerm(filter, { field: textField, op: "~", values: next === "" ? [] : [containing(next)] }))} />
+              <TextFilter label={textField === "name" ? words.table.search : words.table.searchTitle} text={text} onChange={(next) => setFilter(withTerm(filter, { field: textField, op: "~", values: next === "" ? [] : [containing(next)] }))} />
             </ToolbarItem>
             {facets.map((facet) => (
               <ToolbarItem key={facet.field}>
@@ -115,7 +115,7 @@ export function FilterBar<N extends Noun>({ noun, view, columns, facets = [], gr
 const TYPING_MS = 150;
 
 /** What is typed is there at once, and becomes the filter when it has stood still for a moment. */
-function TextFilter({ text, onChange }: { text: string; onChange: (text: string) => void }) {
+function TextFilter({ label, text, onChange }: { label: string; text: string; onChange: (text: string) => void }) {
   const [typed, setTyped] = useState(text);
   const [known, setKnown] = useState(text);
   const [sent, setSent] = useState(text);
@@ -136,7 +136,7 @@ function TextFilter({ text, onChange }: { text: string; onChange: (text: string)
     return () => clearTimeout(timer);
   }, [typed, text, onChange]);
   return (
-    <SearchInput aria-label={words.table.search} placeholder={words.table.search} value={typed} onChange={(_, next) => setTyped(next)} onClear={() => setTyped("")} />
+    <SearchInput aria-label={label} placeholder={label} value={typed} onChange={(_, next) => setTyped(next)} onClear={() => setTyped("")} />
   );
 }
 

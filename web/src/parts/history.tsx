@@ -5,8 +5,9 @@ import { Link } from "@tanstack/react-router";
 import { get } from "../api/hooks.ts";
 import { refusalOf } from "../api/refusal.ts";
 import type { FeedEvent, Schemas } from "../api/types.ts";
-import { words } from "../words/en.ts";
+import { actorName } from "../words/actors.ts";
 import { machineWords } from "../words/machines.ts";
+import { propertyName, propertyValue } from "../words/properties.ts";
 import { differences, type Difference } from "./differences.ts";
 import { ErrorBox } from "./error-box.tsx";
 import { Waiting } from "./live-table.tsx";
@@ -14,19 +15,6 @@ import { Time } from "./time.tsx";
 
 const names = machineWords.history;
 const PAGE = 50;
-
-export function actorName(actor: Schemas["Actor"]): string {
-  switch (actor.is) {
-    case "user":
-      return actor.name;
-    case "agent":
-      return words.job.byAgent(actor.name);
-    case "refresher":
-      return words.job.byRefresher;
-    default:
-      return words.job.bySystem;
-  }
-}
 
 /** Every change of every property of a thing: when, who, under which job, what it was and what it became. */
 export function History({ path, revision }: { path: string; revision: number }) {
@@ -43,6 +31,7 @@ export function History({ path, revision }: { path: string; revision: number }) 
   const hasMore = asked.hasNextPage;
   return (
     <>
+      <div className="hostler-scroll">
       <Table aria-label={machineWords.tabs.history} variant="compact">
         <Thead>
           <Tr>
@@ -57,6 +46,7 @@ export function History({ path, revision }: { path: string; revision: number }) 
           ))}
         </Tbody>
       </Table>
+      </div>
       {hasMore && (
         <Button variant="link" isLoading={asked.isFetchingNextPage} onClick={() => void asked.fetchNextPage()}>
           {names.more}
@@ -66,9 +56,12 @@ export function History({ path, revision }: { path: string; revision: number }) 
   );
 }
 
-function changesOf(version: FeedEvent, before: FeedEvent | undefined, isOldest: boolean): Difference[] {
-  if (version.op === "gone") return [{ property: names.gone, before: "", after: "" }];
-  if (before === undefined) return isOldest ? [{ property: names.made, before: "", after: "" }] : [];
+/** A change of one property, or of the whole thing. */
+type Change = Difference & { isWhole?: boolean };
+
+function changesOf(version: FeedEvent, before: FeedEvent | undefined, isOldest: boolean): Change[] {
+  if (version.op === "gone") return [{ property: names.gone, before: "", after: "", isWhole: true }];
+  if (before === undefined) return isOldest ? [{ property: names.made, before: "", after: "", isWhole: true }] : [];
   return differences(before.body, version.body);
 }
 
@@ -81,9 +74,24 @@ function Version({ version, before, isOldest }: { version: FeedEvent; before: Fe
       <Td dataLabel={names.job}>
         {index === 0 && typeof version.job === "number" && <Link to="/jobs/$job" params={{ job: String(version.job) }}>{version.job}</Link>}
       </Td>
-      <Td dataLabel={names.what} className="hostler-name">{change.property}</Td>
-      <Td dataLabel={names.before} className="hostler-value">{change.before}</Td>
-      <Td dataLabel={names.after} className="hostler-value">{change.after}</Td>
+      <Td dataLabel={names.what} className="hostler-property" title={change.property}>{change.isWhole === true ? change.property : propertyName(change.property)}</Td>
+      <Td dataLabel={names.before} className="hostler-value"><Value change={change} value={change.before} /></Td>
+      <Td dataLabel={names.after} className="hostler-value"><Value change={change} value={change.after} /></Td>
     </Tr>
   ));
+}
+
+/** Longer than this is folded: most of it says nothing to most people. */
+const LONG = 120;
+
+function Value({ change, value }: { change: Change; value: string }) {
+  if (change.isWhole === true) return null;
+  const text = propertyValue(change.property, value);
+  if (text.length <= LONG) return text;
+  return (
+    <details className="hostler-long">
+      <summary>{`${text.slice(0, LONG / 2)}…`}</summary>
+      {text}
+    </details>
+  );
 }

@@ -28,7 +28,25 @@ export interface Search {
   from?: string;
 }
 
-const keys = ["filter", "sort", "page", "per", "columns", "show", "picked", "tab", "range", "kind", "to", "from"] as const;
+/** Every key: the compiler misses the one that was forgotten here. */
+const known: Record<keyof Search, true> = {
+  filter: true,
+  sort: true,
+  page: true,
+  per: true,
+  columns: true,
+  show: true,
+  picked: true,
+  group: true,
+  folded: true,
+  tree: true,
+  tab: true,
+  range: true,
+  kind: true,
+  to: true,
+  from: true,
+};
+const keys = Object.keys(known) as (keyof Search)[];
 
 /** Only what is known, and only texts: whatever somebody puts into an address. */
 export function searchOf(raw: Record<string, unknown>): Search {

@@ -5,6 +5,7 @@ import { useView } from "../../parts/view.ts";
 import { administrationWords } from "../../words/hosts.ts";
 import { About } from "./about.tsx";
 import { Agents } from "./agents.tsx";
+import { Backup } from "./backup.tsx";
 import { SettingsForm } from "./settings.tsx";
 import { Tokens } from "./tokens.tsx";
 import { Users } from "./users.tsx";
@@ -25,6 +26,7 @@ export function AdministrationPage() {
             { key: "tokens", title: tabs.tokens, body: () => <Tokens /> },
             { key: "agents", title: tabs.agents, body: () => <Agents /> },
             { key: "settings", title: tabs.settings, body: () => <SettingsForm /> },
+            { key: "backup", title: tabs.backup, body: () => <Backup /> },
             { key: "about", title: tabs.about, body: () => <About /> },
           ]}
         />

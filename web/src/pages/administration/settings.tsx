@@ -1,71 +1,149 @@
-import { ActionGroup, Button, Form } from "@patternfly/react-core";
+import { Button, Form, FormGroup, FormHelperText, FormSection, HelperText, HelperTextItem, InputGroup, InputGroupItem, InputGroupText, TextInput } from "@patternfly/react-core";
 import { useState, type SubmitEvent } from "react";
 import { line } from "../../actions/command.ts";
 import { send, type Ask } from "../../api/client.ts";
-import { useGet, useMayChange } from "../../api/hooks.ts";
+import { get, useGet, useMayChange } from "../../api/hooks.ts";
 import { refusalOf, type Refusal } from "../../api/refusal.ts";
 import type { Schemas } from "../../api/types.ts";
-import { TextField } from "../../forms/fields.tsx";
+import { useDraft } from "../../forms/draft.ts";
 import { AsCommand } from "../../parts/as-command.tsx";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { Waiting } from "../../parts/live-table.tsx";
 import { useTeller } from "../../shell/toasts.tsx";
+import { words } from "../../words/en.ts";
 import { administrationWords } from "../../words/hosts.ts";
+import { useSettingsReference, type SettingHelp } from "./settings-reference.ts";
 
 const names = administrationWords.settings;
+type Settings = Record<string, number>;
 
 /** The settings of the whole installation. */
 export function SettingsForm() {
   const { data, error, again } = useGet<Schemas["ServerView"]>("/server");
-  if (error !== undefined) return <ErrorBox refusal={error} retry={again} />;
-  return data === undefined ? <Waiting /> : <Fields settings={data.settings} onSaved={again} />;
+  const { reference, error: unknown } = useSettingsReference();
+  const refusal = error ?? unknown;
+  if (refusal !== undefined) return <ErrorBox refusal={refusal} retry={again} />;
+  return data === undefined || reference === undefined ? <Waiting /> : <Fields settings={data.settings} reference={reference} onSaved={again} />;
 }
 
-function Fields({ settings, onSaved }: { settings: Record<string, number>; onSaved: () => void }) {
+/** Why a text is no value of a setting; undefined where it is one. */
+function wrongIn(text: string, help: SettingHelp | undefined): string | undefined {
+  if (!/^\d+$/u.test(text)) return names.number;
+  return help !== undefined && (Number(text) < help.minimum || Number(text) > help.maximum) ? names.range(help.minimum, help.maximum) : undefined;
+}
+
+function Fields({ settings, reference, onSaved }: { settings: Settings; reference: Record<string, SettingHelp>; onSaved: () => void }) {
   const mayChange = useMayChange();
   const { tell } = useTeller();
-  const [texts, setTexts] = useState<Record<string, string>>({});
+  const draft = useDraft<Record<string, string>>("settings", {});
+  const texts = draft.values;
   const [refusal, setRefusal] = useState<Refusal | undefined>();
+  const [isBusy, setBusy] = useState(false);
   const changed = Object.entries(texts).filter(([name, text]) => text !== String(settings[name]));
-  const isWhole = changed.length > 0 && changed.every(([, text]) => /^\d+$/u.test(text));
-  const ask: Ask = { method: "PUT", path: "/settings", body: { ...settings, ...Object.fromEntries(changed.map(([name, text]) => [name, Number(text)])) } };
+  const isWhole = changed.length > 0 && changed.every(([name, text]) => wrongIn(text, reference[name]) === undefined);
+  const changes = Object.fromEntries(changed.map(([name, text]) => [name, Number(text)]));
+  const ask: Ask = { method: "PUT", path: "/settings", body: { ...settings, ...changes } };
   const command = line("server set", changed.map(([name, text]) => `${name}=${text}`));
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     setRefusal(undefined);
+    setBusy(true);
     try {
-      const { job } = await send(ask, crypto.randomUUID());
-      tell({ title: names.saved, job });
-      setTexts({});
-      onSaved();
+      // All settings go at once and have no version of their own: what another set since is looked for, and kept.
+      const { settings: present } = await get<Schemas["ServerView"]>("/server");
+      const taken = Object.keys(changes).find((name) => (present as Settings)[name] !== settings[name]);
+      if (taken !== undefined) {
+        onSaved();
+        setRefusal({ code: "revision.stale", object: names.names[taken] ?? taken, cause: names.stale((present as Settings)[taken] ?? 0), remedy: names.staleRemedy });
+      } else {
+        const { job } = await send({ ...ask, body: { ...present, ...changes } }, crypto.randomUUID());
+        tell({ title: names.saved, job });
+        draft.begin();
+        onSaved();
+      }
     } catch (thrown) {
       setRefusal(refusalOf(thrown));
     }
+    setBusy(false);
   };
+  const known = new Set(names.sections.flatMap(([, inside]) => inside));
+  const sections: [string, readonly string[]][] = [...names.sections, [names.other, Object.keys(settings).filter((name) => !known.has(name))]];
   return (
     <Form onSubmit={onSubmit} isWidthLimited>
-      {Object.entries(settings).map(([name, value]) => {
-        const [label, help] = names.names[name] ?? [name, ""];
-        const text = texts[name] ?? String(value);
+      {sections.map(([title, inside]) => {
+        const shown = inside.filter((name) => settings[name] !== undefined);
+        if (shown.length === 0) return null;
         return (
-          <TextField
-            key={name}
-            id={`setting-${name}`}
-            label={label}
-            value={text}
-            onChange={(next) => setTexts((before) => ({ ...before, [name]: next }))}
-            help={help}
-            error={/^\d+$/u.test(text) ? undefined : names.number}
-          />
+          <FormSection key={title} title={title} titleElement="h2">
+            {shown.map((name) => (
+              <Setting
+                key={name}
+                name={name}
+                text={texts[name] ?? String(settings[name])}
+                now={settings[name] ?? 0}
+                help={reference[name]}
+                isReadOnly={!mayChange}
+                onChange={(next) => draft.set({ [name]: next })}
+              />
+            ))}
+          </FormSection>
         );
       })}
       {isWhole && <AsCommand ask={ask} command={command} />}
       {refusal !== undefined && <ErrorBox refusal={refusal} />}
       {mayChange && (
-        <ActionGroup>
-          <Button type="submit" isDisabled={!isWhole}>{names.save}</Button>
-        </ActionGroup>
+        <div className="hostler-save">
+          <Button type="submit" isDisabled={!isWhole || isBusy} isLoading={isBusy}>{names.save}</Button>
+          {changed.length > 0 && <Button variant="link" onClick={draft.begin}>{words.form.undo}</Button>}
+          {changed.length > 0 && <span className="hostler-hint">{names.changed(changed.length)}</span>}
+        </div>
       )}
     </Form>
+  );
+}
+
+interface SettingProps {
+  name: string;
+  text: string;
+  now: number;
+  help: SettingHelp | undefined;
+  isReadOnly: boolean;
+  onChange: (text: string) => void;
+}
+
+/** One setting: what it means, its range and default, and the way back to that. */
+function Setting({ name, text, now, help, isReadOnly, onChange }: SettingProps) {
+  const id = `setting-${name}`;
+  const wrong = wrongIn(text, help);
+  const isUsual = help === undefined || text === String(help.usual);
+  return (
+    <FormGroup label={names.names[name] ?? name} fieldId={id}>
+      <InputGroup className="hostler-setting">
+        <InputGroupItem>
+          <TextInput
+            id={id}
+            inputMode="numeric"
+            autoComplete="off"
+            value={text}
+            {...(isReadOnly ? { readOnlyVariant: "default" as const } : {})}
+            validated={wrong !== undefined ? "error" : text !== String(now) ? "success" : "default"}
+            aria-describedby={`${id}-help`}
+            onChange={(_, next) => onChange(next)}
+          />
+        </InputGroupItem>
+        {help !== undefined && help.unit !== "" && <InputGroupText>{names.units[help.unit] ?? help.unit}</InputGroupText>}
+        {!isUsual && !isReadOnly && (
+          <InputGroupItem>
+            <Button variant="link" aria-label={`${names.toUsual(help.usual)}: ${names.names[name] ?? name}`} onClick={() => onChange(String(help.usual))}>{names.toUsual(help.usual)}</Button>
+          </InputGroupItem>
+        )}
+      </InputGroup>
+      <FormHelperText>
+        <HelperText id={`${id}-help`}>
+          {wrong !== undefined && <HelperTextItem variant="error">{wrong}</HelperTextItem>}
+          {help !== undefined && <HelperTextItem>{`${help.help} ${names.range(help.minimum, help.maximum)}; ${names.usual(help.usual)}.`}</HelperTextItem>}
+        </HelperText>
+      </FormHelperText>
+    </FormGroup>
   );
 }

@@ -5,9 +5,15 @@ import { written } from "../../parts/differences.ts";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { Waiting } from "../../parts/live-table.tsx";
 import { words } from "../../words/en.ts";
+import { propertyName, propertyValue } from "../../words/properties.ts";
 import { About } from "./about.tsx";
 
 const names = words.job;
+type Change = Schemas["PropertyChangeView"];
+
+/** What the ids of a change are called now, where they still mean something. */
+const nameIn = ({ names: called }: Change, key: string): string => called?.[key.replace(/^.*\//u, "")] ?? key;
+const shownOf = (change: Change, value: unknown): string => propertyValue(change.property, nameIn(change, written(value)));
 
 /** Every property that the job changed. */
 export function JobChanges({ job }: { job: JobView }) {
@@ -29,10 +35,10 @@ export function JobChanges({ job }: { job: JobView }) {
         {data.map((change, index) => (
           // A property can change more than once in one job: the place is what tells them apart.
           <Tr key={`${change.object} ${change.property} ${index}`}>
-            <Td dataLabel={names.object} className="hostler-name"><About about={change.object} /></Td>
-            <Td dataLabel={names.property} className="hostler-name">{change.property}</Td>
-            <Td dataLabel={names.before} className="hostler-value">{written(change.before)}</Td>
-            <Td dataLabel={names.after} className="hostler-value">{written(change.after)}</Td>
+            <Td dataLabel={names.object} className="hostler-name"><About about={change.object} title={nameIn(change, change.object)} /></Td>
+            <Td dataLabel={names.property} title={change.property}>{propertyName(change.property)}</Td>
+            <Td dataLabel={names.before} className="hostler-value">{shownOf(change, change.before)}</Td>
+            <Td dataLabel={names.after} className="hostler-value">{shownOf(change, change.after)}</Td>
           </Tr>
         ))}
       </Tbody>

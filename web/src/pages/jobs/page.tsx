@@ -7,7 +7,6 @@ import type { JobView } from "../../api/types.ts";
 import { Code, CodeLine } from "../../parts/as-command.tsx";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { Facts } from "../../parts/facts.tsx";
-import { actorName } from "../../parts/history.tsx";
 import { JobProgress } from "../../parts/job-progress.tsx";
 import { Waiting } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
@@ -16,9 +15,11 @@ import { JobStateLabel } from "../../parts/status-label.tsx";
 import { Time } from "../../parts/time.tsx";
 import { UrlTabs } from "../../parts/url-tabs.tsx";
 import { useView } from "../../parts/view.ts";
+import { actorName } from "../../words/actors.ts";
 import { words } from "../../words/en.ts";
 import { About } from "./about.tsx";
 import { JobChanges } from "./changes.tsx";
+import { JobLog } from "./log.tsx";
 import { Timeline } from "./timeline.tsx";
 
 const names = words.job;
@@ -80,6 +81,7 @@ function Job({ job }: { job: JobView }) {
                 </>
               ),
             },
+            { key: "log", title: names.log.tab, body: () => <JobLog job={job} /> },
             { key: "changes", title: names.changes, body: () => <JobChanges job={job} /> },
             {
               key: "command",

@@ -1,0 +1,27 @@
+import type { Page } from "playwright-core";
+
+/** Asks the server directly, for what a story begins with and leaves behind. */
+export function ask<T>(page: Page, method: string, path: string, body?: object): Promise<T> {
+  return page.evaluate(
+    async ([how, where, what]) => {
+      const response = await fetch(`/api/v1${where}`, {
+        method: how,
+        headers: { "X-Hostler-CSRF": "1", ...(what === null ? {} : { "content-type": "application/json" }) },
+        ...(what === null ? {} : { body: what }),
+      });
+      const text = await response.text();
+      return (text === "" ? undefined : JSON.parse(text)) as T;
+    },
+    [method, path, body === undefined ? null : JSON.stringify(body)] as const,
+  );
+}
+
+/** Waits for the end of a job; its state. */
+export async function ended(page: Page, job: number): Promise<string> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const { ended: at, state: now } = await ask<{ ended?: string; state: string }>(page, "GET", `/jobs/${job}`);
+    if (at !== undefined) return now;
+    await page.waitForTimeout(100);
+  }
+  throw new Error(`job ${job} does not end`);
+}
