@@ -57,6 +57,10 @@ impl Watch for NoWatch {
     }
 }
 
+/// One run of a machine, from its start until it is off: the next has another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run(pub u64);
+
 /// The machines of one host. Calls block until they have ended; each acts on what is true at that moment and checks
 /// nothing that [`perform`] checks. A domain that the host does not have is `hypervisor.no.vm`.
 pub trait Machines: Send + Sync {
@@ -73,8 +77,9 @@ pub trait Machines: Send + Sync {
     fn sweep(&self, domain: Uuid);
     /// Starts, from the saved state if there is one.
     fn start(&self, domain: Uuid) -> Result<(), Trouble>;
-    /// Asks the guest's agent, else presses the ACPI button. That it returns says nothing of the guest.
-    fn ask_to_shut_down(&self, domain: Uuid) -> Result<(), Trouble>;
+    /// Asks the guest's agent, else presses the ACPI button, and says which run was asked. That it returns says nothing
+    /// of the guest. With `only`, no other run is asked: none when that one is over.
+    fn ask_to_shut_down(&self, domain: Uuid, only: Option<Run>) -> Result<Option<Run>, Trouble>;
     /// Cuts the power.
     fn turn_off(&self, domain: Uuid) -> Result<(), Trouble>;
     /// Stops the processors.

@@ -13,10 +13,12 @@ use hostler_model::{Code, Refusal, VmId};
 use uuid::Uuid;
 
 use crate::probe::{Probed, probe};
-use crate::{Disks, Machines, NewDisk, Trouble, Watch, guard};
+use crate::{Disks, Machines, NewDisk, Run, Trouble, Watch, guard};
 
 /// How often a guest is asked again to let go of a disk: one that is booting ignores the first asking *(tried)*.
 pub const ASK_AGAIN_MS: Ms = 5_000;
+/// How often a guest is asked again to shut down: its firmware, and a system that is booting, do not hear the button.
+pub const PRESS_AGAIN_MS: Ms = 15_000;
 /// How long an interrupted call is looked up before its outcome is called unknown: a daemon that restarts is back
 /// within seconds, one that is being upgraded within a minute.
 pub const LOOK_UP_LIMIT_MS: Ms = 120_000;
@@ -57,8 +59,8 @@ pub struct Performing {
 enum Phase {
     /// Nothing was done yet.
     New,
-    /// The guest was asked, last at this time since the beginning.
-    Asked { at_ms: Ms },
+    /// The guest was asked, last at this time since the beginning; to shut down, in this run.
+    Asked { at_ms: Ms, run: Option<Run> },
     /// A call was interrupted, or the agent was, at this time since the beginning: only looks.
     Looking { since_ms: Ms },
 }
@@ -86,13 +88,13 @@ impl Performing {
         let next = match self.phase {
             Phase::New if watch.aborted() => Ok(Next::End(Outcome::Revoked)),
             Phase::New => step.begin(),
-            Phase::Asked { at_ms } => step.look_after(waited_ms, at_ms),
+            Phase::Asked { at_ms, run } => step.look_after(waited_ms, at_ms, run),
             Phase::Looking { since_ms } => return step.look_up(waited_ms.saturating_sub(since_ms)),
         };
         match next {
             Ok(Next::End(outcome)) => Turn::Ended(outcome),
-            Ok(Next::Asked { again_in_ms }) => {
-                self.phase = Phase::Asked { at_ms: waited_ms };
+            Ok(Next::Asked { again_in_ms, run }) => {
+                self.phase = Phase::Asked { at_ms: waited_ms, run };
                 Turn::Wait { ms: again_in_ms }
             }
             Ok(Next::Wait { ms }) => Turn::Wait { ms },
@@ -113,6 +115,7 @@ enum Next {
     /// The guest was asked just now.
     Asked {
         again_in_ms: Ms,
+        run: Option<Run>,
     },
     Wait {
         ms: Ms,
@@ -190,8 +193,8 @@ impl Step<'_> {
             Command::ShutDown { domain, .. } => {
                 let seen = self.there(*domain)?;
                 guard::check(self.command, *domain, seen.power).map_err(Trouble::Refused)?;
-                machines.ask_to_shut_down(*domain)?;
-                Ok(Next::Asked { again_in_ms: pause_after(0) })
+                let run = machines.ask_to_shut_down(*domain, None)?;
+                Ok(Next::Asked { again_in_ms: pause_after(0), run })
             }
             Command::TurnOff { domain } => {
                 let seen = self.there(*domain)?;
@@ -373,22 +376,37 @@ impl Step<'_> {
         }
         guard::check(self.command, domain, seen.power).map_err(Trouble::Refused)?;
         machines.ask_to_detach_disk(domain, target)?;
-        self.is_detached(domain, target, 0, limit_ms)
-            .map(|next| if let Next::Wait { ms } = next { Next::Asked { again_in_ms: ms } } else { next })
+        self.is_detached(domain, target, 0, limit_ms).map(|next| match next {
+            Next::Wait { ms } => Next::Asked { again_in_ms: ms, run: None },
+            next => next,
+        })
     }
 
     /// The turns after a guest was asked for something.
-    fn look_after(&self, waited_ms: Ms, asked_at_ms: Ms) -> Part {
+    fn look_after(&self, waited_ms: Ms, asked_at_ms: Ms, run: Option<Run>) -> Part {
+        let unanswered_ms = waited_ms.saturating_sub(asked_at_ms);
         match self.command {
-            Command::ShutDown { domain, limit_ms } => self.is_shut_down(*domain, waited_ms, *limit_ms),
+            Command::ShutDown { domain, limit_ms } => {
+                let next = self.is_shut_down(*domain, waited_ms, *limit_ms)?;
+                // A guest that is still booting does not hear the button.
+                if let (Next::Wait { ms }, true, Some(_)) = (&next, unanswered_ms >= PRESS_AGAIN_MS, run) {
+                    match self.world.machines.ask_to_shut_down(*domain, run) {
+                        // It has shut down, and somebody has started it again.
+                        Ok(None) => return done(),
+                        Err(Trouble::Interrupted(why)) => return Err(Trouble::Interrupted(why)),
+                        // The guest was asked all the same, the first time.
+                        Ok(Some(_)) | Err(_) => return Ok(Next::Asked { again_in_ms: *ms, run }),
+                    }
+                }
+                Ok(next)
+            }
             Command::DetachDisk { domain, target, limit_ms, .. } => {
                 let next = self.is_detached(*domain, target, waited_ms, *limit_ms)?;
-                let again = waited_ms.saturating_sub(asked_at_ms) >= ASK_AGAIN_MS;
-                if let (Next::Wait { ms }, true) = (&next, again) {
+                if let (Next::Wait { ms }, true) = (&next, unanswered_ms >= ASK_AGAIN_MS) {
                     // libvirt refuses while the first asking is still pending; the guest was asked all the same.
                     match self.world.machines.ask_to_detach_disk(*domain, target) {
                         Err(Trouble::Interrupted(why)) => return Err(Trouble::Interrupted(why)),
-                        Ok(()) | Err(_) => return Ok(Next::Asked { again_in_ms: *ms }),
+                        Ok(()) | Err(_) => return Ok(Next::Asked { again_in_ms: *ms, run }),
                     }
                 }
                 Ok(next)

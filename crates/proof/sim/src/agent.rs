@@ -36,18 +36,34 @@ pub struct Agent {
     pub tasks: BTreeMap<StepNo, Working>,
     /// Its connection.
     pub connection: Option<u64>,
-    /// Whether the computer has died for good, or seems to.
-    pub dead: bool,
-    /// Whether it is given up and will come back.
-    pub comes_back: bool,
-    /// Whether it came back after it had been given up: what was done for it meanwhile, it knows nothing of.
-    pub came_back: bool,
+    /// What becomes of the computer.
+    pub fate: Fate,
     /// What it says of itself.
     pub facts: HostFacts,
     /// Steps that have arrived.
     pub met: BTreeSet<StepNo>,
     /// What it said of each step, in all its lives.
     pub answered: BTreeMap<StepNo, Outcome>,
+}
+
+/// What becomes of a computer. A power failure that passes is no fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It lives on.
+    Lives,
+    /// It has died for good.
+    Dead,
+    /// It seems to have, is given up, and will come back.
+    SeemsDead,
+    /// It came back after it had been given up: what was done for it meanwhile, it knows nothing of.
+    CameBack,
+}
+
+impl Agent {
+    /// Whether its computer has died for good, or seems to.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.fate, Fate::Dead | Fate::SeemsDead)
+    }
 }
 
 /// After how many journal entries a story's agent compacts.
@@ -91,9 +107,7 @@ impl Agent {
             unsynced: Vec::new(),
             tasks: BTreeMap::new(),
             connection: None,
-            dead: false,
-            comes_back: false,
-            came_back: false,
+            fate: Fate::Lives,
             facts,
             met: BTreeSet::new(),
             answered: BTreeMap::new(),
@@ -106,7 +120,7 @@ impl World {
     pub fn start_agent(&mut self, at: usize) {
         let now = self.now;
         let agent = &mut self.agents[at];
-        if agent.dead || agent.core.is_some() || !agent.host.is_up() {
+        if agent.is_dead() || agent.core.is_some() || !agent.host.is_up() {
             return;
         }
         agent.life += 1;
@@ -398,7 +412,7 @@ impl World {
         self.crash_agent(at);
         self.agents[at].host.power_off();
         if for_good {
-            self.agents[at].dead = true;
+            self.agents[at].fate = Fate::Dead;
             self.count("host died for good");
         } else {
             self.count("host powered off");

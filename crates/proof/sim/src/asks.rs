@@ -120,7 +120,7 @@ impl World {
                 Request::EditHost { host: self.some_host()?, spec }
             }
             JobKind::DeclareHostDead => {
-                let at = self.agents.iter().position(|agent| agent.dead)?;
+                let at = self.agents.iter().position(|agent| agent.is_dead())?;
                 let confirm = self.agents[at].facts.host_name.clone();
                 Request::DeclareHostDead { host: self.agents[at].id.into(), confirm }
             }
@@ -237,7 +237,7 @@ impl World {
 
     fn some_host(&mut self) -> Option<hostler_model::HostId> {
         let all: Vec<_> =
-            self.agents.iter().filter(|agent| !agent.dead).map(|agent| agent.id.into()).collect();
+            self.agents.iter().filter(|agent| !agent.is_dead()).map(|agent| agent.id.into()).collect();
         self.dice.pick(&all).copied()
     }
 

@@ -16,7 +16,7 @@ use hostler_model::{Change, Code, Key, Object, VmId};
 use hostler_store::{JobFilter, Revision, Store};
 use uuid::Uuid;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Fate};
 use crate::asks::VMS;
 use crate::mutant::Mutant;
 use crate::world::World;
@@ -268,8 +268,9 @@ impl World {
                 self.tell(|world| {
                     let agent = &world.agents[at];
                     let core = agent.core.as_ref().map(|core| (core.at_work(), core.session()));
+                    let answers = world.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id));
                     format!(
-                        "agent {at}: at work and session {core:?}, tasks {:?}, {} entries not synced, connection {:?}",
+                        "agent {at}: answers {answers}, at work and session {core:?}, tasks {:?}, {} entries not synced, connection {:?}",
                         agent.tasks.keys(),
                         agent.unsynced.len(),
                         agent.connection
@@ -290,8 +291,8 @@ impl World {
         for (at, agent) in self.agents.iter().enumerate() {
             agent.host.each_effect(|effect, times| {
                 let may_repeat = match effect.what {
-                    // A guest may be asked again to let go: it did not hear the first time.
-                    What::AskedToDetach | What::BaseBrought => true,
+                    // A guest may be asked again to let go, or to shut down: it did not hear the first time.
+                    What::AskedToDetach | What::AskedToShutDown | What::BaseBrought => true,
                     // What another hand took away before its outcome was known is not there, and is made again.
                     What::Defined => self.taken_away.contains(&(at, effect.on.clone())),
                     _ => false,
@@ -338,7 +339,7 @@ impl World {
         let Some(drive) = &self.drive else { return };
         let inv = drive.engine().inventory();
         let mut wrong = None;
-        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.dead) {
+        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.is_dead()) {
             let truth = agent.host.truth();
             for seen in &truth {
                 let Some(vm) =
@@ -385,7 +386,7 @@ impl World {
         let let_go = self.let_go();
         let mut wrong = None;
         // What was to be taken back on a host that had been given up was let go of with it.
-        let kept_up = |agent: &Agent| !agent.dead && !agent.came_back;
+        let kept_up = |agent: &Agent| agent.fate == Fate::Lives;
         for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| kept_up(agent)) {
             let Some(folder) = agent.host.folder(&format!("{VMS}/x")) else { continue };
             for (file, disk) in folder.files() {

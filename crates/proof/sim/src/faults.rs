@@ -12,6 +12,7 @@ use hostler_model::request::Request;
 use hostler_model::seen::{Identity, Power};
 use hostler_store::Fault;
 
+use crate::agent::Fate;
 use crate::world::{Client, Event, World};
 
 impl World {
@@ -66,14 +67,14 @@ impl World {
                 self.power_off(at, false);
             }
             60..62 => {
-                if self.agents.iter().all(|agent| !agent.dead) {
+                if self.agents.iter().all(|agent| !agent.is_dead()) {
                     self.tell(|_| format!("host {at} dies for good"));
                     self.power_off(at, true);
                     let when = self.now + self.dice.between(20_000, 60_000);
                     self.schedule(when, Event::DeclareDead { at });
                     // By the clock and not by the dice: every other one, and the stories' dice fall as they fell.
                     if self.now.is_multiple_of(2) {
-                        self.agents[at].comes_back = true;
+                        self.agents[at].fate = Fate::SeemsDead;
                         self.schedule(self.now + 100_000, Event::ComeBack { at });
                     }
                 }
@@ -205,7 +206,7 @@ impl World {
 
     /// An administrator gives a host up: its jobs are abandoned, the host is declared dead.
     pub fn declare_dead(&mut self, at: usize) {
-        if !self.agents[at].dead {
+        if !self.agents[at].is_dead() {
             return;
         }
         let host = self.agents[at].id.into();
@@ -238,7 +239,7 @@ impl World {
         for at in 0..self.agents.len() {
             self.heal(at);
             self.agents[at].host.crash_at(u32::MAX, CrashWhen::After);
-            if !self.agents[at].dead {
+            if !self.agents[at].is_dead() {
                 self.agents[at].host.power_on();
                 self.start_agent(at);
             }

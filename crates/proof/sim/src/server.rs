@@ -11,7 +11,7 @@ use hostler_model::command::Outcome;
 use hostler_model::object::Installation;
 use hostler_model::seen::Order;
 use hostler_model::setting::Settings;
-use hostler_model::{Object, Timestamp};
+use hostler_model::{AgentId, Object, Timestamp};
 use hostler_store::{MemoryStore, Store, StoreError};
 
 use crate::mutant::Mutant;
@@ -256,11 +256,12 @@ impl World {
     fn release(&mut self, effect: Effect) {
         match effect {
             Effect::Reply { ask, answer } => self.reply(ask, answer),
-            Effect::Welcome { connection, session, epoch, .. } => {
+            Effect::Welcome { connection, session, epoch, agent } => {
                 if let Some(open) = self.connections.get_mut(&connection) {
                     open.session = Some(session);
                 }
                 self.say_to_agent(connection, ToAgent::Welcome { session, epoch });
+                self.cut_older(agent, connection);
             }
             Effect::Reject { connection, .. } => {
                 self.count("connection rejected");
@@ -356,6 +357,19 @@ impl World {
         }
         let when = self.now + self.dice.between(0, 2_000);
         self.schedule(when, Event::AgentCut { at, connection: Some(connection) });
+    }
+
+    /// An agent's newest session takes the place of the one before. It need not be on its newest connection: of two
+    /// hellos, the one on a connection that the agent has given up may arrive last.
+    fn cut_older(&mut self, agent: AgentId, newest: u64) {
+        let older = |number: u64, open: &Connection| {
+            number != newest && open.server_open && open.session.is_some() && self.agents[open.at].id == agent
+        };
+        let older = self.connections.iter().find(|(number, open)| older(**number, open));
+        if let Some(number) = older.map(|(number, _)| *number) {
+            self.count("session replaced by a newer one");
+            self.close(number);
+        }
     }
 
     fn cut_all(&mut self) {

@@ -14,7 +14,7 @@ use hostler_model::{AgentId, Change, ItemId, Name, Object, ShareId, TemplateId, 
 use hostler_store::{Commit, Counters, Store};
 use uuid::Uuid;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Fate};
 use crate::asks::{LIBRARY, SHARES, VMS, template};
 use crate::mutant::Mutant;
 use crate::world::{Event, World};
@@ -111,8 +111,8 @@ pub(crate) fn settle(world: &mut World) {
             world.clients.iter().any(|client| client.acknowledged.is_none() && client.refused.is_none());
         let cut = world.agents.iter().any(|agent| {
             // A host that comes back after everything was at rest would be judged in the midst of its first words.
-            agent.comes_back
-                || !agent.dead
+            agent.fate == Fate::SeemsDead
+                || !agent.is_dead()
                     && !world.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id))
         });
         if busy || waiting || cut {

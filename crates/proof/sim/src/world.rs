@@ -16,7 +16,7 @@ use hostler_model::{InstallationId, JobId, Refusal, StepNo, VmId};
 use hostler_store::MemoryStore;
 use uuid::Uuid;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Fate};
 use crate::dice::{CountedIds, Dice};
 use crate::kinds::Played;
 use crate::mutant::Mutant;
@@ -327,7 +327,7 @@ impl World {
                 self.host_moved(at);
             }
             Event::PowerOn { at } => {
-                if !self.agents[at].dead {
+                if !self.agents[at].is_dead() {
                     self.agents[at].host.power_on();
                     self.start_agent(at);
                 }
@@ -336,7 +336,7 @@ impl World {
                 self.count("host that was given up came back");
                 self.tell(|_| format!("host {at} comes back from the dead"));
                 let agent = &mut self.agents[at];
-                (agent.dead, agent.comes_back, agent.came_back) = (false, false, true);
+                agent.fate = Fate::CameBack;
                 agent.host.power_on();
                 self.start_agent(at);
             }

@@ -121,7 +121,7 @@ fn a_machine_that_is_off_is_not_paused_reset_turned_off_or_asked(subject: &dyn S
     guest.did_not("resume", machines.resume(domain))?;
     guest.did_not("reset", machines.reset(domain))?;
     guest.did_not("turn_off", machines.turn_off(domain))?;
-    guest.did_not("ask_to_shut_down", machines.ask_to_shut_down(domain))?;
+    guest.did_not("ask_to_shut_down", machines.ask_to_shut_down(domain, None))?;
     guest.did_not("save", machines.save(domain, &crate::NoWatch))?;
     guest.is(Power::Off)?;
     Ok(Verdict::Holds)
@@ -189,7 +189,7 @@ fn a_machine_with_a_saved_state_can_be_undefined(subject: &dyn Subject) -> Tried
 
 fn a_guest_that_ignores_the_button_runs_on(subject: &dyn Subject) -> Tried {
     let guest = Guest::started(subject)?;
-    guest.did("ask_to_shut_down", subject.machines().ask_to_shut_down(guest.domain))?;
+    guest.did("ask_to_shut_down", subject.machines().ask_to_shut_down(guest.domain, None))?;
     subject.pass(1_000);
     let power = guest.read()?.power;
     holds_if(power.is_on(), || format!("it is {}", power.words()))

@@ -10,7 +10,7 @@ use hostler_model::time::Ms;
 use uuid::Uuid;
 
 use super::{Inner, Live, Machine, SimulatedHost, What, failed};
-use crate::{Machines, Trouble, Watch, no_vm};
+use crate::{Machines, Run, Trouble, Watch, no_vm};
 
 /// Where the one DVD drive is.
 const DVD_TARGET: &str = "sdz";
@@ -31,7 +31,7 @@ impl Inner {
         match self.machines.get_mut(&domain) {
             Some(machine) => machine.seen = Seen { power: machine.seen.power, ..seen },
             None => {
-                let machine = Machine { seen, live: BTreeMap::new(), shuts_down_at: None };
+                let machine = Machine { seen, live: BTreeMap::new(), shuts_down_at: None, runs: 0 };
                 self.machines.insert(domain, machine);
             }
         }
@@ -86,6 +86,7 @@ impl Inner {
         let machine = self.machine(domain)?;
         machine.live = live;
         machine.shuts_down_at = None;
+        machine.runs += 1;
         machine.seen.power = Power::Running;
         // RESUMED arrives before STARTED, and the guest agent's channel speaks too.
         self.event(domain, 3);
@@ -311,13 +312,18 @@ impl Machines for SimulatedHost {
         self.change(What::Started, domain, |inner, _| inner.start(domain))
     }
 
-    fn ask_to_shut_down(&self, domain: Uuid) -> Result<(), Trouble> {
+    fn ask_to_shut_down(&self, domain: Uuid, only: Option<Run>) -> Result<Option<Run>, Trouble> {
+        if let Some(only) = only
+            && self.lock().running(domain).is_ok_and(|machine| machine.runs != only.0)
+        {
+            return Ok(None);
+        }
         self.change(What::AskedToShutDown, domain, |inner, _| {
             let after = inner.manners(domain).shuts_down_after_ms;
             let at = after.map(|after| inner.now + after);
             let machine = inner.running(domain)?;
             machine.shuts_down_at = machine.shuts_down_at.or(at);
-            Ok(())
+            Ok(Some(Run(machine.runs)))
         })
     }
 

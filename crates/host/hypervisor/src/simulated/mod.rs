@@ -150,6 +150,8 @@ struct Machine {
     live: BTreeMap<String, Live>,
     /// When the guest will have shut down.
     shuts_down_at: Option<Ms>,
+    /// How often it was started.
+    runs: u64,
 }
 
 /// A disk or drive of a running machine.

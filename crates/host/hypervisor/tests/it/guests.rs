@@ -1,6 +1,6 @@
 //! What waits for a guest: shut down and detach.
 
-use hostler_hypervisor::perform::ASK_AGAIN_MS;
+use hostler_hypervisor::perform::{ASK_AGAIN_MS, PRESS_AGAIN_MS};
 use hostler_hypervisor::simulated::{Effect, Manners, Outside, What};
 use hostler_hypervisor::{Machines, NoWatch, Performing, Turn, Watch};
 use hostler_model::Code;
@@ -63,6 +63,30 @@ fn a_shut_down_revoked_before_it_began_has_no_effect() {
     let performing = Performing::new(shut_down(60_000), mark("step"), false);
     assert_eq!(bench.run_to_end(performing, &Stopped), Outcome::Revoked);
     assert_eq!(times(&bench, What::AskedToShutDown), 0);
+}
+
+#[test]
+fn a_guest_that_was_still_booting_is_asked_again() {
+    let bench = Bench::with_running(5);
+    let mut performing = Performing::new(shut_down(300_000), mark("step"), false);
+    performing.turn(&bench.world(), 0, &NoWatch);
+    bench.host.set_manners(domain(5), Manners::GOOD);
+    bench.pass(PRESS_AGAIN_MS - 1);
+    performing.turn(&bench.world(), PRESS_AGAIN_MS - 1, &NoWatch);
+    assert_eq!(times(&bench, What::AskedToShutDown), 1, "it may be about it");
+    assert_eq!(bench.run_to_end(performing, &NoWatch), Outcome::done());
+    assert_eq!(times(&bench, What::AskedToShutDown), 2);
+}
+
+#[test]
+fn a_machine_that_shut_down_and_was_started_by_another_is_left_alone() {
+    let bench = Bench::with_running(5);
+    let mut performing = Performing::new(shut_down(300_000), mark("step"), false);
+    performing.turn(&bench.world(), 0, &NoWatch);
+    bench.host.outside(&Outside::TurnOff(domain(5))).unwrap();
+    bench.host.outside(&Outside::Start(domain(5))).unwrap();
+    assert_eq!(performing.turn(&bench.world(), PRESS_AGAIN_MS, &NoWatch), Turn::Ended(Outcome::done()));
+    assert_eq!(times(&bench, What::AskedToShutDown), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hostler_hypervisor::Trouble;
+use hostler_hypervisor::{Run, Trouble};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -136,24 +136,33 @@ struct Part {
 }
 
 impl Driver {
-    pub(super) fn ask_guest_to_shut_down(&self, domain: Uuid) -> Result<(), Trouble> {
-        let agent = self.on_domain(domain, |_, domain| Ok(DomainView::of(&domain.xml()?)?.guest_agent))?;
+    pub(super) fn ask_guest_to_shut_down(
+        &self,
+        domain: Uuid,
+        only: Option<Run>,
+    ) -> Result<Option<Run>, Trouble> {
+        let (run, agent) = self.on_domain(domain, |_, domain| {
+            Ok((domain.run().map(Run), DomainView::of(&domain.xml()?)?.guest_agent))
+        })?;
+        if only.is_some() && run.is_some() && run != only {
+            return Ok(None);
+        }
         if agent {
             let asked = self.agents.call(domain, || {
                 self.pool.with(|connection| connection.domain(domain)?.shut_down_by_agent())
             });
             let why = match asked {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(run),
                 Err(why) if why.is_lost() => return Err(Subject::Domain(domain).trouble(why)),
                 Err(why) => why,
             };
             // A guest that is quick ends its machine before its agent has answered.
             if self.see_one(domain)?.is_none_or(|seen| !seen.power.is_on()) {
-                return Ok(());
+                return Ok(run);
             }
             tracing::info!(%domain, %why, "the guest agent does not shut down: the power button instead");
         }
-        self.on_domain(domain, |_, domain| domain.press_power_button())
+        self.on_domain(domain, |_, domain| domain.press_power_button()).map(|()| run)
     }
 
     /// Reads a file inside the guest, through its agent.

@@ -1,6 +1,6 @@
 //! The contract with the agent, each call in a line or two: what they have in common stands here, what they do beside.
 
-use hostler_hypervisor::{Machines, Trouble, Watch};
+use hostler_hypervisor::{Machines, Run, Trouble, Watch};
 use hostler_model::command::Definition;
 use hostler_model::hardware::Disk;
 use hostler_model::seen::{Identity, Seen};
@@ -33,8 +33,8 @@ impl Machines for Driver {
         self.bring_up(domain)
     }
 
-    fn ask_to_shut_down(&self, domain: Uuid) -> Result<(), Trouble> {
-        self.ask_guest_to_shut_down(domain)
+    fn ask_to_shut_down(&self, domain: Uuid, only: Option<Run>) -> Result<Option<Run>, Trouble> {
+        self.ask_guest_to_shut_down(domain, only)
     }
 
     fn turn_off(&self, domain: Uuid) -> Result<(), Trouble> {

@@ -177,6 +177,13 @@ impl<'c> Domain<'c> {
         done(unsafe { virt_sys::virDomainReset(self.raw(), 0) }).map(drop)
     }
 
+    /// The number of its run, which libvirt gives at each start; none while it is off.
+    pub(crate) fn run(&self) -> Option<u64> {
+        // SAFETY: a living domain.
+        let id = unsafe { virt_sys::virDomainGetID(self.raw()) };
+        (id != u32::MAX).then_some(u64::from(id))
+    }
+
     /// Asks the guest's agent to shut down.
     pub(crate) fn shut_down_by_agent(&self) -> Result<(), Error> {
         let flags = virt_sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT;

@@ -69,7 +69,7 @@ fn a_guest_s_agent_reads_files_and_shuts_down_and_its_kernel_lets_go_of_disks() 
         assert!(driver.users_of(&disk.file).unwrap().is_empty());
     }
 
-    driver.ask_to_shut_down(vm).unwrap();
+    driver.ask_to_shut_down(vm, None).unwrap();
     within(BOOT, "it is off", || host.power(vm) == Power::Off);
     assert!(!host.seen(vm).guest_agent);
 }
@@ -87,7 +87,7 @@ fn a_guest_without_an_agent_hears_the_power_button() {
     assert_eq!(code(driver.guest_read_file(vm, "/etc/os-release", 4096)), Code::GuestNotAnswering);
     within(BOOT, "it is off", || {
         // The button's listener may not be up yet.
-        let _ = driver.ask_to_shut_down(vm);
+        let _ = driver.ask_to_shut_down(vm, None);
         std::thread::sleep(Duration::from_millis(500));
         host.power(vm) == Power::Off
     });

@@ -26,7 +26,7 @@ fn a_machine_goes_through_its_states() {
     assert_eq!(host.power(vm), Power::Running);
     driver.reset(vm).unwrap();
     assert_eq!(host.power(vm), Power::Running);
-    driver.ask_to_shut_down(vm).unwrap();
+    driver.ask_to_shut_down(vm, None).unwrap();
     assert_eq!(host.power(vm), Power::Running, "the firmware does not listen to the power button");
     assert!(driver.undefine(vm).is_err(), "it is on");
     driver.turn_off(vm).unwrap();
