@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::host::{Host, code, definition, hardware, within};
 
 /// Fivefold what a boot under emulation takes while others are at work.
-const BOOT: Duration = Duration::from_secs(60);
+const BOOT: Duration = Duration::from_secs(300);
 
 /// The tiny Linux disk, built unless it was built before.
 fn tiny_linux() -> PathBuf {
