@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::rights::{RouteError, RouteRight, Table};
 use crate::slow::Passwords;
 use crate::tokens::Tokens;
+use crate::window::Boards;
 use crate::{access, openapi, routes};
 
 /// How many passes over the whole picture, for windows, there are at a time: they take a processor each, and the loop
@@ -28,6 +29,7 @@ struct Inner {
     document: Bytes,
     stopping: watch::Receiver<bool>,
     passes: Arc<Semaphore>,
+    boards: Boards,
     files: &'static [File],
 }
 
@@ -60,6 +62,11 @@ impl App {
     /// The console's files.
     pub(crate) fn files(&self) -> &'static [File] {
         self.0.files
+    }
+
+    /// The lists that windows look at.
+    pub(crate) fn boards(&self) -> &Boards {
+        &self.0.boards
     }
 
     /// A place for a pass over the whole picture, as soon as one is free.
@@ -100,6 +107,7 @@ impl Api {
             document: openapi::text(&document)?.into(),
             stopping,
             passes: Arc::new(Semaphore::new(PASSES)),
+            boards: Boards::default(),
             files,
         }));
         let rights = table.list();

@@ -27,6 +27,10 @@ use crate::secret;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How many events are read from the store at a time: about 1 MiB at most in memory for one caller.
 const PAGE: usize = 256;
+/// How many commits a caller may be behind, at the beginning and ever after: a quarter of an hour of a server that is as
+/// busy as it can be, days of one that is not. Beyond it, to read the lists anew is less than to read what happened, and
+/// a caller who never keeps up would read the store for ever.
+const MOST_BEHIND: u64 = 100_000;
 
 /// One caller's place in the feed.
 struct Feed {
@@ -130,7 +134,11 @@ impl Feed {
 
     /// Reads on in the store, until there is something to say or nothing more to read.
     async fn catch_up(&mut self) -> Result<(), Refusal> {
-        let after = self.cursor;
+        let (after, now) = (self.cursor, self.app.picture().head);
+        if is_too_far(after, now) {
+            self.resync(now);
+            return Ok(());
+        }
         let page = self.app.handle().read(move |reader| match reader.feed(after, PAGE) {
             Ok(page) => Ok(Ok(page)),
             Err(StoreError::FeedGone { .. }) => Ok(Err(reader.head()?)),
@@ -141,13 +149,16 @@ impl Feed {
                 self.caller = self.caller.again(&self.app).ok_or_else(|| Refusal::not_found("caller"))?;
                 self.read(&page);
             }
-            Err(head) => {
-                (self.cursor, self.behind) = (head, false);
-                let told = format!("{{\"head\":\"{head}\"}}");
-                self.queue.push_back(Sse::default().id(head.to_string()).event("resync").data(told));
-            }
+            Err(head) => self.resync(head),
         }
         Ok(())
+    }
+
+    /// What happened until now is told no more: the caller reads everything anew.
+    fn resync(&mut self, head: Cursor) {
+        (self.cursor, self.behind) = (head, false);
+        let told = format!("{{\"head\":\"{head}\"}}");
+        self.queue.push_back(Sse::default().id(head.to_string()).event("resync").data(told));
     }
 
     fn read(&mut self, page: &FeedPage) {
@@ -185,6 +196,11 @@ impl Feed {
     }
 }
 
+/// Whether more has happened since than is told.
+fn is_too_far(after: Cursor, now: Cursor) -> bool {
+    after.history == now.history && now.revision.0.saturating_sub(after.revision.0) > MOST_BEHIND
+}
+
 /// An event of the store as it is told.
 pub(crate) fn told(event: &Event) -> FeedEvent {
     FeedEvent {
@@ -199,5 +215,21 @@ pub(crate) fn told(event: &Event) -> FeedEvent {
         actor: event.actor.clone(),
         at: event.at,
         body: event.object.as_ref().and_then(secret::body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostler_server::store::{HistoryId, Revision};
+
+    use super::*;
+
+    #[test]
+    fn who_is_further_behind_than_is_told_reads_everything_anew_and_who_is_not_goes_on() {
+        let at = |history, revision| Cursor { history: HistoryId(history), revision: Revision(revision) };
+        assert!(!is_too_far(at(1, 5), at(1, 5 + MOST_BEHIND)));
+        assert!(is_too_far(at(1, 5), at(1, 6 + MOST_BEHIND)));
+        assert!(!is_too_far(at(1, 9), at(1, 5)), "the store says what becomes of one from the future");
+        assert!(!is_too_far(at(2, 0), at(1, MOST_BEHIND * 2)), "and of one from another history");
     }
 }

@@ -16,6 +16,7 @@ mod list;
 mod listed;
 mod names;
 mod openapi;
+mod order;
 mod precondition;
 mod problem;
 mod rights;

@@ -7,8 +7,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hostler_model::Refusal;
 use hostler_model::view::Page;
+use hostler_model::{Key, Refusal};
 use hostler_server::Picture;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 use crate::json::shown;
 use crate::listed::{Cell, Field, Is, Listed};
 use crate::names::noun;
+use crate::order;
 use crate::problem::Problem;
 
 /// How many lines a page has where nothing is said.
@@ -61,53 +62,78 @@ pub(crate) fn page<T: Listed, V>(
     let filter = Filter::<T>::read(query.filter.as_deref().unwrap_or_default())?;
     let sort = Sort::<T>::read(query.sort.as_deref().unwrap_or_default())?;
     let after = query.cursor.as_deref().map(|cursor| Place::read(cursor, &sort.text)).transpose()?;
-    let mut lines: Vec<(Place, u64, &T)> = Vec::new();
+    let after = after.map(|after| after.key(&sort)).transpose()?;
+    let mut lines: Vec<(Box<[u8]>, Key)> = Vec::new();
     let mut total = 0;
-    for (revision, thing) in T::all(picture) {
+    for (key, thing) in T::all(picture) {
         if !lets_through(thing) || !filter.holds(picture, thing) {
             continue;
         }
         total += 1;
-        let place = sort.place(picture, thing);
-        if after.as_ref().is_none_or(|after| sort.compare(&place, after).is_gt()) {
-            lines.push((place, revision, thing));
+        let line = (sort.key(picture, thing), key);
+        if after.as_ref().is_none_or(|after| line > *after) {
+            lines.push(line);
         }
     }
-    lines.sort_by(|(a, _, _), (b, _, _)| sort.compare(a, b));
-    let next = match lines.get(limit.saturating_sub(1)) {
-        Some((last, _, _)) if lines.len() > limit => Some(last.clone().sorted(&sort.text).write()?),
+    // What is behind the page need not be in order.
+    let more = lines.len() > limit;
+    if more {
+        lines.select_nth_unstable(limit);
+        lines.truncate(limit);
+    }
+    lines.sort_unstable();
+    let thing = |key: Key| {
+        let stored = picture.get(key)?;
+        Some((stored.revision.0, &**T::of(&stored.object)?))
+    };
+    let next = match lines.last().and_then(|(_, key)| thing(*key)) {
+        Some((_, last)) if more => Some(sort.place(picture, last).write()?),
         _ => None,
     };
-    let items = lines.into_iter().take(limit).map(|(_, revision, thing)| view(revision, thing)).collect();
-    Ok(Page { items, next, total: Some(total) })
+    let items =
+        lines.iter().filter_map(|(_, key)| thing(*key)).map(|(revision, thing)| view(revision, thing));
+    Ok(Page { items: items.collect(), next, total: Some(total) })
 }
 
 /// Where a line stands in a sorted list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Place {
-    /// Of which order it is a place; empty within one list.
+    /// Of which order it is a place.
     sort: String,
     by: Vec<Cell>,
-    pub(crate) id: String,
+    id: String,
 }
 
 impl Place {
+    /// The place as a list is sorted by it.
+    fn key<T: Listed>(&self, sort: &Sort<T>) -> Result<(Box<[u8]>, Key), Refusal> {
+        let id = Key::read(T::KIND, &self.id).filter(|_| self.by.len() == sort.by.len());
+        let id = id.ok_or_else(not_ours)?;
+        let cells = self.by.iter().cloned().zip(sort.by.iter().map(|(_, down)| *down));
+        Ok((order::key(cells), id))
+    }
+
     fn write(&self) -> Result<String, Problem> {
         let text = serde_json::to_vec(self).map_err(|cause| Problem::internal("cursor", cause))?;
         Ok(URL_SAFE_NO_PAD.encode(text))
     }
 
     fn read(written: &str, sort: &str) -> Result<Self, Refusal> {
-        let refused = |cause: &str| Refusal::invalid("cursor", cause).remedy("Begin again without a cursor");
-        let bytes =
-            URL_SAFE_NO_PAD.decode(written).map_err(|_| refused("it is not one that this server gave"))?;
-        let place: Self =
-            serde_json::from_slice(&bytes).map_err(|_| refused("it is not one that this server gave"))?;
+        let bytes = URL_SAFE_NO_PAD.decode(written).map_err(|_| not_ours())?;
+        let place: Self = serde_json::from_slice(&bytes).map_err(|_| not_ours())?;
         if place.sort != sort {
-            return Err(refused("it belongs to a list that is sorted otherwise"));
+            return Err(no_cursor("it belongs to a list that is sorted otherwise"));
         }
         Ok(place)
     }
+}
+
+fn not_ours() -> Refusal {
+    no_cursor("it is not one that this server gave")
+}
+
+fn no_cursor(cause: &str) -> Refusal {
+    Refusal::invalid("cursor", cause).remedy("Begin again without a cursor")
 }
 
 /// By what a list is sorted.
@@ -133,26 +159,19 @@ impl<T: Listed> Sort<T> {
         Ok(Self { by, text })
     }
 
-    pub(crate) fn place(&self, picture: &Picture, thing: &T) -> Place {
+    /// The sort order in words, each field named.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where something stands, as bytes that sort as it does.
+    pub(crate) fn key(&self, picture: &Picture, thing: &T) -> Box<[u8]> {
+        order::key(self.by.iter().map(|(field, down)| ((field.get)(picture, thing), *down)))
+    }
+
+    fn place(&self, picture: &Picture, thing: &T) -> Place {
         let by = self.by.iter().map(|(field, _)| (field.get)(picture, thing)).collect();
-        Place { sort: String::new(), by, id: thing.id_text() }
-    }
-
-    pub(crate) fn compare(&self, a: &Place, b: &Place) -> std::cmp::Ordering {
-        for (at, (_, down)) in self.by.iter().enumerate() {
-            let order = a.by.get(at).cmp(&b.by.get(at));
-            if order.is_ne() {
-                return if *down { order.reverse() } else { order };
-            }
-        }
-        a.id.cmp(&b.id)
-    }
-}
-
-impl Place {
-    fn sorted(mut self, by: &str) -> Self {
-        by.clone_into(&mut self.sort);
-        self
+        Place { sort: self.text.clone(), by, id: thing.id_text() }
     }
 }
 

@@ -94,17 +94,11 @@ pub(crate) trait Listed: Sized + 'static {
     /// Its id.
     fn id_text(&self) -> String;
 
-    /// All of them with their revisions, in the order of names where they have one.
-    fn all(picture: &Picture) -> Box<dyn Iterator<Item = (u64, &Self)> + '_> {
-        if Self::KIND == Kind::Enrolment {
-            Box::new(
-                picture.of_kind(Self::KIND).filter_map(|s| Some((s.revision.0, &**Self::of(&s.object)?))),
-            )
-        } else {
-            Box::new(
-                picture.by_name(Self::KIND).filter_map(|s| Some((s.revision.0, &**Self::of(&s.object)?))),
-            )
-        }
+    /// All of them, in no order that matters.
+    fn all(picture: &Picture) -> impl Iterator<Item = (Key, &Self)> + '_ {
+        picture
+            .of_kind(Self::KIND)
+            .filter_map(|stored| Some((stored.object.key(), &**Self::of(&stored.object)?)))
     }
 }
 

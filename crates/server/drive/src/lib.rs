@@ -18,7 +18,7 @@ use hostler_model::request::Request;
 use hostler_model::{Change, Code, JobId, Key, Refusal, Timestamp};
 use hostler_store::{Commit, Counters, Cursor, Revision, Store, StoreError};
 
-pub use picture::{Picture, Volatile};
+pub use picture::{Differences, Picture, Volatile};
 
 /// The most inputs in one batch: more would make the first wait for the last; at this many a commit's fixed cost no
 /// longer shows.

@@ -13,6 +13,8 @@ use hostler_model::vm::Vm;
 use hostler_model::{AgentId, Change, HostId, JobId, Key, Kind, Name, Object, StepNo, VmId, status};
 use hostler_placement::Usage;
 use hostler_store::{Cursor, Revision, Stored};
+use imbl::ordmap::DiffItem as Differs;
+use imbl::ordset::DiffItem as SetDiffers;
 use imbl::{OrdMap, OrdSet};
 
 /// A moment of the committed inventory.
@@ -49,7 +51,35 @@ impl Volatile {
     }
 }
 
+/// What is otherwise in one picture than in another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Objects that were put or are gone.
+    pub objects: Vec<Key>,
+    /// Machines that came under another job, or under none.
+    pub under: Vec<VmId>,
+    /// Agents that began or ceased to answer.
+    pub answering: Vec<AgentId>,
+    /// Hosts whose machines have been given more or less.
+    pub usage: Vec<HostId>,
+}
+
 impl Picture {
+    /// What is otherwise than in an earlier picture. What both share is passed over whole: the work grows with what has
+    /// changed, not with what there is.
+    pub fn since(&self, before: &Picture) -> Differences {
+        let (was, is) = (&before.volatile, &self.volatile);
+        let one = |differs: SetDiffers<'_, '_, AgentId>| match differs {
+            SetDiffers::Add(agent) | SetDiffers::Remove(agent) => *agent,
+        };
+        Differences {
+            objects: before.objects.diff(&self.objects).map(key_of).collect(),
+            under: before.under.diff(&self.under).map(key_of).collect(),
+            answering: was.answering.diff(&is.answering).map(one).collect(),
+            usage: was.usage.diff(&is.usage).map(key_of).collect(),
+        }
+    }
+
     pub(crate) fn empty(head: Cursor) -> Self {
         Self {
             head,
@@ -199,6 +229,14 @@ impl Picture {
     /// What machines on a host have been given.
     pub fn usage(&self, host: HostId) -> Usage {
         self.volatile.usage.get(&host).copied().unwrap_or_default()
+    }
+}
+
+/// Of what something differs.
+fn key_of<K: Copy, V>(differs: Differs<'_, '_, K, V>) -> K {
+    match differs {
+        Differs::Add(key, _) | Differs::Remove(key, _) => *key,
+        Differs::Update { new: (key, _), .. } => *key,
     }
 }
 

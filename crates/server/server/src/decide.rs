@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 use crate::clock::{V7, now};
 use crate::hub::Hub;
 use crate::news::{Committed, News};
+use crate::pending::Pending;
 use crate::readers::Readers;
 
 /// Inputs that may wait. Beyond it requests are refused, and agents' streams are not read until there is room. Some
@@ -47,6 +48,8 @@ pub(crate) enum Message {
     Ask(AskId, Input, Reply),
     /// Something happened.
     Input(Input),
+    /// The same, which may have become newer meanwhile.
+    Newest(Pending),
     /// Somebody wants to know what the engine would say.
     Look(Look),
     /// A bite of what is too old is dropped.
@@ -88,11 +91,9 @@ impl Queue {
     }
 
     /// Queues an agent's word as soon as there is room. False when the server has stopped.
-    pub(crate) async fn wait(&self, input: Input) -> bool {
+    pub(crate) async fn wait(&self, message: Message) -> bool {
         match self.places.clone().acquire_owned().await {
-            Ok(place) => {
-                self.entrance.send(Queued { message: Message::Input(input), _place: Some(place) }).is_ok()
-            }
+            Ok(place) => self.entrance.send(Queued { message, _place: Some(place) }).is_ok(),
             Err(_) => false,
         }
     }
@@ -241,6 +242,7 @@ impl<S: Store> Decider<S> {
                     batch.inputs.push(input);
                 }
                 Message::Input(input) => batch.inputs.push(input),
+                Message::Newest(pending) => batch.inputs.extend(pending.take()),
                 Message::Look(look) => batch.looks.push(look),
                 Message::Prune(retention, reply) => batch.prunes.push((retention, reply)),
                 Message::Stop => {

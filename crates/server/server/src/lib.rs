@@ -14,6 +14,7 @@ mod handle;
 mod hub;
 mod news;
 mod password;
+mod pending;
 mod readers;
 mod refresh;
 mod renewal;
@@ -26,7 +27,7 @@ pub use password::{MOST_PASSWORD_CHARS, PasswordError, hash_password, verify_pas
 pub use start::{Config, Server, StartError};
 
 // What the handle speaks of, so that its callers need not name the crates below.
-pub use hostler_drive::{Picture, Volatile};
+pub use hostler_drive::{Differences, Picture, Volatile};
 pub use hostler_placement as placement;
 pub use hostler_store as store;
 pub use hostler_wire::{Authority, ByteStream, Fingerprint, ServerCertificate};

@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
 
 use crate::ask;
 use crate::decide::{Message, Shared};
+use crate::pending::{Waiting, Way};
 
 /// How long an agent may take to say hello, and the loop to decide on it.
 const HELLO_LIMIT: Duration = Duration::from_secs(15);
@@ -109,7 +110,7 @@ impl Agents {
         if !self.may_enter(agent, &session.serial) {
             return "the agent was removed".into();
         }
-        if !self.shared.queue.wait(Input::Connected { connection: number, hello }).await {
+        if !self.shared.queue.wait(Message::Input(Input::Connected { connection: number, hello })).await {
             return "the server has stopped".into();
         }
         let id = tokio::select! {
@@ -129,6 +130,7 @@ impl Agents {
     /// Passes on what the agent says until the session ends.
     async fn converse(&self, session: &mut Session, number: u64) -> String {
         let agent = session.agent;
+        let mut waiting = Waiting::default();
         let mut heard = tokio::time::Instant::now();
         let mut beat = interval(Duration::from_millis(HEARTBEAT_MS));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -156,9 +158,12 @@ impl Agents {
             };
             heard = tokio::time::Instant::now();
             self.shared.hub.heard(agent, &message);
-            let input = match message {
-                FromAgent::Report(report) => Input::Report { agent, report },
-                FromAgent::Progress { no, done, of } => Input::Progress { agent, no, done, of },
+            let way = match message {
+                FromAgent::Report(report) => waiting.report(agent, report),
+                // What a replaced session still says belongs to nobody: the engine knows by the session's number, and
+                // progress, which carries none, is told apart here.
+                FromAgent::Progress { .. } if !self.shared.hub.is_current(number) => continue,
+                FromAgent::Progress { no, done, of } => waiting.progress(agent, no, done, of),
                 FromAgent::Answer { question, answer } => {
                     self.shared.hub.answered(number, question, answer);
                     continue;
@@ -167,12 +172,12 @@ impl Agents {
                 FromAgent::Hello(_) => return "it said hello twice".into(),
                 FromAgent::Bye { why } => return why,
             };
-            // What a replaced session still says belongs to nobody: the engine knows by the session's number, and
-            // progress, which carries none, is told apart here.
-            if matches!(input, Input::Progress { .. }) && !self.shared.hub.is_current(number) {
-                continue;
-            }
-            if !self.shared.queue.wait(input).await {
+            let message = match way {
+                Way::Merged => continue,
+                Way::Newer(pending) => Message::Newest(pending),
+                Way::AsItIs(input) => Message::Input(input),
+            };
+            if !self.shared.queue.wait(message).await {
                 return "the server has stopped".into();
             }
             // However long the queue was full, the agent was not silent.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::Beyond;
 use super::kinds::Windowed;
-use super::pass::Wish;
+use super::pass::Asked;
 use crate::app::App;
 use crate::listed::{Cell, Field, Is, Listed};
 use crate::names::{self, called};
@@ -83,6 +83,10 @@ impl Windowed for Job {
     type View = JobView;
     const COUNTED: Option<&'static str> = Some("state");
     const TAKEN_FROM: &'static [Kind] = &[Kind::Job, Kind::Agent];
+    // How far steps are, and what is waited for.
+    const ROWS_MOVE: bool = true;
+    // Each window knows ended jobs of its own.
+    const SHARED: bool = false;
 
     fn view(app: &App, picture: &Picture, revision: u64, job: &Self) -> JobView {
         views::job(app.handle(), picture, revision, job)
@@ -93,12 +97,12 @@ impl Windowed for Job {
         true
     }
 
-    async fn beyond(app: &App, wish: &Wish<Self>) -> Result<Beyond<Self>, Refusal> {
+    async fn beyond(app: &App, asked: &Asked<Self>) -> Result<Beyond<Self>, Refusal> {
         let picture = app.picture();
-        let about = wish.rest.wanted("about").and_then(|values| one_key(&picture, values));
-        let kinds = wish.rest.wanted("kind").map(kinds).unwrap_or_default();
+        let about = asked.rest.wanted("about").and_then(|values| one_key(&picture, values));
+        let kinds = asked.rest.wanted("kind").map(kinds).unwrap_or_default();
         let every = JobFilter { about, kinds, ..JobFilter::default() };
-        let states: Vec<JobState> = wish.status.wanted("state").map(states).unwrap_or_default();
+        let states: Vec<JobState> = asked.status.wanted("state").map(states).unwrap_or_default();
         let mut queries = vec![every.clone()];
         // Those of a rare state are further back than the newest of any.
         if states.iter().any(|state| state.is_ended()) {
@@ -106,7 +110,7 @@ impl Windowed for Job {
         }
         let mut found = Beyond::new();
         for query in queries {
-            found.extend(newest(app, wish, &picture, query).await?);
+            found.extend(newest(app, asked, &picture, query).await?);
         }
         Ok(found)
     }
@@ -116,23 +120,23 @@ impl Windowed for Job {
     }
 }
 
-/// The newest ended jobs of a filter that the wish lets through.
+/// The newest ended jobs of a filter that the asked lets through.
 async fn newest(
     app: &App,
-    wish: &Wish<Job>,
+    asked: &Asked<Job>,
     picture: &Picture,
     mut query: JobFilter,
 ) -> Result<Beyond<Job>, Refusal> {
     let (mut found, mut looked_at) = (Beyond::new(), 0);
     while looked_at < LOOKED_AT && found.len() < KNOWN {
-        let asked = query.clone();
-        let read = move |reader: &mut dyn Reader| -> Result<_, StoreError> { reader.jobs(&asked, READ) };
+        let wanted = query.clone();
+        let read = move |reader: &mut dyn Reader| -> Result<_, StoreError> { reader.jobs(&wanted, READ) };
         let jobs = app.handle().read(read).await?;
         looked_at += READ;
         let is_last = jobs.len() < READ;
         query.before = jobs.last().map(|last| last.object.id);
         let ended =
-            jobs.into_iter().filter(|job| !job.object.is_open() && wish.rest.holds(picture, &job.object));
+            jobs.into_iter().filter(|job| !job.object.is_open() && asked.rest.holds(picture, &job.object));
         found.extend(ended.map(|job| (Key::Job(job.object.id), (job.revision.0, job.object))));
         if is_last {
             break;

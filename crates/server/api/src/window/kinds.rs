@@ -12,14 +12,15 @@ use hostler_model::view::{
 };
 use hostler_model::vm::Vm;
 use hostler_model::{Key, Kind, Refusal};
-use hostler_server::Picture;
+use hostler_server::{Differences, Picture};
 use serde::Serialize;
 
 use super::Beyond;
-use super::pass::Wish;
+use super::pass::Asked;
 use crate::access::Caller;
 use crate::app::App;
 use crate::listed::Listed;
+use crate::names::called;
 use crate::views;
 
 /// A kind of thing that windows show.
@@ -32,6 +33,10 @@ pub(crate) trait Windowed: Listed + Send + Sync {
     const TAKEN_FROM: &'static [Kind];
     /// Whether it shows figures whose change nothing announces.
     const HAS_FIGURES: bool = false;
+    /// Whether a row may look otherwise although nothing of the record has changed.
+    const ROWS_MOVE: bool = Self::HAS_FIGURES;
+    /// Whether windows with one filter and one sorting see the same: not where each knows more than the picture.
+    const SHARED: bool = true;
 
     /// As it is shown.
     fn view(app: &App, picture: &Picture, revision: u64, thing: &Self) -> Self::View;
@@ -46,13 +51,28 @@ pub(crate) trait Windowed: Listed + Send + Sync {
         true
     }
 
+    /// What tells callers apart who do not see the same.
+    fn sees(caller: &Caller) -> String {
+        format!("{:?}", caller.user.role)
+    }
+
+    /// Which of them may look, sort or be counted otherwise than in an earlier picture, given what differs.
+    fn touched(before: &Picture, now: &Picture, differs: Differences) -> Touched {
+        let _ = (before, now);
+        let others = |key: &Key| key.kind() != Self::KIND && Self::TAKEN_FROM.contains(&key.kind());
+        if differs.objects.iter().any(others) {
+            return Touched::All;
+        }
+        Touched::These(differs.objects.into_iter().filter(|key| key.kind() == Self::KIND).collect())
+    }
+
     /// Whether what is in no commit makes something look otherwise.
     fn looks_otherwise(_: &Picture, _: &Picture) -> bool {
         false
     }
 
     /// What windows show besides what is in the picture.
-    fn beyond(_: &App, _: &Wish<Self>) -> impl Future<Output = Result<Beyond<Self>, Refusal>> + Send {
+    fn beyond(_: &App, _: &Asked<Self>) -> impl Future<Output = Result<Beyond<Self>, Refusal>> + Send {
         ready(Ok(Beyond::new()))
     }
 
@@ -60,6 +80,14 @@ pub(crate) trait Windowed: Listed + Send + Sync {
     fn is_beyond(&self) -> bool {
         false
     }
+}
+
+/// What is to be looked at anew.
+pub(crate) enum Touched {
+    /// Everything.
+    All,
+    /// These.
+    These(Vec<Key>),
 }
 
 /// Whether another set of agents answers.
@@ -74,6 +102,26 @@ impl Windowed for Vm {
 
     fn view(_: &App, picture: &Picture, revision: u64, vm: &Self) -> VmView {
         views::vm(picture, revision, vm)
+    }
+
+    fn touched(before: &Picture, now: &Picture, differs: Differences) -> Touched {
+        // What is shown of its host, its owner and its template.
+        let spreads = |key: &Key| match key {
+            Key::Host(host) => {
+                let shown = |picture: &Picture| {
+                    let host = picture.host(*host)?;
+                    Some((host.name.clone(), picture.host_status(host)))
+                };
+                shown(before) != shown(now)
+            }
+            Key::User(_) | Key::Template(_) => called(before, *key) != called(now, *key),
+            _ => false,
+        };
+        if !differs.answering.is_empty() || differs.objects.iter().any(spreads) {
+            return Touched::All;
+        }
+        let own = differs.objects.into_iter().filter(|key| key.kind() == Kind::Vm);
+        Touched::These(own.chain(differs.under.into_iter().map(Key::Vm)).collect())
     }
 
     fn looks_otherwise(before: &Picture, now: &Picture) -> bool {
@@ -92,6 +140,12 @@ impl Windowed for Host {
         views::host(app.handle(), picture, revision, host)
     }
 
+    fn touched(_: &Picture, _: &Picture, differs: Differences) -> Touched {
+        let own = differs.objects.into_iter().filter(|key| key.kind() == Kind::Host);
+        let answering = differs.answering.into_iter().map(|agent| Key::Host(agent.into()));
+        Touched::These(own.chain(answering).chain(differs.usage.into_iter().map(Key::Host)).collect())
+    }
+
     fn looks_otherwise(before: &Picture, now: &Picture) -> bool {
         others_answer(before, now)
     }
@@ -104,6 +158,11 @@ impl Windowed for Agent {
 
     fn view(app: &App, picture: &Picture, revision: u64, agent: &Self) -> AgentView {
         views::agent(app.handle(), picture, revision, agent)
+    }
+
+    fn touched(_: &Picture, _: &Picture, differs: Differences) -> Touched {
+        let own = differs.objects.into_iter().filter(|key| key.kind() == Kind::Agent);
+        Touched::These(own.chain(differs.answering.into_iter().map(Key::Agent)).collect())
     }
 
     // Every heartbeat is a contact.
@@ -130,10 +189,16 @@ macro_rules! plain {
             fn is_shown_to(&self, caller: &Caller) -> bool {
                 plain!(@shown $body, self, caller)
             }
+
+            fn sees(caller: &Caller) -> String {
+                plain!(@sees $body, caller)
+            }
         }
     )* };
     // One's own, as in the list; those of others are listed by user.
     (@shown Token, $token:ident, $caller:ident) => { $token.user == $caller.user.id };
+    (@sees Token, $caller:ident) => { $caller.user.id.to_string() };
+    (@sees $body:ident, $caller:ident) => { format!("{:?}", $caller.user.role) };
     (@shown $body:ident, $thing:ident, $caller:ident) => { $caller.may_see(Key::$body($thing.id), None) };
 }
 

@@ -1,15 +1,17 @@
 //! Windows: a client says which part of which list it shows, and is told that part at first and then what changes in it:
 //! what enters, leaves, moves or looks otherwise, and how many there are. At most four times a second, however much is
-//! committed: commits only say that something may look otherwise, and one pass over the committed picture then finds
-//! what does. Who reads slowly is not computed for; nothing is kept for them but which rows they have been told.
+//! committed: commits only say that something may look otherwise, and one pass then finds what does, on a list that is
+//! kept in order for all who look at it. Who reads slowly is not computed for; nothing is kept for them but which rows
+//! they have been told.
 
+mod board;
 mod jobs;
 mod kinds;
 mod pass;
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::response::sse::{Event as Sse, Sse as Stream};
@@ -29,8 +31,10 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::problem::Problem;
 
+use board::Board;
+pub(crate) use board::Boards;
 pub(crate) use kinds::Windowed;
-use pass::{Pass, Wish};
+use pass::{Asked, Known, Looker, Pass, Range};
 
 /// The least time between two passes: four times a second. More often shows people nothing and costs a pass each;
 /// less often looks slow.
@@ -69,12 +73,14 @@ pub(crate) async fn open<T: Windowed>(
     right: Right,
     query: WindowQuery,
 ) -> Result<Response, Problem> {
-    let wish = Arc::new(Wish::<T>::read(&query)?);
+    let (asked, range) = pass::read::<T>(&query)?;
+    let asked = Arc::new(asked);
     // Subscribed before anything is looked at: nothing is missed between.
     let (watch, mut volatile) = (app.handle().watch(), app.handle().watch_volatile());
     volatile.mark_unchanged();
     let head = app.picture().head;
-    let beyond = T::beyond(&app, &wish).await?;
+    let beyond = T::beyond(&app, &asked).await?;
+    let board = app.boards().of(&asked, &caller);
     let paced = |every| {
         let mut paced = interval(every);
         paced.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,13 +92,16 @@ pub(crate) async fn open<T: Windowed>(
         app,
         caller,
         right,
-        wish,
+        asked,
+        range,
+        board,
         watch,
         volatile,
         beat: paced(HEARTBEAT),
         figures: paced(FIGURES),
         heard: head,
         beyond,
+        changed: None,
         stale: false,
         dirty: true,
         not_before: Instant::now(),
@@ -112,7 +121,9 @@ struct Window<T: Windowed> {
     caller: Caller,
     /// What looking needs, at each moment.
     right: Right,
-    wish: Arc<Wish<T>>,
+    asked: Arc<Asked<T>>,
+    range: Range,
+    board: Arc<Mutex<Board<T>>>,
     watch: Watch,
     volatile: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
@@ -121,6 +132,8 @@ struct Window<T: Windowed> {
     /// The last commit that was heard of.
     heard: Cursor,
     beyond: Beyond<T>,
+    /// What has changed beyond the picture since the last pass; none when all of it was read anew.
+    changed: Option<Vec<Key>>,
     /// Whether what is beyond the picture is to be read anew.
     stale: bool,
     /// Whether something may look otherwise than it was told.
@@ -166,13 +179,16 @@ impl<T: Windowed> Window<T> {
     async fn look(&mut self) -> Option<Option<Sse>> {
         let picture = self.app.picture();
         // What a commit took out of the picture is in its news: jobs end there.
-        while self.heard.history == picture.head.history && self.heard.revision < picture.head.revision {
+        while !T::SHARED
+            && self.heard.history == picture.head.history
+            && self.heard.revision < picture.head.revision
+        {
             let news = self.watch.next().await?;
             self.take(news)?;
         }
         if self.stale || self.beyond.len() > MOST_BEYOND {
-            match T::beyond(&self.app, &self.wish).await {
-                Ok(beyond) => (self.beyond, self.stale) = (beyond, false),
+            match T::beyond(&self.app, &self.asked).await {
+                Ok(beyond) => (self.beyond, self.changed, self.stale) = (beyond, None, false),
                 Err(refusal) => {
                     tracing::warn!(%refusal, "a window shows what it knew: the store cannot be read")
                 }
@@ -180,17 +196,26 @@ impl<T: Windowed> Window<T> {
         }
         (self.dirty, self.not_before) = (false, Instant::now() + APART);
         let place = self.app.passes().await?;
-        let (app, caller, wish) = (self.app.clone(), self.caller.clone(), self.wish.clone());
-        let (beyond, looked_at) = (std::mem::take(&mut self.beyond), picture.clone());
+        let looker = Looker {
+            app: self.app.clone(),
+            caller: self.caller.clone(),
+            board: self.board.clone(),
+            range: self.range,
+            picture,
+            beyond: std::mem::take(&mut self.beyond),
+            changed: self.changed.replace(Vec::new()),
+            told: if self.told.whole { HashMap::new() } else { std::mem::take(&mut self.told.rows) },
+        };
         let work = move || {
-            let found = pass::pass(&app, &caller, &looked_at, &beyond, &wish);
+            let found = looker.look();
             drop(place);
-            (found, beyond)
+            (found, looker.beyond)
         };
         let (found, beyond) = tokio::task::spawn_blocking(work).await.ok()?;
         self.beyond = beyond;
-        self.shown = Some(picture);
-        Some(self.told.tell(found.ok()?))
+        let found = found.ok()?;
+        self.shown = Some(found.picture.clone());
+        Some(self.told.tell(found))
     }
 
     /// Hears what was committed; none when the caller is shut out.
@@ -219,11 +244,15 @@ impl<T: Windowed> Window<T> {
             if change.key.kind() != T::KIND {
                 continue;
             }
-            match change.object.as_ref().and_then(T::of) {
+            let was = match change.object.as_ref().and_then(T::of) {
                 Some(thing) if thing.is_beyond() => {
                     self.beyond.insert(change.key, (committed.cursor.revision.0, thing.clone()));
+                    true
                 }
-                _ => drop(self.beyond.remove(&change.key)),
+                _ => self.beyond.remove(&change.key).is_some(),
+            };
+            if let Some(changed) = self.changed.as_mut().filter(|_| was) {
+                changed.push(change.key);
             }
         }
     }
@@ -231,8 +260,11 @@ impl<T: Windowed> Window<T> {
     /// Looks who the caller is now; none when they may look no longer.
     fn check(&mut self) -> Option<()> {
         let now = self.caller.again(&self.app).filter(|caller| caller.may(self.right))?;
-        self.dirty |= now.user.role != self.caller.user.role;
+        let sees_otherwise = now.user.role != self.caller.user.role;
         self.caller = now;
+        if sees_otherwise {
+            (self.board, self.dirty) = (self.app.boards().of(&self.asked, &self.caller), true);
+        }
         Some(())
     }
 }
@@ -244,39 +276,33 @@ struct Told {
     whole: bool,
     total: u64,
     counts: BTreeMap<String, u64>,
-    order: Vec<String>,
-    rows: HashMap<String, u64>,
+    order: Vec<Key>,
+    rows: HashMap<Key, Known>,
 }
 
 impl Told {
     /// What is to be said so that whoever was told the rest knows what was found; none when they do.
     fn tell(&mut self, found: Pass) -> Option<Sse> {
         let whole = std::mem::take(&mut self.whole);
-        let order: Vec<String> = found.rows.iter().map(|row| row.id.clone()).collect();
-        let put: Vec<&str> = found
-            .rows
-            .iter()
-            .filter(|row| whole || self.rows.get(&row.id) != Some(&row.digest))
-            .map(|row| row.json.as_str())
-            .collect();
-        let (counted, moved) = (found.counts != self.counts, order != self.order);
-        if !whole && !counted && !moved && put.is_empty() && found.total == self.total {
-            return None;
-        }
+        let (counted, moved) = (found.counts != self.counts, found.order != self.order);
+        let silent = !whole && !counted && !moved && found.put.is_empty() && found.total == self.total;
         let event = WindowEvent::<()> {
-            rev: found.rev,
+            rev: found.picture.head.revision.0,
             total: found.total,
             counts: (whole || counted).then(|| found.counts.clone()),
-            order: (whole || moved).then(|| order.clone()),
+            order: (whole || moved).then(|| found.order.iter().map(|key| key.id()).collect()),
             put: Vec::new(),
         };
+        (self.total, self.counts) = (found.total, found.counts);
+        (self.order, self.rows) = (found.order, found.rows);
+        if silent {
+            return None;
+        }
         // The rows are JSON already, and the last member.
         let mut data = serde_json::to_string(&event).ok()?;
         data.truncate(data.len().saturating_sub("]}".len()));
-        data.push_str(&put.join(","));
+        data.push_str(&found.put.join(","));
         data.push_str("]}");
-        self.rows = found.rows.iter().map(|row| (row.id.clone(), row.digest)).collect();
-        (self.total, self.counts, self.order) = (found.total, found.counts, order);
         Some(Sse::default().event(if whole { "window" } else { "change" }).data(data))
     }
 }

@@ -1,19 +1,21 @@
-//! One pass over the committed picture: how many things the filter lets through, how many of each status, and what the
-//! window shows of them.
+//! One pass of a window: its board follows the committed picture, and what the window shows of it is compared with what
+//! was told.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
 
-use hostler_model::Refusal;
+use hostler_model::{Key, Refusal};
 use hostler_server::Picture;
 
+use super::board::{Board, lock, thing};
 use super::kinds::Windowed;
 use super::{Beyond, WindowQuery};
 use crate::access::Caller;
 use crate::app::App;
-use crate::list::{Filter, Place, Sort};
-use crate::listed::{Cell, Field};
+use crate::list::{Filter, Sort};
+use crate::listed::Field;
 use crate::problem::Problem;
 
 /// How many rows a window has where nothing is said.
@@ -21,106 +23,128 @@ const USUAL_LIMIT: u32 = 100;
 /// How many rows a window has at most: more is on no screen.
 const LARGEST_LIMIT: u32 = 1_000;
 
-/// What somebody wants to see.
-pub(crate) struct Wish<T: 'static> {
+/// Which list somebody wants to see, and in which order.
+pub(crate) struct Asked<T: 'static> {
+    /// The filter as it was written.
+    pub(super) filter: String,
     /// The terms on what is counted by.
     pub(super) status: Filter<T>,
     /// The other terms.
     pub(super) rest: Filter<T>,
-    sort: Sort<T>,
+    pub(super) sort: Sort<T>,
+    pub(super) counted: Option<&'static Field<T>>,
+}
+
+/// Which part of it.
+#[derive(Clone, Copy)]
+pub(super) struct Range {
     offset: usize,
     limit: usize,
-    counted: Option<&'static Field<T>>,
 }
 
-impl<T: Windowed> Wish<T> {
-    pub(super) fn read(query: &WindowQuery) -> Result<Self, Refusal> {
-        let limit = query.limit.unwrap_or(USUAL_LIMIT);
-        if limit > LARGEST_LIMIT {
-            return Err(Refusal::invalid("limit", format!("{limit} is not between 0 and {LARGEST_LIMIT}")));
-        }
-        let filter = Filter::<T>::read(query.filter.as_deref().unwrap_or_default())?;
-        let (status, rest) = filter.apart(T::COUNTED.unwrap_or_default());
-        Ok(Self {
-            status,
-            rest,
-            sort: Sort::read(query.sort.as_deref().unwrap_or_default())?,
-            offset: query.offset.unwrap_or_default() as usize,
-            limit: limit as usize,
-            counted: T::FIELDS.iter().find(|field| Some(field.name) == T::COUNTED),
-        })
+/// What a query asks for.
+pub(super) fn read<T: Windowed>(query: &WindowQuery) -> Result<(Asked<T>, Range), Refusal> {
+    let limit = query.limit.unwrap_or(USUAL_LIMIT);
+    if limit > LARGEST_LIMIT {
+        return Err(Refusal::invalid("limit", format!("{limit} is not between 0 and {LARGEST_LIMIT}")));
     }
+    let written = query.filter.clone().unwrap_or_default();
+    let (status, rest) = Filter::<T>::read(&written)?.apart(T::COUNTED.unwrap_or_default());
+    let asked = Asked {
+        filter: written,
+        status,
+        rest,
+        sort: Sort::read(query.sort.as_deref().unwrap_or_default())?,
+        counted: T::FIELDS.iter().find(|field| Some(field.name) == T::COUNTED),
+    };
+    let range = Range { offset: query.offset.unwrap_or_default() as usize, limit: limit as usize };
+    Ok((asked, range))
 }
 
-/// A row as it is told.
-pub(super) struct Row {
-    pub(super) id: String,
+/// What was told of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The board's number for how it looked.
+    stamp: u64,
     /// Of what makes it worth telling again.
-    pub(super) digest: u64,
-    pub(super) json: String,
+    digest: u64,
 }
 
 /// What a pass found.
 pub(super) struct Pass {
-    pub(super) rev: u64,
+    /// As of which picture.
+    pub(super) picture: Arc<Picture>,
     pub(super) total: u64,
     pub(super) counts: BTreeMap<String, u64>,
-    pub(super) rows: Vec<Row>,
+    /// What stands in the window, in order.
+    pub(super) order: Vec<Key>,
+    pub(super) rows: HashMap<Key, Known>,
+    /// The rows, as JSON, that look otherwise than was told.
+    pub(super) put: Vec<String>,
 }
 
-/// Looks at everything once.
-pub(super) fn pass<T: Windowed>(
-    app: &App,
-    caller: &Caller,
-    picture: &Picture,
-    beyond: &Beyond<T>,
-    wish: &Wish<T>,
-) -> Result<Pass, Problem> {
-    let mut found: Vec<(Place, u64, &T)> = Vec::new();
-    let (mut total, mut counts) = (0, BTreeMap::new());
-    let also = beyond.iter().filter(|(key, _)| picture.get(**key).is_none());
-    for (revision, thing) in T::all(picture).chain(also.map(|(_, (revision, thing))| (*revision, &**thing))) {
-        if !thing.is_shown_to(caller) || !wish.rest.holds(picture, thing) {
-            continue;
-        }
-        if let Some(field) = wish.counted {
-            *counts.entry(word((field.get)(picture, thing))).or_default() += 1;
-        }
-        if wish.status.holds(picture, thing) {
-            total += 1;
-            if wish.limit > 0 {
-                found.push((wish.sort.place(picture, thing), revision, thing));
+/// Who looks, and at what.
+pub(super) struct Looker<T: Windowed> {
+    pub(super) app: App,
+    pub(super) caller: Caller,
+    pub(super) board: Arc<Mutex<Board<T>>>,
+    pub(super) range: Range,
+    /// The picture that what is beyond it belongs to.
+    pub(super) picture: Arc<Picture>,
+    pub(super) beyond: Beyond<T>,
+    /// What has changed beyond the picture since the last pass; none when it was read anew.
+    pub(super) changed: Option<Vec<Key>>,
+    /// What was told; nothing when everything is to be told again.
+    pub(super) told: HashMap<Key, Known>,
+}
+
+impl<T: Windowed> Looker<T> {
+    /// Looks once.
+    pub(super) fn look(&self) -> Result<Pass, Problem> {
+        let part = {
+            let mut board = lock(&self.board);
+            // The newest, so that a board that many follow never goes back; but what is beyond belongs to one picture.
+            let now = if T::SHARED { self.app.picture() } else { self.picture.clone() };
+            board.follow(&self.caller, &now, &self.beyond);
+            match &self.changed {
+                None if !T::SHARED => board.begin(&self.caller, &now, &self.beyond),
+                None => {}
+                Some(keys) => {
+                    keys.iter().for_each(|key| board.look_at(&self.caller, &now, &self.beyond, *key))
+                }
             }
+            board.part(self.range.offset, self.range.limit)
+        };
+        let part = part.ok_or_else(|| Problem::internal("window", "its list was never looked at"))?;
+        let (mut rows, mut put) = (HashMap::with_capacity(part.rows.len()), Vec::new());
+        let mut order = Vec::with_capacity(part.rows.len());
+        for (key, stamp) in part.rows {
+            let told = self.told.get(&key);
+            let known = match told {
+                Some(told) if told.stamp == stamp && !T::ROWS_MOVE => *told,
+                _ => {
+                    let Some((revision, thing)) = thing(&part.picture, &self.beyond, key) else { continue };
+                    let (json, digest) = self.row(&part.picture, revision, thing)?;
+                    if told.is_none_or(|told| told.digest != digest) {
+                        put.push(json);
+                    }
+                    Known { stamp, digest }
+                }
+            };
+            order.push(key);
+            rows.insert(key, known);
         }
+        Ok(Pass { picture: part.picture, total: part.total, counts: part.counts, order, rows, put })
     }
-    let by = |(a, ..): &(Place, u64, &T), (b, ..): &(Place, u64, &T)| wish.sort.compare(a, b);
-    let end = wish.offset.saturating_add(wish.limit);
-    // What is behind the window need not be in order.
-    if found.len() > end && end > 0 {
-        found.select_nth_unstable_by(end - 1, by);
-        found.truncate(end);
-    }
-    found.sort_unstable_by(by);
-    let rows = found.into_iter().skip(wish.offset).take(wish.limit);
-    let rows = rows.map(|(place, revision, thing)| {
-        let view = T::view(app, picture, revision, thing);
+
+    fn row(&self, picture: &Picture, revision: u64, thing: &T) -> Result<(String, u64), Problem> {
+        let view = T::view(&self.app, picture, revision, thing);
         let json = serde_json::to_string(&view).map_err(|cause| Problem::internal("window", cause))?;
         let mut digest = DefaultHasher::new();
         match T::lasting(&view) {
             Some(lasting) => serde_json::to_string(&lasting).unwrap_or_default().hash(&mut digest),
             None => json.hash(&mut digest),
         }
-        Ok(Row { id: place.id, digest: digest.finish(), json })
-    });
-    Ok(Pass { rev: picture.head.revision.0, total, counts, rows: rows.collect::<Result<_, Problem>>()? })
-}
-
-/// What things are counted under.
-fn word(cell: Cell) -> String {
-    match cell {
-        Cell::None | Cell::Many(_) => String::new(),
-        Cell::Flag(flag) => flag.to_string(),
-        Cell::Number(number) => number.to_string(),
-        Cell::Text(text) => text,
+        Ok((json, digest.finish()))
     }
 }

@@ -185,6 +185,31 @@ async fn asked(face: &Face, of: usize) {
     }
 }
 
+#[tokio::test]
+async fn windows_of_one_list_in_different_orders_and_parts_are_each_told_their_own() {
+    let face = Face::holding(inventory()).await;
+    for name in ["a", "b", "c", "d"] {
+        template(&face, name, 1).await;
+    }
+    let mut up = Seen::new(&face, &face.admin, "/templates/window?sort=name&limit=2").await;
+    let mut far = Seen::new(&face, &face.admin, "/templates/window?sort=name&offset=2&limit=2").await;
+    let mut down = Seen::new(&face, &face.admin, "/templates/window?sort=-name&limit=2").await;
+    let mut same = Seen::new(&face, &face.admin, "/templates/window?sort=name&limit=2").await;
+    let spec = json!({ "name": "d", "disk": "tiny-disk", "cpus": 8 });
+    face.admin("PUT", "/templates/d", Some(spec)).await.is(202);
+    for seen in [&mut up, &mut far, &mut down, &mut same] {
+        seen.rest().await;
+    }
+    assert_eq!((up.names(), same.names()), (vec!["a".into(), "b".into()], vec!["a".into(), "b".into()]));
+    assert_eq!((far.names(), down.names()), (vec!["c".into(), "d".into()], vec!["tiny".into(), "d".into()]));
+    assert_eq!((&far.rows()[1]["spec"]["cpus"], &down.rows()[1]["spec"]["cpus"]), (&json!(8), &json!(8)));
+    assert_eq!(
+        [up.told.len(), same.told.len(), far.told.len(), down.told.len()],
+        [1, 1, 2, 2],
+        "who does not see what has changed is told nothing"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_changes_are_told_in_at_most_four_events_a_second() {
     let face = Face::holding(inventory()).await;
@@ -273,11 +298,31 @@ async fn whatever_happens_what_a_client_knows_at_rest_is_what_a_fresh_list_says(
     for name in ["a", "b", "c", "d", "e", "f"] {
         face.user(name, "read-only").await;
     }
+    // Machines of a silent host stay as they are; of one that is gone for good they can be forgotten.
+    face.admin("POST", "/hosts/beta/declare-dead", Some(json!({ "confirm": "beta" }))).await.is(202);
     let mut draws = Draws(20_261_121);
     let mut windows = Vec::new();
-    for noun in ["templates", "users", "templates", "templates", "users", "tokens"] {
+    for noun in [
+        "templates",
+        "users",
+        "templates",
+        "templates",
+        "users",
+        "tokens",
+        "vms",
+        "vms",
+        "vms",
+        "hosts",
+        "hosts",
+    ] {
         let name = ["", "name~*1*", "name!~*2*,name%3Ct5"][draws.below(3) as usize];
-        let own = if noun == "templates" { "cpus" } else { "created" };
+        let name = if noun == "hosts" { ["", "available=true"][draws.below(2) as usize] } else { name };
+        let own = match noun {
+            "templates" => "cpus",
+            "vms" => "tags,host",
+            "hosts" => "available,status",
+            _ => "created",
+        };
         let sort = [String::new(), "-name".into(), format!("{own},-name")][draws.below(3) as usize].clone();
         let (offset, limit) = (draws.below(4), 1 + draws.below(12));
         let query = format!("filter={name}&sort={sort}");
@@ -290,7 +335,14 @@ async fn whatever_happens_what_a_client_knows_at_rest_is_what_a_fresh_list_says(
             let (name, cpus) = (format!("t{}", draws.below(12)), 1 + draws.below(4));
             let spec = json!({ "name": name, "disk": "tiny-disk", "cpus": cpus });
             let user = ["a", "b", "c", "d", "e", "f"][draws.below(6) as usize];
-            let _ = match draws.below(5) {
+            let (vm, host) =
+                (format!("web-{:02}", draws.below(22)), ["alpha", "beta"][draws.below(2) as usize]);
+            let _ = match draws.below(8) {
+                5 | 6 => face.admin("DELETE", &format!("/vms/{vm}?disks=false"), None).await,
+                7 => {
+                    let available = json!({ "available": draws.below(2) == 0 });
+                    face.admin("PATCH", &format!("/hosts/{host}"), Some(available)).await
+                }
                 0 | 1 => face.admin("POST", "/templates", Some(spec)).await,
                 2 => face.admin("PUT", &format!("/templates/t{}", draws.below(12)), Some(spec)).await,
                 3 => face.admin("DELETE", &format!("/templates/{name}"), None).await,
@@ -311,5 +363,10 @@ async fn whatever_happens_what_a_client_knows_at_rest_is_what_a_fresh_list_says(
             events += seen.told.len();
         }
         assert!(round < 7 || events > 20, "only {events} events: hardly anything was tried");
+    }
+    for noun in ["vms", "hosts", "templates", "users"] {
+        let told =
+            windows.iter().filter(|(_, list, ..)| list.contains(noun)).map(|(seen, ..)| seen.told.len());
+        assert!(told.max() > Some(1), "nothing has happened in any window of {noun}");
     }
 }

@@ -1,5 +1,8 @@
 //! The readers' picture is the committed record, in order, found by name.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use hostler_drive::Picture;
 use hostler_model::access::Role;
 use hostler_model::channel::ReportBody;
 use hostler_model::command::Outcome;
@@ -51,6 +54,21 @@ fn agrees(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What a picture says has changed since another is what comparing them object by object says.
+fn differs(before: &Picture, now: &Picture) -> Result<(), TestCaseError> {
+    let all = |picture: &Picture| {
+        let of = |kind: &Kind| picture.of_kind(*kind).cloned().collect::<Vec<_>>();
+        Kind::ALL.iter().flat_map(of).map(|stored| (stored.object.key(), stored)).collect::<BTreeMap<_, _>>()
+    };
+    let (was, is) = (all(before), all(now));
+    let keys: BTreeSet<Key> = was.keys().chain(is.keys()).copied().collect();
+    let wanted: BTreeSet<Key> = keys.into_iter().filter(|key| was.get(key) != is.get(key)).collect();
+    let told = now.since(before).objects;
+    prop_assert_eq!(told.len(), wanted.len(), "nothing is told twice");
+    prop_assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), wanted);
+    Ok(())
+}
+
 fn request(world: &World, what: u8, n: u8) -> Request {
     let picture = world.drive.picture().load_full();
     let users: Vec<_> = picture
@@ -94,15 +112,19 @@ proptest! {
         )
     ) {
         let mut world = World::new();
+        let first = world.drive.picture().load_full();
         for (batch, fault) in batches {
             if let Some(fault) = fault {
                 let faults = [Fault::Failed, Fault::Full, Fault::UnknownLost, Fault::UnknownKept];
                 world.store.fail_next(faults[usize::from(fault)]);
             }
+            let before = world.drive.picture().load_full();
             let requests: Vec<Request> = batch.iter().map(|(what, n)| request(&world, *what, *n)).collect();
             let inputs = requests.into_iter().map(|request| world.asked(request, None)).collect();
             world.turn(inputs);
             agrees(&world)?;
+            differs(&before, &world.drive.picture().load_full())?;
+            differs(&first, &world.drive.picture().load_full())?;
         }
     }
 }
@@ -111,8 +133,15 @@ proptest! {
 fn a_machine_shows_the_job_that_is_at_work_on_it_and_an_ended_job_is_not_kept() {
     let mut world = World::new();
     let session = world.connect();
+    let before = world.drive.picture().load_full();
     let job = world.ask(Request::StartVm { vm: VM }, None).1.unwrap();
     let picture = world.drive.picture().load_full();
+    let since = picture.since(&before);
+    assert_eq!(
+        (since.objects, since.under),
+        (vec![Key::Job(job)], vec![VM]),
+        "it looks otherwise under a job"
+    );
     assert_eq!(picture.job_on(VM).map(|job| job.kind), Some(JobKind::StartVm));
     assert_eq!(picture.open_jobs().count(), 1);
     let no = picture.job_on(VM).unwrap().steps[0].no;
@@ -128,7 +157,9 @@ fn a_host_that_is_lost_is_seen_at_once_though_nothing_is_committed() {
     let session = world.connect();
     let vm = world.drive.picture().load().vm(VM).cloned().unwrap();
     assert_eq!(world.drive.picture().load().status(&vm), VmStatus::Off);
+    let before = world.drive.picture().load_full();
     let turned = world.turn(vec![hostler_engine::Input::Lost { agent: crate::world::AGENT, session }]);
+    assert_eq!(world.drive.picture().load().since(&before).answering, [crate::world::AGENT]);
     assert_eq!(turned.revision, None);
     assert_eq!(world.drive.picture().load().status(&vm), VmStatus::HostNotResponding);
 }
