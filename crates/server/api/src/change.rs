@@ -38,12 +38,21 @@ impl IntoResponse for Changed {
 
 /// Asks for a change, or shows its plan.
 pub(crate) async fn change<T>(app: &App, asking: Asking<T>, request: Request) -> Result<Changed, Problem> {
+    change_again(app, &asking, request).await
+}
+
+/// As [`change`], for one who may have to ask once more.
+pub(crate) async fn change_again<T>(
+    app: &App,
+    asking: &Asking<T>,
+    request: Request,
+) -> Result<Changed, Problem> {
     let makes = makes_something(&request);
     if asking.dry_run {
         asking.if_match_was_met()?;
         return Ok(Changed::DryRun(app.handle().dry_run(request).await?));
     }
-    let job = ask(app, &asking, request).await?;
+    let job = ask(app, asking, request).await?;
     let id = if makes { made(app, job).await? } else { None };
     Ok(Changed::Accepted(Accepted { job, id }))
 }

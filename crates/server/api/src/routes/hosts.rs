@@ -9,12 +9,12 @@ use hostler_model::body::{DeclareDead, FeedEvent};
 use hostler_model::host::{Host, HostSpec};
 use hostler_model::request::Request;
 use hostler_model::view::{HostView, Page};
-use hostler_model::{HostId, Key};
+use hostler_model::{Code, HostId, Key, Object};
 use utoipa_axum::routes;
 
 use super::{asked_of, one};
 use crate::app::App;
-use crate::change::{Changed, change};
+use crate::change::{Changed, change, change_again};
 use crate::extract::{Asking, At, ChangeQuery, Params};
 use crate::json::Body;
 use crate::list::{ListQuery, page};
@@ -23,6 +23,9 @@ use crate::rights::Routes;
 use crate::routes::vms::history::{HistoryQuery, history};
 use crate::tagged::{Holds, tagged};
 use crate::views;
+
+/// How often what is laid over a version that has changed meanwhile is laid over the newer one.
+const TRIES: u32 = 10;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -80,12 +83,26 @@ async fn edit_host(
     mut asking: Asking,
     Body(changes): Body,
 ) -> Result<Changed, Problem> {
-    let known = asked_of::<Host, _>(&app, &mut asking, &host)?;
-    // What is absent stays: the changes are laid over what is.
-    let mut whole = serde_json::to_value(&known.spec).map_err(|cause| Problem::internal("host", cause))?;
-    lay_over(&mut whole, changes)?;
-    let spec: HostSpec = Body(whole).typed()?;
-    change(&app, asking, Request::EditHost { host: known.id, spec }).await
+    // Who names no version must still not overwrite what another has just set: one's own is laid over that, then.
+    let names_none = asking.if_match.is_none() && !asking.wait;
+    let mut tries = 1;
+    loop {
+        let known = asked_of::<Host, _>(&app, &mut asking, &host)?;
+        if names_none {
+            asking.unchanged = Some(Object::Host(known.clone()));
+        }
+        // What is absent stays: the changes are laid over what is.
+        let mut whole =
+            serde_json::to_value(&known.spec).map_err(|cause| Problem::internal("host", cause))?;
+        lay_over(&mut whole, changes.clone())?;
+        let spec: HostSpec = Body(whole).typed()?;
+        match change_again(&app, &asking, Request::EditHost { host: known.id, spec }).await {
+            Err(problem) if names_none && problem.code() == Code::RevisionStale && tries < TRIES => {
+                tries += 1
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// Read a host anew.

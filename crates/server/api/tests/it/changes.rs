@@ -150,6 +150,24 @@ async fn a_host_keeps_what_is_not_named_when_it_is_edited() {
     assert_eq!(rest.body["items"].as_array().unwrap().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_edit_a_host_at_once_neither_takes_back_what_the_other_set() {
+    let face = Face::holding(inventory()).await;
+    for round in 0..40 {
+        let notes = json!({ "notes": format!("rack {round}") });
+        let reserve = json!({ "reserve": { "memory_mib": 1024 + round } });
+        let (one, other) = tokio::join!(
+            face.admin("PATCH", "/hosts/alpha", Some(notes)),
+            face.admin("PATCH", "/hosts/alpha", Some(reserve)),
+        );
+        one.is(202);
+        other.is(202);
+        let spec = face.admin("GET", "/hosts/alpha", None).await.is(200).body["spec"].clone();
+        assert_eq!(spec["notes"], format!("rack {round}"));
+        assert_eq!(spec["reserve"]["memory_mib"], 1024 + round);
+    }
+}
+
 #[tokio::test]
 async fn a_job_is_listed_run_again_and_not_cancelled_once_it_has_ended() {
     let face = Face::holding(inventory()).await;

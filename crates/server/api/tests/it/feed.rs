@@ -168,7 +168,7 @@ async fn a_reader_that_was_slow_misses_nothing() {
     }
     feed.next().await;
     for n in 0..1_100 {
-        assert_eq!(feed.next().await.data["body"]["spec"]["name"], format!("t{n}"));
+        assert_eq!(feed.change("template").await.data["body"]["spec"]["name"], format!("t{n}"));
     }
 }
 
