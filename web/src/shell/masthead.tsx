@@ -9,11 +9,13 @@ import { send } from "../api/client.ts";
 import { queries } from "../api/queries.ts";
 import { signedOut } from "../api/session.ts";
 import type { UserView } from "../api/types.ts";
+import { forgetUploads } from "../api/uploads.ts";
 import { forgetWindows } from "../api/windows.ts";
 import { forgetDrafts } from "../forms/draft.ts";
 import { Menu } from "../parts/menu.tsx";
 import { words } from "../words/en.ts";
 import { JobsTray } from "./jobs-tray.tsx";
+import { UploadsTray } from "./uploads-tray.tsx";
 import { setLook, useLook, type Theme } from "./theme.ts";
 
 // Read when somebody asks for it: most visits need neither.
@@ -51,6 +53,7 @@ export function TopBar({ me }: { me: UserView | undefined }) {
                   <span className="hostler-wide">{words.palette.open} <kbd>Ctrl K</kbd></span>
                 </Button>
               </ToolbarItem>
+              <ToolbarItem>{me !== undefined && <UploadsTray />}</ToolbarItem>
               <ToolbarItem>{me !== undefined && <JobsTray />}</ToolbarItem>
               <ToolbarItem>
                 <ThemeMenu />
@@ -99,6 +102,7 @@ function AccountMenu({ me }: { me: UserView | undefined }) {
     await send({ method: "POST", path: "/sign-out" }).catch(() => undefined);
     queries.clear();
     forgetWindows();
+    forgetUploads();
     forgetDrafts();
     signedOut();
   };

@@ -6,13 +6,16 @@ import { libraryWords } from "../../words/hosts.ts";
 import { Items } from "./items.tsx";
 import { Shares } from "./shares.tsx";
 import { Templates } from "./templates.tsx";
+import { Uploads, useUploading } from "./uploads.tsx";
 
 export function LibraryPage() {
   const view = useView();
+  const { button, dialog, onDrop, onDragOver } = useUploading();
   return (
-    <>
-      <PageHead title={libraryWords.title} />
+    <div onDrop={onDrop} onDragOver={onDragOver}>
+      <PageHead title={libraryWords.title} actions={button} />
       <PageSection isFilled>
+        <Uploads />
         <UrlTabs
           label={libraryWords.title}
           view={view}
@@ -23,6 +26,7 @@ export function LibraryPage() {
           ]}
         />
       </PageSection>
-    </>
+      {dialog}
+    </div>
   );
 }
