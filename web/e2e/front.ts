@@ -1,6 +1,9 @@
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { IncomingMessage } from "node:http";
 import { extname, join, normalize } from "node:path";
+import tls, { type TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
 
 // Stands before a server that does not serve the console itself: the built files beside the server's own /api, on one
 // address, under the policy that the console is made for. With HTTP/2, as the server: a page holds several streams.
@@ -50,6 +53,10 @@ export async function front(options: { server: string; ca: string; key: string; 
       asked.pipe(response.stream);
     });
     asked.on("error", () => response.stream.destroy());
+    // Cut while it was being sent: there is an end, and no error.
+    asked.on("close", () => {
+      if (!response.stream.headersSent) response.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    });
     response.stream.on("close", () => asked.close());
     response.stream.on("error", () => asked.close());
     request.pipe(asked);
@@ -61,9 +68,33 @@ export async function front(options: { server: string; ca: string; key: string; 
     response.writeHead(200, { "content-type": types[extname(found)] ?? "application/octet-stream", "content-security-policy": policy });
     createReadStream(found).pipe(response);
   };
-  const secure = http2.createSecureServer({ key: readFileSync(options.key), cert: readFileSync(options.cert) }, (request, response) => {
+  const secure = http2.createSecureServer({ key: readFileSync(options.key), cert: readFileSync(options.cert), allowHTTP1: true }, (request, response) => {
     if (request.url.startsWith("/api/")) pass(request, response);
     else file(request, response);
+  });
+  // A WebSocket comes on a connection of its own, in HTTP/1.1: passed on byte by byte after its first lines.
+  const tunnels = new Set<TLSSocket>();
+  secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (isCut) {
+      socket.destroy();
+      return;
+    }
+    const { host, hostname, port } = new URL(options.server);
+    const through = tls.connect({ host: hostname, port: Number(port), ca, ALPNProtocols: ["http/1.1"] }, () => {
+      const headers = { ...request.headers, host, ...(request.headers.origin === undefined ? {} : { origin: options.server }) };
+      const lines = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => `${name}: ${one}`));
+      through.write(`${request.method ?? "GET"} ${request.url ?? "/"} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+      through.write(head);
+      through.pipe(socket);
+      socket.pipe(through);
+    });
+    tunnels.add(through);
+    const end = (): void => {
+      tunnels.delete(through);
+      through.destroy();
+      socket.destroy();
+    };
+    for (const stream of [through, socket]) stream.on("error", end).on("close", end);
   });
   const sessions = new Set<http2.ServerHttp2Session>();
   secure.on("session", (one) => {
@@ -79,12 +110,14 @@ export async function front(options: { server: string; ca: string; key: string; 
     cut: () => {
       isCut = true;
       session?.destroy();
+      for (const tunnel of tunnels) tunnel.destroy();
     },
     mend: () => {
       isCut = false;
     },
     stop: async () => {
       session?.destroy();
+      for (const tunnel of tunnels) tunnel.destroy();
       for (const one of sessions) one.destroy();
       await new Promise<void>((resolve) => secure.close(() => resolve()));
     },

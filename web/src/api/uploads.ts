@@ -11,6 +11,8 @@ import { isUnfinished, isSame, kept, type Kept, type Upload } from "./upload-sta
 const AT_A_TIME = 2;
 /** A piece is what is sent again at most after a cut. */
 const PIECE_BYTES = 8 * 1024 * 1024;
+/** This long without a byte gone out or an answer: it is asked again how far the server is. */
+const SILENCE_MS = 30_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 8_000;
 const PLACE = "hostler.uploads";
@@ -70,9 +72,23 @@ function put(path: string, piece: Blob, told: (bytes: number) => void, signal: A
     const request = new XMLHttpRequest();
     const abort = (): void => request.abort();
     signal.addEventListener("abort", abort);
-    request.upload.onprogress = (event) => told(event.loaded);
-    request.onload = () => {
+    // A line can be dead without a sign of it.
+    let isSilent = false;
+    const silent = (): void => {
+      isSilent = true;
+      request.abort();
+    };
+    let silence = setTimeout(silent, SILENCE_MS);
+    request.onloadend = () => {
+      clearTimeout(silence);
       signal.removeEventListener("abort", abort);
+    };
+    request.upload.onprogress = (event) => {
+      clearTimeout(silence);
+      silence = setTimeout(silent, SILENCE_MS);
+      told(event.loaded);
+    };
+    request.onload = () => {
       let answer: unknown;
       try {
         answer = JSON.parse(request.responseText);
@@ -83,7 +99,7 @@ function put(path: string, piece: Blob, told: (bytes: number) => void, signal: A
       else reject(new RefusalError(refusalFrom(answer, request.status), request.status));
     };
     request.onerror = () => reject(new TypeError("cut"));
-    request.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    request.onabort = () => reject(isSilent ? new TypeError("silent") : new DOMException("stopped", "AbortError"));
     request.open("PUT", address({ method: "PUT", path }));
     request.setRequestHeader("X-Hostler-CSRF", "1");
     request.setRequestHeader("content-type", "application/octet-stream");
