@@ -6,14 +6,21 @@ export interface Things {
   job: string;
 }
 
-/** One of each thing that has a page of its own. */
+/** One of each thing that has a page of its own: a machine that runs, its host, and a job that made one, where there are such. */
 export async function things(page: Page): Promise<Things> {
   return page.evaluate(async () => {
-    const first = async (noun: string): Promise<string> => {
-      const { items } = (await (await fetch(`/api/v1/${noun}?limit=1`)).json()) as { items: { id: string | number }[] };
-      return String(items[0]?.id ?? "none");
+    type Thing = { id: string | number; host?: string | null };
+    const first = async (...asked: string[]): Promise<Thing> => {
+      for (const path of asked) {
+        const { items } = (await (await fetch(`/api/v1/${path}`)).json()) as { items: Thing[] };
+        if (items[0] !== undefined) return items[0];
+      }
+      return { id: "none" };
     };
-    return { vm: await first("vms"), host: await first("hosts"), job: await first("jobs") };
+    const vm = await first("vms?limit=1&filter=origin=created,status=running", "vms?limit=1");
+    const host = typeof vm.host === "string" ? vm.host : (await first("hosts?limit=1")).id;
+    const job = await first("jobs?limit=1&kind=create-vm", "jobs?limit=1");
+    return { vm: String(vm.id), host: String(host), job: String(job.id) };
   });
 }
 

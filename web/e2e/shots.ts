@@ -1,30 +1,55 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import type { Page } from "playwright-core";
 import { get, routes, things } from "./routes.ts";
-import { findings, isTooWide, open, signIn, visitor } from "./setting.ts";
+import { isTooWide, open, signIn, visitor } from "./setting.ts";
 
-// Pictures of every page, wide and narrow, light and dark, with what axe and the console have to say:
-// node --import ./scripts/typescript.mjs e2e/shots.ts [folder] [part of a route]
+// Pictures of every page, wide and narrow, light and dark, for docs/screenshots:
+// npm run shots [-- folder [pattern of pages' names]]
+// A page that complains or is too wide is not pictured: it says why, and the run fails.
 
-const folder = process.argv[2] ?? "e2e/out";
-const only = process.argv[3] ?? "";
+const folder = process.argv[2] ?? "../docs/screenshots";
+const only = new RegExp(process.argv[3] ?? "", "u");
+/** Sharp enough to read, small enough that all of them together stay below the limit. */
+const QUALITY = 72;
+const MOST_MIB = 6;
+
+async function picture(page: Page, file: string): Promise<void> {
+  const client = await page.context().newCDPSession(page);
+  const { data } = await client.send("Page.captureScreenshot", { format: "webp", quality: QUALITY });
+  await client.detach();
+  writeFileSync(file, Buffer.from(data, "base64"));
+}
+
 mkdirSync(folder, { recursive: true });
 const setting = await open();
+const wrong: string[] = [];
 try {
   for (const [width, dark] of [[1280, false], [390, false], [1280, true], [390, true]] as const) {
     const who = await visitor(setting, { width, dark, height: width === 390 ? 844 : 800 });
     await signIn(who);
-    const known = await things(who.page);
-    for (const [name, path] of routes(known)) {
-      if (!name.includes(only)) continue;
+    for (const [name, path] of routes(await things(who.page))) {
+      if (!only.test(name)) continue;
+      const look = `${width === 390 ? "narrow" : "wide"}-${dark ? "dark" : "light"}`;
       who.complaints.length = 0;
-      await get(who.page, path);
-      await who.page.screenshot({ path: `${folder}/${name}-${width}-${dark ? "dark" : "light"}.png`, fullPage: false });
-      const found = await findings(who.page);
-      const wide = await isTooWide(who.page);
-      console.log(name, width, dark ? "dark" : "light", wide ? "TOO WIDE" : "", ...who.complaints.map((text) => `\n  console: ${text}`), ...found.map((text) => `\n  axe: ${text}`));
+      try {
+        await get(who.page, path);
+        if (await isTooWide(who.page)) who.complaints.push(`wider than ${width} px`);
+        // Of what is not there on purpose the browser complains, too.
+        if (who.complaints.length === 0) await picture(who.page, `${folder}/${name}-${look}.webp`);
+      } catch (thrown) {
+        who.complaints.push(String(thrown).split("\n")[0] ?? "");
+      }
+      wrong.push(...who.complaints.map((text) => `${name} ${look}: ${text}`));
     }
     await who.context.close();
   }
 } finally {
   await setting.stop();
+}
+const mib = readdirSync(folder).reduce((sum, file) => sum + statSync(`${folder}/${file}`).size, 0) / 1024 / 1024;
+if (mib > MOST_MIB) wrong.push(`the pictures are ${mib.toFixed(1)} MiB, more than ${MOST_MIB}`);
+console.log(`${readdirSync(folder).length} pictures, ${mib.toFixed(1)} MiB`);
+if (wrong.length > 0) {
+  console.error(wrong.join("\n"));
+  process.exitCode = 1;
 }

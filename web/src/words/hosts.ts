@@ -34,6 +34,7 @@ export const hostWords = {
     yes: "Yes",
     no: "No",
   },
+  reserve: (cpu: number, memory: string, disk: string) => `Processor ${cpu} %, memory ${memory}, disk ${disk}`,
   kvm: { works: "Works", untried: "Not tried yet", fails: (why: string) => `Does not work, machines run under slow emulation: ${why}` },
   load: {
     cpu: "Processor",

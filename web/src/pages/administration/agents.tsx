@@ -24,7 +24,7 @@ const columns: Column<AgentView>[] = [
     key: "state",
     title: names.columns.state,
     sort: "answers",
-    cell: (agent) => <Label status={agent.answers ? "success" : "danger"}>{agent.answers ? names.answers : names.silent}</Label>,
+    cell: (agent) => <Label isCompact variant="outline" status={agent.answers ? "success" : "danger"}>{agent.answers ? names.answers : names.silent}</Label>,
     text: (agent) => (agent.answers ? names.answers : names.silent),
   },
   { key: "roles", title: names.columns.roles, cell: (agent) => rolesOf(agent.roles), text: (agent) => rolesOf(agent.roles) },

@@ -26,7 +26,7 @@ const columns: Column<UserView>[] = [
   {
     key: "state",
     title: names.columns.state,
-    cell: (user) => (user.disabled === true ? <Label status="warning">{names.disabled}</Label> : <Label status="success">{names.active}</Label>),
+    cell: (user) => (user.disabled === true ? <Label isCompact variant="outline" status="warning">{names.disabled}</Label> : <Label isCompact variant="outline" status="success">{names.active}</Label>),
     text: (user) => (user.disabled === true ? names.disabled : names.active),
   },
   { key: "created", title: names.columns.created, cell: (user) => <Time at={user.created} />, text: (user) => user.created },

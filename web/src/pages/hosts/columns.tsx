@@ -10,7 +10,7 @@ import { hostStatusWords } from "../../words/statuses.ts";
 
 const titles = hostWords.columns;
 const percent = (host: HostView): string => (host.load?.cpu_percent === undefined ? "" : `${Math.round(host.load.cpu_percent)} %`);
-const free = (host: HostView): string => (host.load?.disk_free_mib === undefined ? "" : mebibytes(host.load.disk_free_mib));
+const free = (host: HostView): string => (host.load?.disk_free_mib === undefined || (host.load.disk_total_mib ?? 0) === 0 ? "" : mebibytes(host.load.disk_free_mib));
 
 export const hostColumns: Column<HostView>[] = [
   {

@@ -16,7 +16,7 @@ function kvmText(host: HostView): string {
 
 function reserveText(host: HostView): string {
   const { reserve } = host.spec;
-  return [`${reserve?.cpu_percent ?? 0} %`, mebibytes(reserve?.memory_mib ?? 0), mebibytes(reserve?.disk_mib ?? 0)].join(" · ");
+  return hostWords.reserve(reserve?.cpu_percent ?? 0, mebibytes(reserve?.memory_mib ?? 0), mebibytes(reserve?.disk_mib ?? 0));
 }
 
 /** What is known of a host. */

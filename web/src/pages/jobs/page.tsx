@@ -44,7 +44,7 @@ function Job({ job }: { job: JobView }) {
   const warnings = job.warnings ?? [];
   const since = job.started ?? job.created;
   const facts: [string, ReactNode][] = [
-    [names.about, job.about.map((about) => <div key={about}><About about={about} /></div>)],
+    [names.about, job.about.map((about, index) => <div key={about}>{index === 0 && (job.title ?? "") !== "" ? <About about={about} title={job.title ?? about} /> : <About about={about} />}</div>)],
     [names.by, actorName(job.actor)],
     [names.created, <Time key="created" at={job.created} />],
     [names.ended, typeof job.ended === "string" ? <Time key="ended" at={job.ended} /> : <JobProgress key="progress" job={job} />],

@@ -44,7 +44,7 @@ export function Timeline({ job }: { job: JobView }) {
               </span>
               <span>{span(to - from)}</span>
               <span>
-                <Label isCompact {...(bad.has(state) ? { status: "danger" as const } : state === "done" ? { status: "success" as const } : {})}>
+                <Label isCompact variant="outline" {...(bad.has(state) ? { status: "danger" as const } : state === "done" ? { status: "success" as const } : {})}>
                   {stepStateWords[state] ?? state}
                 </Label>
                 {(step.tries ?? 0) > 1 && ` ${words.job.tries(step.tries ?? 0)}`}

@@ -23,10 +23,10 @@ function ShareName({ id }: { id: string }) {
 }
 
 function ItemState({ item }: { item: ItemView }) {
-  if (typeof item.missing_since === "string") return <Label status="danger">{names.missing}</Label>;
+  if (typeof item.missing_since === "string") return <Label isCompact variant="outline" status="danger">{names.missing}</Label>;
   const { problem } = item.seen;
-  if (problem !== undefined && problem !== null) return <Label status="danger">{problem.cause}</Label>;
-  return <Label status="success">{names.usable}</Label>;
+  if (problem !== undefined && problem !== null) return <Label isCompact variant="outline" status="danger">{problem.cause}</Label>;
+  return <Label isCompact variant="outline" status="success">{names.usable}</Label>;
 }
 
 const isUsable = (item: ItemView): boolean => typeof item.missing_since !== "string" && (item.seen.problem ?? null) === null;

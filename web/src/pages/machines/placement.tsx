@@ -1,4 +1,4 @@
-import { Card, CardBody, CardTitle, ExpandableSection, List, ListItem, Progress, Stack, StackItem } from "@patternfly/react-core";
+import { Alert, Card, CardBody, CardTitle, ExpandableSection, List, ListItem, Progress, Stack, StackItem } from "@patternfly/react-core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { dryRun, send } from "../../api/client.ts";
@@ -10,6 +10,7 @@ import { createWords } from "../../words/machines.ts";
 
 const TYPING_MS = 200;
 const SHOWN = 10;
+const MOST_OTHERS = 50;
 
 /** A value once it has stood still for a moment: nobody is asked at each key. */
 function useSettled<T>(value: T): T {
@@ -33,6 +34,8 @@ export function Placement({ wanted, deploy }: { wanted: Schemas["CreateVm"] | un
     placeholderData: keepPreviousData,
     gcTime: 0,
   });
+  const suited = (ratings.data ?? []).filter(({ stars }) => stars > 0);
+  const others = (ratings.data ?? []).filter(({ stars }) => stars === 0);
   const hasName = settled !== undefined && settled.name !== "";
   const plan = useQuery({
     queryKey: ["plan", JSON.stringify(settled)],
@@ -50,10 +53,13 @@ export function Placement({ wanted, deploy }: { wanted: Schemas["CreateVm"] | un
             {ratings.error !== null && <ErrorBox refusal={refusalOf(ratings.error)} />}
             {ratings.data === undefined && ratings.error === null && <Waiting />}
             <ul className="hostler-ratings">
-              {(ratings.data ?? []).slice(0, SHOWN).map((rating) => (
+              {suited.slice(0, SHOWN).map((rating) => (
                 <Rating key={rating.host} rating={rating} />
               ))}
             </ul>
+            {suited.length > SHOWN && <p className="hostler-hint">{createWords.moreSuit(suited.length - SHOWN)}</p>}
+            {ratings.data !== undefined && suited.length === 0 && <Alert isInline variant="warning" title={createWords.noneSuits} />}
+            {others.length > 0 && <Others ratings={others} isOpenAtFirst={suited.length === 0} />}
           </CardBody>
         </Card>
       </StackItem>
@@ -71,6 +77,23 @@ export function Placement({ wanted, deploy }: { wanted: Schemas["CreateVm"] | un
         </Card>
       </StackItem>
     </Stack>
+  );
+}
+
+/** Hosts that cannot take it: said in a line each, since most people look for one that can. */
+function Others({ ratings, isOpenAtFirst }: { ratings: RatingView[]; isOpenAtFirst: boolean }) {
+  const [open, setOpen] = useState(isOpenAtFirst);
+  return (
+    <ExpandableSection toggleText={createWords.notSuited(ratings.length)} isExpanded={open} onToggle={(_, next) => setOpen(next)} isIndented>
+      <List>
+        {ratings.slice(0, MOST_OTHERS).map((rating) => (
+          <ListItem key={rating.host}>
+            <strong>{rating.name}</strong>
+            {`: ${(rating.lacks ?? []).join("; ")}`}
+          </ListItem>
+        ))}
+      </List>
+    </ExpandableSection>
   );
 }
 
