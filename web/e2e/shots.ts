@@ -12,6 +12,7 @@ const only = new RegExp(process.argv[3] ?? "", "u");
 /** Sharp enough to read, small enough that all of them together stay below the limit. */
 const QUALITY = 72;
 const MOST_MIB = 6;
+const TRIES = 3;
 
 async function picture(page: Page, file: string): Promise<void> {
   const client = await page.context().newCDPSession(page);
@@ -30,16 +31,19 @@ try {
     for (const [name, path] of routes(await things(who.page))) {
       if (!only.test(name)) continue;
       const look = `${width === 390 ? "narrow" : "wide"}-${dark ? "dark" : "light"}`;
-      who.complaints.length = 0;
-      try {
-        await get(who.page, path);
-        if (await isTooWide(who.page)) who.complaints.push(`wider than ${width} px`);
-        // Of what is not there on purpose the browser complains, too.
-        if (who.complaints.length === 0) await picture(who.page, `${folder}/${name}-${look}.webp`);
-      } catch (thrown) {
-        who.complaints.push(String(thrown).split("\n")[0] ?? "");
+      // A computer on which networks come and go makes the browser drop what it is loading: that is seen in another try.
+      for (let tries = 0; tries < TRIES; tries += 1) {
+        who.complaints.length = 0;
+        try {
+          await get(who.page, path);
+          if (await isTooWide(who.page)) who.complaints.push(`wider than ${width} px`);
+        } catch (thrown) {
+          who.complaints.push(String(thrown).split("\n")[0] ?? "");
+        }
+        if (who.complaints.length === 0) break;
       }
-      wrong.push(...who.complaints.map((text) => `${name} ${look}: ${text}`));
+      if (who.complaints.length === 0) await picture(who.page, `${folder}/${name}-${look}.webp`);
+      wrong.push(...[...new Set(who.complaints)].map((text) => `${name} ${look}: ${text}`));
     }
     await who.context.close();
   }

@@ -11,6 +11,7 @@ import { propertyName, propertyValue } from "../words/properties.ts";
 import { differences, type Difference } from "./differences.ts";
 import { ErrorBox } from "./error-box.tsx";
 import { Waiting } from "./live-table.tsx";
+import { LongValue } from "./long-value.tsx";
 import { Time } from "./time.tsx";
 
 const names = machineWords.history;
@@ -81,17 +82,6 @@ function Version({ version, before, isOldest }: { version: FeedEvent; before: Fe
   ));
 }
 
-/** Longer than this is folded: most of it says nothing to most people. */
-const LONG = 120;
-
 function Value({ change, value }: { change: Change; value: string }) {
-  if (change.isWhole === true) return null;
-  const text = propertyValue(change.property, value);
-  if (text.length <= LONG) return text;
-  return (
-    <details className="hostler-long">
-      <summary>{`${text.slice(0, LONG / 2)}…`}</summary>
-      {text}
-    </details>
-  );
+  return change.isWhole === true ? null : <LongValue text={propertyValue(change.property, value)} />;
 }

@@ -2,6 +2,8 @@ import { bytes, mebibytes } from "../parts/quantities.ts";
 
 /** What the properties of things are called, by the last words of their path. Longer ones first. */
 const names: Record<string, string> = {
+  "": "Everything",
+  observed: "Seen on its host",
   "spec.name": "Name",
   "spec.notes": "Notes",
   "spec.tags": "Tags",

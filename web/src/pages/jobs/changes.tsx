@@ -4,6 +4,7 @@ import type { JobView, Schemas } from "../../api/types.ts";
 import { written } from "../../parts/differences.ts";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { Waiting } from "../../parts/live-table.tsx";
+import { LongValue } from "../../parts/long-value.tsx";
 import { words } from "../../words/en.ts";
 import { propertyName, propertyValue } from "../../words/properties.ts";
 import { About } from "./about.tsx";
@@ -37,8 +38,8 @@ export function JobChanges({ job }: { job: JobView }) {
           <Tr key={`${change.object} ${change.property} ${index}`}>
             <Td dataLabel={names.object} className="hostler-name"><About about={change.object} title={nameIn(change, change.object)} /></Td>
             <Td dataLabel={names.property} title={change.property}>{propertyName(change.property)}</Td>
-            <Td dataLabel={names.before} className="hostler-value">{shownOf(change, change.before)}</Td>
-            <Td dataLabel={names.after} className="hostler-value">{shownOf(change, change.after)}</Td>
+            <Td dataLabel={names.before} className="hostler-value"><LongValue text={shownOf(change, change.before)} /></Td>
+            <Td dataLabel={names.after} className="hostler-value"><LongValue text={shownOf(change, change.after)} /></Td>
           </Tr>
         ))}
       </Tbody>
