@@ -1,12 +1,15 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { site } from "./scripts/site.mjs";
 
 const server = process.env.HOSTLER_SERVER ?? "https://127.0.0.1:8470";
 const authority = process.env.HOSTLER_CA;
 
 export default defineConfig({
   plugins: [react()],
+  // Whether there is something that Help can lead to.
+  define: { "import.meta.env.VITE_DOCS": JSON.stringify(existsSync(`${site}/index.html`)) },
   build: {
     // The server allows nothing but itself as a source: no data: addresses in style sheets.
     assetsInlineLimit: 0,

@@ -7,6 +7,7 @@ mod commands;
 mod packages;
 #[cfg(test)]
 mod rules;
+mod site;
 mod test;
 mod tiny_linux;
 mod tree;
@@ -84,6 +85,8 @@ enum Developer {
         #[arg(long, value_name = "ADDRESS:PORT")]
         agent_listen: Option<String>,
     },
+    /// Build the documentation as a site, with search, to be read from disk: target/site/index.html.
+    Site,
     /// Tell stories of a simulated fleet from seeds, and see that its invariants hold.
     #[command(disable_help_flag = true, allow_hyphen_values = true)]
     Sim {
@@ -115,6 +118,8 @@ enum Developer {
 enum OnComputer {
     /// Browser stories.
     Browser,
+    /// The commands of the documentation.
+    Pages,
 }
 
 fn main() -> ExitCode {
@@ -142,6 +147,8 @@ fn run(command: Developer) -> Result<(), Trouble> {
             test::run(&only, Manners { only_list: false, allow_downgrades })?;
         }
         Developer::OnComputer { what: OnComputer::Browser } => test::browser::inside()?,
+        Developer::OnComputer { what: OnComputer::Pages } => test::pages::inside()?,
+        Developer::Site => println!("{}", site::build()?.display()),
         Developer::Bench { names, runs } => bench::run(&names, runs)?,
         Developer::Soak { kills } => bench::soak(kills)?,
         Developer::TinyLinux { out: Some(out) } => tiny_linux::build_to(&out)?,

@@ -10,6 +10,8 @@ use crate::{commands, tree};
 
 /// What the console is made of, below `web/`.
 const SOURCES: [&str; 6] = ["src", "public", "scripts", "index.html", "package-lock.json", "vite.config.ts"];
+/// The documentation goes beside it, where it was built.
+const SITE: &str = "site/index.html";
 
 /// Builds it where that is needed. Without Node the program is built without the console, which is said.
 ///
@@ -17,7 +19,7 @@ const SOURCES: [&str; 6] = ["src", "public", "scripts", "index.html", "package-l
 /// When npm fails.
 pub fn build() -> Result<(), Trouble> {
     let web = tree::top().join("web");
-    if !needs_building(&web) {
+    if !needs_building(&web, &tree::target().join(SITE)) {
         return Ok(());
     }
     if commands::find_program("npm").is_none() {
@@ -38,13 +40,14 @@ fn npm(what: &[&str]) -> Result<(), Trouble> {
     commands::output(command.current_dir(tree::top())).map(drop)
 }
 
-fn needs_building(web: &Path) -> bool {
+fn needs_building(web: &Path, site: &Path) -> bool {
     let Some(built) = changed(&web.join("dist/index.html")) else { return true };
-    SOURCES.iter().any(|source| newest(&web.join(source)).is_some_and(|source| source > built))
+    let made_of = SOURCES.iter().map(|source| web.join(source)).chain([site.to_path_buf()]);
+    made_of.into_iter().any(|source| newest(&source).is_some_and(|source| source > built))
 }
 
-/// The last change of a file, or of anything in a folder.
-fn newest(path: &Path) -> Option<SystemTime> {
+/// The last change of a file, or of anything in a folder; none where there is nothing.
+pub fn newest(path: &Path) -> Option<SystemTime> {
     let own = changed(path);
     let Ok(entries) = fs::read_dir(path) else { return own };
     entries.flatten().map(|entry| newest(&entry.path())).chain([own]).max().flatten()
@@ -71,11 +74,15 @@ mod tests {
         let ago = Duration::from_secs(30);
         put("src/pages/list.tsx", before);
         put("package-lock.json", before);
-        assert!(needs_building(&web), "there is none");
+        let site = web.join("site/index.html");
+        assert!(needs_building(&web, &site), "there is none");
         put("dist/index.html", SystemTime::now() + ago);
-        assert!(!needs_building(&web));
+        assert!(!needs_building(&web, &site));
+        put("site/index.html", SystemTime::now() + ago * 2);
+        assert!(needs_building(&web, &site), "the documentation is newer");
+        fs::remove_dir_all(web.join("site")).unwrap();
         put("src/pages/list.tsx", SystemTime::now() + ago * 2);
-        assert!(needs_building(&web), "a file deep down is newer");
+        assert!(needs_building(&web, &site), "a file deep down is newer");
         fs::remove_dir_all(&web).unwrap();
     }
 }

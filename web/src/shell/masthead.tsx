@@ -14,6 +14,7 @@ import { forgetWindows } from "../api/windows.ts";
 import { forgetDrafts } from "../forms/draft.ts";
 import { Menu } from "../parts/menu.tsx";
 import { words } from "../words/en.ts";
+import { Help } from "./help.tsx";
 import { JobsTray } from "./jobs-tray.tsx";
 import { UploadsTray } from "./uploads-tray.tsx";
 import { setLook, useLook, type Theme } from "./theme.ts";
@@ -55,6 +56,11 @@ export function TopBar({ me }: { me: UserView | undefined }) {
               </ToolbarItem>
               <ToolbarItem>{me !== undefined && <UploadsTray />}</ToolbarItem>
               <ToolbarItem>{me !== undefined && <JobsTray />}</ToolbarItem>
+              {import.meta.env.VITE_DOCS === true && (
+                <ToolbarItem>
+                  <Help />
+                </ToolbarItem>
+              )}
               <ToolbarItem>
                 <ThemeMenu />
               </ToolbarItem>

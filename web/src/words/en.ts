@@ -30,6 +30,7 @@ export const words = {
     differ: "The two new passwords differ.",
     changed: "Password changed",
   },
+  help: "Help for this page",
   theme: { menu: "Theme", light: "Light", dark: "Dark", system: "As the system", contrast: "High contrast" },
   palette: {
     open: "Search or do",

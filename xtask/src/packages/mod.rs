@@ -19,15 +19,19 @@ pub enum Group {
     Images,
     /// Test hosts in namespaces of their own.
     Tests,
+    /// Building the documentation as a site.
+    Site,
     /// Looking at the console as people do.
     Browser,
 }
 
 impl Group {
     /// All groups, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Build, Self::Host, Self::Images, Self::Tests, Self::Browser];
+    pub const ALL: [Self; 6] =
+        [Self::Build, Self::Host, Self::Images, Self::Tests, Self::Site, Self::Browser];
     /// What nearly every phase of the tests needs; a browser is large, and one phase needs it.
-    pub const BUILDING_AND_TESTING: [Self; 4] = [Self::Build, Self::Host, Self::Images, Self::Tests];
+    pub const BUILDING_AND_TESTING: [Self; 5] =
+        [Self::Build, Self::Host, Self::Images, Self::Tests, Self::Site];
 
     /// What its packages are needed for, in a few words.
     pub fn purpose(self) -> &'static str {
@@ -36,6 +40,7 @@ impl Group {
             Self::Host => "to be a host",
             Self::Images => "to make the tiny Linux disk",
             Self::Tests => "to run test hosts",
+            Self::Site => "to build the documentation",
             Self::Browser => "to try the console in a browser",
         }
     }
@@ -57,6 +62,7 @@ impl Group {
                 &["fdisk", "mtools", "syslinux", "syslinux-common", "dosfstools", "kmod", "cpio", "xz-utils"]
             }
             Self::Tests => &["iproute2", "util-linux", "procps"],
+            Self::Site => &["python3-venv"],
             Self::Browser => &["chromium"],
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod browser;
 mod counts;
+pub mod pages;
 mod phases;
 mod run;
 

@@ -20,6 +20,10 @@ pub enum Step {
     Console,
     /// Tells the browser stories of `web/e2e` against a real server with a real machine.
     Browser,
+    /// Runs the commands that the documentation says can be typed.
+    Pages,
+    /// Builds the documentation as a site; a link that leads nowhere fails.
+    Site,
     /// Runs documentation's examples as tests.
     DocTests(&'static [&'static str]),
 }
@@ -72,17 +76,11 @@ pub const PHASES: &[Phase] = &[
         steps: &[Step::TinyLinux],
     },
     Phase {
-        name: "web",
-        what: "the console: its types, lints and tests, its build, how much a browser loads first",
-        beside: false,
-        after: &[],
-        // Before the programs are built, so that they hold it.
-        steps: &[
-            Step::Run(&["npm", "--prefix", "web", "ci", "--no-audit", "--no-fund"]),
-            Step::Run(&["npm", "--prefix", "web", "run", "check"]),
-            Step::Run(&["npm", "--prefix", "web", "run", "build"]),
-            Step::Run(&["npm", "--prefix", "web", "run", "size"]),
-        ],
+        name: "site",
+        what: "the documentation as a site: every link leads somewhere, nothing comes from elsewhere",
+        beside: true,
+        after: &["packages"],
+        steps: &[Step::Site],
     },
     Phase {
         name: "fmt",
@@ -97,6 +95,20 @@ pub const PHASES: &[Phase] = &[
         beside: false,
         after: &[],
         steps: &[Step::Tests(&["-p", "xtask"])],
+    },
+    Phase {
+        name: "web",
+        what: "the console: its types, lints and tests, its build, how much a browser loads first",
+        beside: false,
+        // The documentation goes into it.
+        after: &["site"],
+        // Before the programs are built, so that they hold it.
+        steps: &[
+            Step::Run(&["npm", "--prefix", "web", "ci", "--no-audit", "--no-fund"]),
+            Step::Run(&["npm", "--prefix", "web", "run", "check"]),
+            Step::Run(&["npm", "--prefix", "web", "run", "build"]),
+            Step::Run(&["npm", "--prefix", "web", "run", "size"]),
+        ],
     },
     Phase {
         name: "clippy",
@@ -143,10 +155,25 @@ pub const PHASES: &[Phase] = &[
         steps: &[PROGRAMS, Step::SetAside(&["--workspace"])],
     },
     Phase {
+        name: "pages",
+        what: "what the documentation says can be typed, typed in its order on a fresh computer",
+        beside: false,
+        after: &["packages", "tiny-linux"],
+        steps: &[Step::TinyLinux, PROGRAMS, Step::Pages],
+    },
+    Phase {
         name: "browser",
         what: "the console in Chromium, as people use it: a real server, a machine whose guest runs",
         beside: false,
         after: &["packages", "tiny-linux", "web"],
-        steps: &[Step::Packages(&[Group::Browser]), Step::TinyLinux, Step::Console, PROGRAMS, Step::Browser],
+        steps: &[
+            Step::Packages(&[Group::Browser]),
+            Step::TinyLinux,
+            // Help leads to it.
+            Step::Site,
+            Step::Console,
+            PROGRAMS,
+            Step::Browser,
+        ],
     },
 ];

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use super::browser;
 use super::counts::Counts;
+use super::pages;
 use super::phases::{Phase, Step};
 use crate::packages::{self, Manners};
 use crate::trouble::Trouble;
-use crate::{commands, tiny_linux, tree, web};
+use crate::{commands, site, tiny_linux, tree, web};
 
 /// How a phase ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,12 @@ fn take(step: &Step, manners: Manners, row: &mut Row, said: &mut dyn Write) -> R
             row.counts = row.counts.plus(counts);
             fail_if(counts)
         }
+        Step::Pages => {
+            let counts = pages::run(said)?;
+            row.counts = row.counts.plus(counts);
+            fail_if(counts)
+        }
+        Step::Site => site::build().map(drop),
         Step::DocTests(which) => {
             let counts = count(&[&["cargo", "test", "--quiet", "--doc"], *which].concat(), None, said)?;
             row.counts = row.counts.plus(counts);

@@ -263,7 +263,7 @@ fn become_inside(which: &Which, words: &[&str]) -> Result<()> {
 /// Runs a program on a fresh computer; contexts of the command line are that computer's own, too.
 fn run_alone(words: &[String]) -> Result<()> {
     let ground = Ground::claim()?;
-    let mut host = Host::make(&ground, "fresh", 2, false)?;
+    let mut host = Host::make(&ground, "host-a", 2, false)?;
     host.be_fresh();
     host.power_on()?;
     let here = std::env::current_dir().map_err(Trouble::file("."))?;

@@ -77,7 +77,7 @@ pub fn run_first(first: &First) -> Result<()> {
     }
 }
 
-/// Sets a folder in place of `/var/lib` in which everything is but what Hostler and libvirt keep there.
+/// Sets a folder in place of `/var/lib` in which everything is but what Hostler and libvirt keep there. `/srv` is empty.
 fn empty_of_hostler(own: &Path) -> Result<()> {
     let (real, place) = (Path::new(REAL), Path::new("/var/lib"));
     passable(own)?;
@@ -96,7 +96,12 @@ fn empty_of_hostler(own: &Path) -> Result<()> {
         symlink(real.join(&name), &link).map_err(Trouble::file(&link))?;
     }
     passable(&own.join("libvirt"))?;
-    bind(own, place)
+    bind(own, place)?;
+    if Path::new("/srv").is_dir() {
+        let tmpfs = mount("tmpfs", "/srv", "tmpfs", MountFlags::empty(), Some(c"mode=755"));
+        tmpfs.map_err(|why| Trouble::File { path: "/srv".into(), cause: why.into() })?;
+    }
+    Ok(())
 }
 
 fn bind(own: &Path, place: &Path) -> Result<()> {

@@ -4,7 +4,7 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use hostler_console::File;
 use hostler_model::{Code, Refusal};
 
@@ -48,12 +48,30 @@ pub(crate) async fn beyond_routes(State(app): State<App>, request: Request) -> R
     if let Some(file) = files.iter().find(|file| path.strip_prefix('/') == Some(file.path)) {
         return serve(file, headers);
     }
+    if path == "/docs" || path.starts_with("/docs/") {
+        return documentation(files, path);
+    }
     if path.starts_with("/assets/") || !wants_page(headers) {
         return nowhere(path).into_response();
     }
     match page(files) {
         Some(page) => serve(page, headers),
         None => nowhere(path).into_response(),
+    }
+}
+
+/// What is named below the documentation and is no file of it: its folder is its first page, and nothing is the console's.
+fn documentation(files: &'static [File], path: &str) -> Response {
+    if !files.iter().any(|file| file.path == "docs/index.html") {
+        return Problem::from(
+            Refusal::new(Code::ObjectNotFound, "path", "this program was built without its documentation")
+                .remedy("Build it first: cargo xtask site, then cargo xtask up"),
+        )
+        .into_response();
+    }
+    match path {
+        "/docs" | "/docs/" => Redirect::temporary("/docs/index.html").into_response(),
+        _ => nowhere(path).into_response(),
     }
 }
 

@@ -30,6 +30,7 @@ impl File {
             Some("json") => "application/json",
             Some("svg") => "image/svg+xml",
             Some("png") => "image/png",
+            Some("webp") => "image/webp",
             Some("ico") => "image/x-icon",
             Some("woff2") => "font/woff2",
             Some("woff") => "font/woff",

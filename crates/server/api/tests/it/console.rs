@@ -28,6 +28,11 @@ async fn with_console() -> Face {
     face
 }
 
+const DOCUMENTED: &[File] = &[
+    File { path: "index.html", etag: "\"1\"", plain: b"<!doctype html>", brotli: None, gzip: None },
+    File { path: "docs/index.html", etag: "\"3\"", plain: b"Documentation", brotli: None, gzip: None },
+];
+
 const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 const PACKED: (&str, &str) = ("accept-encoding", "gzip, deflate, br");
 
@@ -83,6 +88,24 @@ async fn what_is_no_file_of_the_console_and_no_place_in_it_is_refused() {
     }
     face.raw("POST", "/machines", &[BROWSER]).await.code(404, "object.not.found");
     face.raw("DELETE", "/assets/main-AbC123.js", &[]).await.code(404, "object.not.found");
+}
+
+#[tokio::test]
+async fn the_documentation_is_served_beside_the_console_under_the_same_policy() {
+    let mut face = Face::new().await;
+    face.api = Api::with_console(face.server.handle.clone(), DOCUMENTED).unwrap();
+    face.router = face.api.router();
+    let page = face.raw("GET", "/docs/index.html", &[BROWSER]).await.is(200);
+    assert_eq!(page.text, "Documentation");
+    assert!(page.header("content-security-policy").starts_with("default-src 'self';"));
+    for folder in ["/docs", "/docs/"] {
+        let answer = face.raw("GET", folder, &[BROWSER]).await.is(307);
+        assert_eq!(answer.header("location"), "/docs/index.html");
+    }
+    face.raw("GET", "/docs/no-such.html", &[BROWSER]).await.code(404, "object.not.found");
+    let without = with_console().await;
+    let refused = without.raw("GET", "/docs/index.html", &[BROWSER]).await.code(404, "object.not.found");
+    assert!(refused.text.contains("cargo xtask site"), "{}", refused.text);
 }
 
 #[tokio::test]
