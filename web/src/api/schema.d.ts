@@ -264,6 +264,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host}/performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a host was loaded over the last day, as its agent remembers it. */
+        get: operations["get_host_performance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host}/refresh": {
         parameters: {
             query?: never;
@@ -536,6 +553,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/library-shares/{share}/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to upload a file into a library share; or continue, where a file of the same content to the same path has begun
+         *     to arrive.
+         */
+        post: operations["begin_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -783,6 +820,48 @@ export interface paths {
         post?: never;
         /** Revoke a token. */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how far an upload is. */
+        get: operations["get_upload"];
+        /**
+         * Send a piece of an upload: as much as one likes, 8 MiB is a good size. What has arrived of a piece that was cut off
+         *     stays: ask how far the upload is, and go on from there.
+         */
+        put: operations["put_upload"];
+        post?: never;
+        /** Give up an upload and delete what has arrived. A file that has its name stays. */
+        delete: operations["remove_upload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{upload}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give an upload that has arrived its name in the share, and read the share anew. Where a SHA-256 was announced, the
+         *     content is checked before: that can take long, and is answered with `upload.verifying` then.
+         */
+        post: operations["finish_upload"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1110,6 +1189,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/vms/{vm}/performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How it was loaded over the last day, as its host remembers it. */
+        get: operations["get_vm_performance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms/{vm}/refresh": {
         parameters: {
             query?: never;
@@ -1185,7 +1281,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A picture of its screen. */
+        /** A picture of its screen, not older than a second: all who look share it. */
         get: operations["get_vm_screenshot"];
         put?: never;
         post?: never;
@@ -1412,7 +1508,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /** @description Make a machine. */
         CreateVm: {
             /**
@@ -1985,6 +2081,21 @@ export interface components {
             /** @description What it is for. */
             name: components["schemas"]["Name"];
         };
+        /** @description A file to be uploaded. */
+        NewUpload: {
+            /** @description Where it is to be, below the share's folder. The folder it lies in must be there, and the file must not. */
+            path: string;
+            /**
+             * @description The SHA-256 of its content, 64 hexadecimal digits. With it, the content is checked before the file gets its name,
+             *     and an upload of the same content to the same path that was not finished is continued.
+             */
+            sha256?: string | null;
+            /**
+             * Format: int64
+             * @description How many bytes it has.
+             */
+            size_bytes: number;
+        };
         /** @description Make a user. */
         NewUser: {
             /** @description The name to sign in with. */
@@ -2275,6 +2386,17 @@ export interface components {
              */
             total?: number | null;
         };
+        /** @description How something was loaded over a span of time, in equal buckets from `from` on. */
+        Performance: {
+            /** @description Where the first bucket begins. */
+            from: components["schemas"]["Timestamp"];
+            /** @description What was measured: for each bucket its mean. */
+            series: components["schemas"]["Series"];
+            /** @description How long a bucket is, in milliseconds. */
+            step_ms: components["schemas"]["u64"];
+            /** @description Where the last bucket ends. */
+            to: components["schemas"]["Timestamp"];
+        };
         /**
          * @description How far the work of a job is.
          * @enum {string}
@@ -2492,6 +2614,40 @@ export interface components {
              */
             size_bytes: number;
         };
+        /** @description What is measured: for each bucket its mean, or null where nothing is known. All are equally long. */
+        Series: {
+            /**
+             * @description Read from disks, in bytes a second.
+             * @default []
+             */
+            disk_read_bytes_s?: (number | null)[];
+            /**
+             * @description Written to disks, in bytes a second.
+             * @default []
+             */
+            disk_write_bytes_s?: (number | null)[];
+            /**
+             * @description Memory in use, in MiB: inside the guest where its balloon driver tells it, else what the machine takes of its
+             *     host; of a host, what could not be given away.
+             * @default []
+             */
+            memory_mib?: (number | null)[];
+            /**
+             * @description Received over the network, in bytes a second.
+             * @default []
+             */
+            net_in_bytes_s?: (number | null)[];
+            /**
+             * @description Sent over the network, in bytes a second.
+             * @default []
+             */
+            net_out_bytes_s?: (number | null)[];
+            /**
+             * @description Processor use, percent of all processors that the machine or host has.
+             * @default []
+             */
+            processor_percent?: (number | null)[];
+        };
         /** @description The server itself. */
         ServerView: {
             /**
@@ -2577,6 +2733,12 @@ export interface components {
              * @default 330
              */
             step_limit_s?: number;
+            /**
+             * Format: int32
+             * @description How long an upload that is not finished is kept while nothing arrives. Less loses what was sent to those who continue the next day; more keeps its space taken. It holds for uploads begun from then on. In h.
+             * @default 24
+             */
+            upload_keep_h?: number;
             /**
              * Format: int32
              * @description How often a host's machines are compared with the record, 0 for never. Events arrive within a second; this is the safety net. In s.
@@ -2778,6 +2940,33 @@ export interface components {
              * @description Its version: the commit that last changed it.
              */
             revision: number;
+        };
+        /** @description An upload as it is shown. */
+        UploadView: {
+            /** @description When it was begun. */
+            begun: components["schemas"]["Timestamp"];
+            /** @description Whether the file is in the share under its name. */
+            finished: boolean;
+            /** @description What it is called in paths. Nothing is to be read from it. */
+            id: string;
+            /** @description When it is given up, and what arrived deleted, unless more arrives. */
+            kept_until: components["schemas"]["Timestamp"];
+            /** @description Where the file is to be, below the share's folder. */
+            path: string;
+            /**
+             * Format: int64
+             * @description How many have arrived: the next piece begins here.
+             */
+            received_bytes: number;
+            /** @description The SHA-256 that its content must have. */
+            sha256?: string | null;
+            /** @description The share. */
+            share: components["schemas"]["ShareId"];
+            /**
+             * Format: int64
+             * @description How many bytes it has.
+             */
+            size_bytes: number;
         };
         /** @description A user. */
         User: {
@@ -4045,6 +4234,44 @@ export interface operations {
             };
         };
     };
+    get_host_performance: {
+        parameters: {
+            query?: {
+                /** @description From when on (RFC 3339); an hour before the end when absent. Agents remember a day. */
+                from?: components["schemas"]["Timestamp"];
+                /** @description Until when (RFC 3339); now when absent. The newest ten seconds are not known yet. */
+                to?: components["schemas"]["Timestamp"];
+                /** @description How many points each series may have; the step is the smallest with which it has not more. */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Performance"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     refresh_host: {
         parameters: {
             query?: {
@@ -4945,6 +5172,42 @@ export interface operations {
             };
         };
     };
+    begin_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                share: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUpload"];
+            };
+        };
+        responses: {
+            /** @description Send its content from `received_bytes` on */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -5745,6 +6008,188 @@ export interface operations {
             path: {
                 /** @description The id, its last six or more digits, or the name. */
                 token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The upload, as its beginning was answered. */
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadView"];
+                };
+            };
+            /** @description Not modified since the ETag that was sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_upload: {
+        parameters: {
+            query: {
+                /** @description Where in the file the piece begins: at `received_bytes` of the upload. */
+                offset: number;
+            };
+            header?: never;
+            path: {
+                /** @description The upload, as its beginning was answered. */
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The upload, as its beginning was answered. */
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_upload: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The upload, as its beginning was answered. */
+                upload: string;
             };
             cookie?: never;
         };
@@ -7194,6 +7639,44 @@ export interface operations {
             };
         };
     };
+    get_vm_performance: {
+        parameters: {
+            query?: {
+                /** @description From when on (RFC 3339); an hour before the end when absent. Agents remember a day. */
+                from?: components["schemas"]["Timestamp"];
+                /** @description Until when (RFC 3339); now when absent. The newest ten seconds are not known yet. */
+                to?: components["schemas"]["Timestamp"];
+                /** @description How many points each series may have; the step is the smallest with which it has not more. */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Performance"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     refresh_vm: {
         parameters: {
             query?: {
@@ -7500,7 +7983,13 @@ export interface operations {
     };
     get_vm_screenshot: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description How many pixels wide at most: it is scaled down to the next of 80, 160, 240, 320, 480, 640, 960, 1280 and 1920. As
+                 *     wide as the screen when absent, unless such a picture had more than 2 MiB.
+                 */
+                width?: number;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -7517,6 +8006,13 @@ export interface operations {
                 content: {
                     "image/png": number[];
                 };
+            };
+            /** @description It is still the picture of the ETag that was sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Why it was not done */
             default: {

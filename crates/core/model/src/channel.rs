@@ -8,7 +8,8 @@ use crate::command::{Command, Mark, Outcome};
 use crate::host::{HostFacts, Load};
 use crate::ids::{AgentId, InstallationId, SessionId, StepNo};
 use crate::seen::Seen;
-use crate::time::Ms;
+use crate::time::{Ms, Timestamp};
+use crate::upload::UploadAsk;
 
 /// The version of the protocol; raised when a command or a message kind is added.
 pub const PROTOCOL: u32 = 1;
@@ -21,6 +22,9 @@ pub const STREAM_TICKET_MS: Ms = 10_000;
 
 /// The most byte streams that one agent has open.
 pub const MOST_STREAMS: usize = 10;
+
+/// The largest picture of a screen, in bytes: in base64 it is one message, and leaves room for others.
+pub const MOST_PICTURE_BYTES: usize = 2 << 20;
 
 /// The first word of an agent on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,10 +113,27 @@ pub enum ToAgent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
 pub enum Query {
-    /// A picture of a machine's screen, as PNG.
+    /// A picture of a machine's screen, as PNG. The answer is at most [`MOST_PICTURE_BYTES`].
     Screenshot {
         /// The domain.
         domain: Uuid,
+        /// How many pixels wide at most; as wide as the screen where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        width: Option<u32>,
+    },
+    /// How a machine or the host was loaded: a [`crate::performance::Performance`], as JSON.
+    Performance {
+        /// The domain; none for the host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        domain: Option<Uuid>,
+        /// What the asker's clock says. The answer is by that clock.
+        now: Timestamp,
+        /// From when on.
+        from: Timestamp,
+        /// Until when.
+        to: Timestamp,
+        /// How many buckets at most.
+        points: u32,
     },
     /// The contents of a file that the guest's agent reads, at most 64 KiB.
     GuestFile {
@@ -125,6 +146,13 @@ pub enum Query {
     DefinitionXml {
         /// The domain.
         domain: Uuid,
+    },
+    /// About uploads to a share: an [`crate::upload::Arrival`], as JSON, or nothing where it was removed.
+    Upload {
+        /// The share's folder.
+        folder: String,
+        /// What.
+        ask: UploadAsk,
     },
     /// A question that this version does not know.
     #[serde(other)]
@@ -140,6 +168,18 @@ pub enum StreamKind {
     Graphics {
         /// The domain.
         domain: Uuid,
+    },
+    /// A piece of an upload to a share. The server writes so many bytes; the agent says how that ended, a
+    /// [`crate::upload::PieceEnd`] as JSON, as soon as it has all of them or takes no more.
+    Upload {
+        /// The share's folder.
+        folder: String,
+        /// Which upload.
+        upload: Uuid,
+        /// Where in the file the piece begins.
+        offset: u64,
+        /// How many bytes it has.
+        length: u64,
     },
     /// A kind that this version does not know: refused.
     #[serde(other)]

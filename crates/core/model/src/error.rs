@@ -100,6 +100,16 @@ codes! {
     DiskRejected = "disk.rejected", 409;
     /// The file is in use by a machine.
     DiskInUse = "disk.in.use", 409;
+    /// The upload goes on at another place than the piece begins.
+    UploadOffsetWrong = "upload.offset.wrong", 409;
+    /// Not all of the file has arrived yet.
+    UploadIncomplete = "upload.incomplete", 409;
+    /// The content is still being checked: ask again.
+    UploadVerifying = "upload.verifying", 409;
+    /// What has arrived is not what was announced.
+    UploadSumWrong = "upload.sum.wrong", 409;
+    /// A file of this path is in the share already.
+    LibraryFileExists = "library.file.exists", 409;
     /// The path is outside what is allowed.
     PathForbidden = "path.forbidden", 422;
     /// The job has ended already.

@@ -33,6 +33,8 @@ pub struct Settings {
     pub vm_refresh_s: u32,
     /// How often library shares are refreshed, in seconds; 0 is never.
     pub share_refresh_s: u32,
+    /// How long an upload is kept while nothing arrives, in hours.
+    pub upload_keep_h: u32,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             agent_silence_s: 9,
             vm_refresh_s: 120,
             share_refresh_s: 3600,
+            upload_keep_h: 24,
         }
     }
 }
@@ -188,6 +191,14 @@ pub const SETTINGS: &[FieldDoc] = &[
         max: 1_209_600,
         default: 3600,
         help: "How often library shares are refreshed, 0 for never, at most 336 hours.",
+    },
+    FieldDoc {
+        name: "upload_keep_h",
+        unit: "h",
+        min: 1,
+        max: 8760,
+        default: 24,
+        help: "How long an upload that is not finished is kept while nothing arrives. Less loses what was sent to those who continue the next day; more keeps its space taken. It holds for uploads begun from then on.",
     },
 ];
 

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use hostler_model::host::{HostFacts, Load};
 
+use crate::performance::Counters;
+
 /// Reads the computer.
 #[derive(Debug)]
 pub struct Computer {
@@ -71,6 +73,76 @@ impl Computer {
     }
 }
 
+/// How long a tick of `/proc/stat` is, in nanoseconds: Linux shows programs a hundred a second whatever it counts in.
+const TICK_NS: u64 = 10_000_000;
+/// How long a sector of `/proc/diskstats` is, in bytes, whatever the disk's own are.
+const SECTOR_BYTES: u64 = 512;
+
+impl Computer {
+    /// What it has counted since its start.
+    pub fn counters(&self) -> Counters {
+        let stat = read("/proc/stat");
+        let memory = read("/proc/meminfo");
+        let used_kib = kib(&memory, "MemTotal:").saturating_sub(kib(&memory, "MemAvailable:"));
+        let real_disk = |name: &str| is_there(&format!("/sys/block/{}/device", name.replace('/', "!")));
+        let real_adapter = |name: &str| is_there(&format!("/sys/class/net/{name}/device"));
+        // In a container nothing is real, and what leads out of it is what there is.
+        let made_up = |name: &str| {
+            ["bridge", "tun_flags"].iter().any(|of| is_there(&format!("/sys/class/net/{name}/{of}")))
+        };
+        let net = read("/proc/net/dev");
+        Counters {
+            processor_ns: processor_time(&stat).map(|(busy, _)| busy.saturating_mul(TICK_NS)),
+            processors: u32::try_from(stat.lines().filter(|line| is_processor(line)).count()).unwrap_or(0),
+            memory_mib: (used_kib > 0).then_some(used_kib as f32 / 1024.0),
+            disk_bytes: disk_bytes(&read("/proc/diskstats"), real_disk),
+            net_bytes: net_bytes(&net, real_adapter).or_else(|| net_bytes(&net, |name| !made_up(name))),
+        }
+    }
+}
+
+fn is_there(path: &str) -> bool {
+    fs::exists(path).unwrap_or(false)
+}
+
+/// A line of `/proc/stat` on one processor.
+fn is_processor(line: &str) -> bool {
+    line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// Bytes read and written by the disks that count; none without any. Partitions and what lies on disks does not: it
+/// would be counted twice.
+fn disk_bytes(text: &str, counts: impl Fn(&str) -> bool) -> Option<(u64, u64)> {
+    let disks = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(2);
+        let name = words.next()?;
+        // reads, merged, sectors, ms; the same of writes.
+        let read: u64 = words.nth(2)?.parse().ok()?;
+        let written: u64 = words.nth(3)?.parse().ok()?;
+        counts(name).then_some((read, written))
+    });
+    disks.fold(None, |sum, (read, written)| {
+        let (all_read, all_written) = sum.unwrap_or((0, 0));
+        Some((all_read + read * SECTOR_BYTES, all_written + written * SECTOR_BYTES))
+    })
+}
+
+/// Bytes received and sent by the adapters that count; none without any.
+fn net_bytes(text: &str, counts: impl Fn(&str) -> bool) -> Option<(u64, u64)> {
+    let adapters = text.lines().filter_map(|line| {
+        let (name, figures) = line.split_once(':')?;
+        let name = name.trim();
+        let mut words = figures.split_whitespace();
+        let received: u64 = words.next()?.parse().ok()?;
+        let sent: u64 = words.nth(7)?.parse().ok()?;
+        (name != "lo" && counts(name)).then_some((received, sent))
+    });
+    adapters.fold(None, |sum, (received, sent)| {
+        let (all_received, all_sent) = sum.unwrap_or((0, 0));
+        Some((all_received + received, all_sent + sent))
+    })
+}
+
 /// The boot id of the kernel itself.
 pub(crate) fn kernel_boot_id() -> String {
     read("/proc/sys/kernel/random/boot_id").trim().to_owned()
@@ -128,6 +200,31 @@ mod tests {
             "Debian GNU/Linux 12 (bookworm)"
         );
         assert_eq!(processor_time("cpu  10 0 5 80 5 0 0 0 7 0\n"), Some((15, 100)));
+    }
+
+    #[test]
+    fn each_byte_is_counted_once() {
+        let disks = "   8  0 sda 100 5 2000 30 50 1 800 9 0 0 0\n   8  1 sda1 100 5 2000 30 50 1 800 9 0 0 0\n \
+                     253 0 dm-0 100 5 2000 30 50 1 800 9 0 0 0\n";
+        assert_eq!(disk_bytes(disks, |name| name == "sda"), Some((1_024_000, 409_600)));
+        assert_eq!(disk_bytes(disks, |_| false), None);
+        let net = "Inter-|   Receive |  Transmit\n face |bytes packets\n    lo: 9 9 0 0 0 0 0 0 9 9 0 0 0 0 0 0\n  \
+                   eth0: 700 7 0 0 0 0 0 0 300 3 0 0 0 0 0 0\n vnet0:70 7 0 0 0 0 0 0 30 3 0 0 0 0 0 0\n";
+        assert_eq!(net_bytes(net, |name| name == "eth0"), Some((700, 300)));
+        assert_eq!(
+            net_bytes(net, |_| true),
+            Some((770, 330)),
+            "what a computer says to itself does not count"
+        );
+        assert!(is_processor("cpu0 1 2") && !is_processor("cpu  1 2") && !is_processor("ctxt 1"));
+    }
+
+    #[test]
+    fn this_computer_counts_what_it_does() {
+        let computer = Computer::new(None, "/".into(), "/".into(), None);
+        let counters = computer.counters();
+        assert_eq!(counters.processors, computer.facts().cpus);
+        assert!(counters.processor_ns > Some(0) && counters.memory_mib > Some(1.0), "{counters:?}");
     }
 
     #[test]

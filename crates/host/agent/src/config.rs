@@ -128,6 +128,16 @@ impl State {
         self.0.join("kvm.json")
     }
 
+    /// What uploads to shares are to become.
+    pub fn uploads(&self) -> PathBuf {
+        self.0.join("uploads")
+    }
+
+    /// How the computer and its machines were loaded.
+    pub fn performance(&self) -> PathBuf {
+        self.0.join("performance")
+    }
+
     /// How the running agent stands, for `hostler-agent status`.
     pub fn status(&self) -> PathBuf {
         self.0.join("status.json")

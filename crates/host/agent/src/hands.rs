@@ -11,6 +11,8 @@ use hostler_model::host::{HostFacts, Load};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::uploads::Uploads;
+
 /// The computer itself. Calls block.
 pub trait Host: Send + Sync {
     /// What it is like.
@@ -27,6 +29,14 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// Why there is none, in words.
     fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Refusal>;
+    /// The uploads to shares on this computer, where it takes any.
+    fn uploads(&self) -> Option<Arc<Uploads>> {
+        None
+    }
+    /// Measures itself and its machines for the performance history, where it keeps one. Called every ten seconds.
+    fn sample(&self) {}
+    /// Writes what should outlast the agent: it is about to end.
+    fn keep(&self) {}
 }
 
 /// What an agent acts with.

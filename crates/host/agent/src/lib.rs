@@ -16,12 +16,15 @@ mod hands;
 mod journal;
 mod libvirt;
 mod line;
+pub mod performance;
 mod qemu_account;
 mod reading;
 mod run;
+mod screens;
 pub mod simulated;
 mod status;
 mod streams;
+pub mod uploads;
 mod work;
 
 pub use computer::Computer;

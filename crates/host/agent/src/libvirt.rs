@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use hostler_hypervisor::Trouble;
+use hostler_libvirt::statistics::Figures;
 use hostler_libvirt::{Driver, Settings, probe};
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Kvm, Load};
@@ -19,6 +20,9 @@ use crate::computer::{Computer, kernel_boot_id};
 use crate::config::{Config, State};
 use crate::disks::AgentDisks;
 use crate::hands::{Hands, Host};
+use crate::performance::{Counters, Recorder};
+use crate::screens::Screens;
+use crate::uploads::Uploads;
 
 /// The largest file read inside a guest: an answer is one message.
 const MOST_GUEST_FILE_BYTES: u64 = 64 * 1024;
@@ -30,6 +34,9 @@ pub struct LibvirtHost {
     driver: Arc<Driver>,
     computer: Computer,
     kvm: Kvm,
+    recorder: Recorder,
+    uploads: Option<Arc<Uploads>>,
+    screens: Screens,
     /// What libvirt said last: its versions do not vanish because it does not answer.
     last: Mutex<HostFacts>,
 }
@@ -55,7 +62,23 @@ impl LibvirtHost {
         driver.set_kvm(kvm == Kvm::Works);
         let computer =
             Computer::new(config.name.clone(), state.vms(), state.bases(), config.host_boot.clone());
-        Ok(Arc::new(Self { driver, computer, kvm, last: Mutex::default() }))
+        let recorder = Recorder::new(Some(state.performance()));
+        let uploads = match Uploads::new(state.uploads()) {
+            Ok(uploads) => Some(Arc::new(uploads)),
+            Err(why) => {
+                tracing::warn!(%why, folder = %state.uploads().display(), "uploads are not taken");
+                None
+            }
+        };
+        Ok(Arc::new(Self {
+            driver,
+            computer,
+            kvm,
+            recorder,
+            uploads,
+            screens: Screens::default(),
+            last: Mutex::default(),
+        }))
     }
 
     /// The boot id that the server is told.
@@ -118,12 +141,20 @@ impl Host for LibvirtHost {
 
     fn answer(&self, query: &Query) -> Result<Vec<u8>, Refusal> {
         let answer = match query {
-            Query::Screenshot { domain } => self.driver.screenshot(*domain),
+            Query::Screenshot { domain, width } => {
+                return self.screens.newest(*domain, *width, || {
+                    self.driver.screenshot(*domain).map_err(|trouble| trouble.into_refusal("libvirt"))
+                });
+            }
+            Query::Performance { domain, now, from, to, points } => {
+                return told(&self.recorder.between(*domain, *now, *from, *to, *points));
+            }
             Query::GuestFile { domain, path } => {
                 self.driver.guest_read_file(*domain, path, MOST_GUEST_FILE_BYTES)
             }
             Query::DefinitionXml { domain } => self.driver.definition_xml(*domain).map(String::into_bytes),
-            Query::Unknown => {
+            // Uploads are asked for beside this.
+            Query::Upload { .. } | Query::Unknown => {
                 return Err(Refusal::new(Code::AgentUnsupported, "question", "this agent does not know it")
                     .remedy("Upgrade the agent"));
             }
@@ -133,6 +164,54 @@ impl Host for LibvirtHost {
 
     fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Refusal> {
         self.driver.open_graphics(domain).map_err(|trouble| trouble.into_refusal("libvirt"))
+    }
+
+    fn uploads(&self) -> Option<Arc<Uploads>> {
+        self.uploads.clone()
+    }
+
+    fn sample(&self) {
+        let machines = match self.driver.statistics() {
+            Ok(figures) => figures.iter().map(|figures| (figures.domain, counters(figures))).collect(),
+            Err(why) => {
+                tracing::debug!(%why, "the machines cannot be measured");
+                Vec::new()
+            }
+        };
+        self.recorder.sample(&self.computer.counters(), &machines);
+    }
+
+    fn keep(&self) {
+        self.recorder.keep();
+    }
+}
+
+/// An answer as JSON.
+pub(crate) fn told(answer: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(answer).map_err(|why| Refusal::new(Code::Internal, "answer", why.to_string()))
+}
+
+/// What libvirt counts of a machine. A machine that is busy tells a part of it only, and what is absent reads as
+/// nothing: that is not taken for a zero.
+fn counters(figures: &Figures) -> Counters {
+    let sum = |values: &mut dyn Iterator<Item = u64>| values.fold(0_u64, u64::saturating_add);
+    let inside = figures
+        .guest_memory_kib
+        .zip(figures.guest_usable_kib)
+        .map(|(all, usable)| all.saturating_sub(usable));
+    let memory_kib = inside.or((figures.resident_kib > 0).then_some(figures.resident_kib));
+    Counters {
+        processor_ns: (figures.cpu_time_ns > 0).then_some(figures.cpu_time_ns),
+        processors: figures.cpus,
+        memory_mib: memory_kib.map(|kib| kib as f32 / 1024.0),
+        disk_bytes: (!figures.disks.is_empty()).then(|| {
+            let read = sum(&mut figures.disks.iter().map(|disk| disk.read_bytes));
+            (read, sum(&mut figures.disks.iter().map(|disk| disk.written_bytes)))
+        }),
+        net_bytes: (!figures.adapters.is_empty()).then(|| {
+            let received = sum(&mut figures.adapters.iter().map(|adapter| adapter.received_bytes));
+            (received, sum(&mut figures.adapters.iter().map(|adapter| adapter.sent_bytes)))
+        }),
     }
 }
 

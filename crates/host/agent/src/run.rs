@@ -22,8 +22,10 @@ use uuid::Uuid;
 use crate::hands::{Hands, Host};
 use crate::journal::{JournalError, Keep, Writer};
 use crate::line::{self, Dial};
+use crate::performance;
 use crate::reading::Readings;
 use crate::streams::Ends;
+use crate::uploads;
 use crate::work::{self, Abort};
 
 /// What waits to be told to the core. Full, it makes those wait who tell; none of them holds up the core.
@@ -124,7 +126,11 @@ impl Shared {
 
     async fn answer(&self, session: SessionId, question: u64, query: Query) {
         let host = Arc::clone(&self.host);
-        let asked = tokio::time::timeout(ANSWER_LIMIT, spawn_blocking(move || host.answer(&query)));
+        let answer = move || match &query {
+            Query::Upload { folder, ask } => uploads::answer(host.uploads(), folder, ask),
+            query => host.answer(query),
+        };
+        let asked = tokio::time::timeout(ANSWER_LIMIT, spawn_blocking(answer));
         let answer = match asked.await {
             Ok(Ok(answer)) => answer.map(|bytes| STANDARD.encode(bytes)),
             Ok(Err(why)) => Err(Refusal::new(Code::Internal, "question", why.to_string())),
@@ -182,6 +188,8 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         changed: watch::Sender::new(()),
     };
     agent.carry_out();
+    agent.spawn(|shared| performance::sampling(Arc::clone(&shared.host)));
+    agent.spawn(|shared| uploads::giving_up(shared.host.uploads()));
     let mut line = JoinSet::new();
     let ending = Arc::new(AtomicBool::new(false));
     let ends = Ends {
@@ -247,7 +255,8 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
     }
     // Whoever still tells something must not wait for us.
     drop(happened);
-    let journal = agent.journal;
+    let (journal, host) = (agent.journal, Arc::clone(&shared.host));
+    let _ = spawn_blocking(move || host.keep()).await;
     let _ = spawn_blocking(move || journal.close()).await;
     Ok(())
 }

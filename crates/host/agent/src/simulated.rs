@@ -16,6 +16,9 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::hands::{Hands, Host};
+use crate::libvirt::told;
+use crate::performance::{Frame, UNKNOWN, Values};
+use crate::screens::{self, Screens};
 
 /// How often simulated time moves and events are fetched.
 const TICK: Duration = Duration::from_millis(50);
@@ -28,6 +31,7 @@ struct SimulatedComputer {
     host: SimulatedHost,
     facts: HostFacts,
     load: Load,
+    screens: Screens,
 }
 
 impl Host for SimulatedComputer {
@@ -39,8 +43,31 @@ impl Host for SimulatedComputer {
         self.load
     }
 
-    fn answer(&self, _: &Query) -> Result<Vec<u8>, Refusal> {
-        Err(Refusal::new(Code::AgentUnsupported, "question", "a simulated host has nothing to show"))
+    fn answer(&self, query: &Query) -> Result<Vec<u8>, Refusal> {
+        match query {
+            Query::Performance { domain, now, from, to, points } => {
+                let on = |domain| {
+                    self.host.read(domain).is_ok_and(|seen| seen.is_some_and(|seen| seen.power.is_on()))
+                };
+                let runs = domain.is_none_or(on);
+                let frame = Frame::of(*now, *from, *to, *points);
+                told(
+                    &frame.filled(
+                        |begin, _| if runs { waves(domain.unwrap_or_default(), begin) } else { UNKNOWN },
+                    ),
+                )
+            }
+            Query::Screenshot { domain, width } => self.screens.newest(*domain, *width, || {
+                let seen = self.host.read(*domain).map_err(|trouble| trouble.into_refusal("host"))?;
+                match seen.is_some_and(|seen| seen.power.is_on()) {
+                    true => test_card(*domain),
+                    false => Err(Refusal::new(Code::HypervisorFailed, "screen", "the machine does not run")),
+                }
+            }),
+            Query::GuestFile { .. } | Query::DefinitionXml { .. } | Query::Upload { .. } | Query::Unknown => {
+                Err(Refusal::new(Code::AgentUnsupported, "question", "a simulated host has nothing to show"))
+            }
+        }
     }
 
     /// A screen that greets and then says back what it is told: enough to see that bytes come through.
@@ -74,6 +101,47 @@ impl Host for SimulatedComputer {
     }
 }
 
+/// A load that looks like one, the same at each look: 20,000 machines keep no history.
+fn waves(of: Uuid, at_ms: i64) -> Values {
+    let (seed, _) = of.as_u64_pair();
+    // Between 0 and 1, each series with a period and a phase of its own.
+    let wave = |series: u32, period_s: f64| {
+        let phase = f64::from(seed.rotate_left(series * 11) as u16) / 65_536.0;
+        let turn =
+            |period_s: f64| ((at_ms as f64 / 1_000.0 / period_s + phase) * std::f64::consts::TAU).sin();
+        ((turn(period_s) + 0.5 * turn(period_s / 7.3) + 0.25 * turn(period_s / 31.0)) / 3.5 + 0.5) as f32
+    };
+    [
+        wave(0, 1_800.0) * 80.0,
+        256.0 + wave(1, 7_200.0) * 512.0,
+        wave(2, 900.0).powi(4) * 2e7,
+        wave(3, 1_200.0).powi(4) * 1e7,
+        wave(4, 1_500.0).powi(3) * 5e6,
+        wave(5, 1_500.0).powi(3) * 2e6,
+    ]
+}
+
+/// What a simulated machine shows: stripes in colours of its own, and a bar that moves on each second.
+fn test_card(of: Uuid) -> Result<Vec<u8>, Refusal> {
+    const WIDTH: usize = 640;
+    const HEIGHT: usize = 400;
+    let colours = of.as_bytes();
+    let bar = (now_ms() / 1_000 * 8) as usize % WIDTH;
+    let mut pixels = Vec::with_capacity(WIDTH * HEIGHT * 3);
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            let stripe = x / 80;
+            let dark = if y > HEIGHT * 3 / 4 { 4 } else { 1 };
+            match x.abs_diff(bar) < 4 {
+                true => pixels.extend([255; 3]),
+                false => pixels.extend([0, 3, 7].map(|at| colours[(stripe + at) % 16] / dark)),
+            }
+        }
+    }
+    screens::written(&pixels, WIDTH, HEIGHT, 3)
+        .map_err(|why| Refusal::new(Code::Internal, "screen", why.to_string()))
+}
+
 /// Hands on `host`, whose time moves with the clock from now on and whose events are told unless `events` is false.
 /// To be called within a tokio runtime; what it starts ends with the hands.
 pub fn hands(host: &SimulatedHost, facts: HostFacts, load: Load, events: bool) -> Hands {
@@ -93,7 +161,7 @@ pub fn hands(host: &SimulatedHost, facts: HostFacts, load: Load, events: bool) -
     Hands {
         machines: Arc::new(host.clone()),
         disks: Arc::new(host.clone()),
-        host: Arc::new(SimulatedComputer { host: host.clone(), facts, load }),
+        host: Arc::new(SimulatedComputer { host: host.clone(), facts, load, screens: Screens::default() }),
         changes,
     }
 }

@@ -15,6 +15,7 @@
 //! | which file does a user's path mean? | [`confine`] |
 //! | a new disk | [`create_blank`], [`create_overlay`], [`create_copy`], [`create_seed`]; [`sparse_copy`] for any file |
 //! | the immutable file an overlay stands on | [`bring_base`], [`find_base`] |
+//! | a file that arrives piece by piece | [`Upload`] |
 //! | whose file is it? delete it if it is mine | [`mark()`], [`read_stamp`], [`delete_marked`], [`delete_of`] |
 
 mod base;
@@ -30,6 +31,7 @@ mod part;
 mod qemu_img;
 mod rejected;
 mod share;
+mod upload;
 
 pub use base::{Base, base_path, bring_base, find_base};
 pub use beneath::confine;
@@ -41,3 +43,4 @@ pub use format::{Backing, Format, Image, MAX_VIRTUAL_BYTES, READ_LIMIT_BYTES, in
 pub use mark::{Deletion, Stamp, delete_marked, delete_of, mark, read_stamp};
 pub use rejected::Rejected;
 pub use share::{Cut, Found, Kind, WalkLimits, Walked, walk_share};
+pub use upload::{FileIdentity, Upload};

@@ -150,7 +150,7 @@ fn exists(target: &Path) -> Error {
     Error::Exists { path: target.to_path_buf(), mark }
 }
 
-fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // File systems that cannot (NFS): a second link never replaces either.
         Err(Errno::INVAL | Errno::NOSYS) => {

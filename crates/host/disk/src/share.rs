@@ -125,7 +125,7 @@ pub fn walk_share(root: &Path, limits: WalkLimits) -> Result<Walked, Rejected> {
         }
         for name in names {
             let relative = if folder == Path::new(".") { PathBuf::from(&name) } else { folder.join(&name) };
-            if left_out(&name) {
+            if is_left_out(&name) {
                 continue;
             }
             // Gone between listing and looking: then it is not there.
@@ -166,7 +166,8 @@ fn list(root: &OwnedFd, folder: &Path, limit: usize) -> Result<(OwnedFd, Vec<std
     Ok((opened, names))
 }
 
-fn left_out(name: &OsStr) -> bool {
+/// Whether a walk passes over what has this name.
+pub(crate) fn is_left_out(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     let has = |part: &str| bytes.windows(part.len()).any(|w| w == part.as_bytes());
     bytes.starts_with(b".") || has(PART) || bytes.ends_with(SIDECAR.as_bytes())
@@ -232,13 +233,18 @@ fn text(path: &Path) -> (String, Result<(), Rejected>) {
     let lossy = path.to_string_lossy();
     let why = match path.to_str() {
         None => "is not valid text (UTF-8)",
-        Some(text) if text.split('/').any(|part| shown(part) != part && part.chars().count() <= 200) => {
+        Some(text) if text.split('/').any(|part| !is_shown(part)) => {
             "has control or bidirectional characters in it"
         }
         Some(_) => return (lossy.into_owned(), Ok(())),
     };
     let parts: Vec<String> = lossy.split('/').map(shown).collect();
     (parts.join("/"), Err(Rejected::NameUnfit { why: why.into() }))
+}
+
+/// Whether a part of a path can be shown as it is.
+pub(crate) fn is_shown(part: &str) -> bool {
+    shown(part) == part || part.chars().count() > 200
 }
 
 /// The files that a VMDK descriptor names are parts of that disk and no disks themselves.

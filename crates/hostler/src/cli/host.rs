@@ -11,6 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
 use crate::cli::here::{Here, ask};
 use crate::cli::list::{HistoryPart, Part, all, history, short};
+use crate::cli::performance::{self, Span};
 use crate::cli::show::{Cell, Tone, cell, number, sheet};
 use crate::cli::values::{self, lasted, shown_mib};
 use crate::cli::vm::Like;
@@ -86,6 +87,18 @@ Fields to filter and sort by: name, answers, available, machines, cpus, memory_m
         /// How it is done.
         #[command(flatten)]
         change: Change,
+    },
+    /// Show how a host was loaded over the last day
+    #[command(after_help = "Examples:
+  hostler host performance host-a
+  hostler host performance host-a --from 24h --points 48
+  hostler host performance host-a --from 10m -o json")]
+    Performance {
+        /// Which
+        host: String,
+        /// Which part.
+        #[command(flatten)]
+        part: Span,
     },
     /// Show the versions of a host, newest first
     #[command(after_help = "Examples:\n  hostler host history host-a")]
@@ -163,6 +176,10 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             };
             let asked = client.declare_host_dead(&host, &DeclareDead { confirm }, &how.how()).await;
             change(here, &client, &how, asked).await
+        }
+        Commands::Performance { host, part } => {
+            let seen = client.host_performance(&host, &part.query(here)?).await?;
+            performance::show(here, &seen)
         }
         Commands::History { host, part } => {
             history(here, &part, async |query| client.host_history(&host, query).await).await

@@ -13,6 +13,7 @@ use crate::cli::follow::{Change, change, changes};
 use crate::cli::here::Here;
 use crate::cli::list::{Part, all, short};
 use crate::cli::show::{Cell, Format, Tone, cell, number, sheet};
+use crate::cli::upload::{self, UploadArgs};
 use crate::cli::values::{now, relative, shown_size};
 
 /// What can be done with library shares.
@@ -95,6 +96,13 @@ Fields to filter and sort by: name, share, kind, path, size_bytes, missing, usab
         #[arg(required = true, value_name = "ITEM")]
         items: Vec<String>,
     },
+    /// Upload a file of this computer into a library share
+    #[command(after_help = "Examples:
+  hostler library-item upload images debian-12.iso
+  hostler library-item upload images disk.qcow2 --path linux/debian-12.qcow2
+
+Cut off, it goes on by itself; interrupted, the same command goes on where it was.")]
+    Upload(UploadArgs),
 }
 
 pub(super) async fn run_shares(here: &Here, command: Shares) -> Result<(), Failure> {
@@ -166,6 +174,7 @@ pub(super) async fn run_items(here: &Here, command: Items) -> Result<(), Failure
             let items = all(&part, async |query| client.items(share.as_deref(), query).await).await?;
             here.list(&items, &["NAME", "KIND", "SIZE", "GUEST SEES", "STATUS", "PATH", "ID"], item_row)
         }
+        Items::Upload(args) => upload::upload(here, args).await,
         Items::Show { items } => {
             let mut views = Vec::new();
             let mut shares = HashMap::new();

@@ -116,6 +116,22 @@ pub fn instant(written: &str) -> Result<Timestamp, String> {
     }
 }
 
+/// An instant that is past, as people write it: RFC 3339, or a span before now (`2h`).
+///
+/// # Errors
+/// When it is neither.
+pub fn past(written: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = written.parse() {
+        return Ok(at);
+    }
+    match span_s(written) {
+        Ok(seconds) => Ok(Timestamp(now().0 - i64::from(seconds) * 1_000)),
+        Err(_) => {
+            Err(format!("\"{written}\" is neither a span such as 2h nor a time such as 2026-11-21T08:00:00Z"))
+        }
+    }
+}
+
 /// The time of day.
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -180,6 +196,8 @@ mod tests {
         assert_eq!(instant("2027-01-31T00:00:00Z").unwrap().to_string(), "2027-01-31T00:00:00.000Z");
         assert!(instant("1d").unwrap() > now());
         assert!(instant("tomorrow").is_err());
+        assert_eq!(now().since(past("2h").unwrap()) / 10_000, 720);
+        assert!(past("yesterday").is_err() && past("2026-11-21T08:00:00Z").is_ok());
     }
 
     #[test]

@@ -15,5 +15,5 @@ mod wait;
 pub use client::{Changed, Client, Config, How};
 pub use error::ClientError;
 pub use feed::{Feed, Word};
-pub use query::{HistoryQuery, JobsQuery, ListQuery};
+pub use query::{HistoryQuery, JobsQuery, ListQuery, PerformanceQuery};
 pub use trust::{Authority, fingerprint};

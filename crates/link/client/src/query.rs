@@ -1,5 +1,6 @@
 //! Which part of a list.
 
+use hostler_model::Timestamp;
 use serde::Serialize;
 
 /// Which part of a list. What is absent is left to the server.
@@ -54,4 +55,18 @@ pub struct HistoryQuery {
     /// Where to go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+/// Which part of a performance history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PerformanceQuery {
+    /// From when on; an hour before the end when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Until when; now when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// How many points at most, 2 to 1,000; 120 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<u32>,
 }

@@ -1,14 +1,18 @@
 //! One method per route. Things are named as people name them: by id, by name, or by the last six or more digits of an
 //! id.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hostler_model::body::{
     BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, NewBackup,
     NewDisk, NewEnrolment, NewShare, NewToken, NewUser, ShutDown, SignIn, SignedIn, TokenMade,
 };
 use hostler_model::library::ItemKind;
+use hostler_model::performance::Performance;
 use hostler_model::request::{CreateVm, EditVm};
 use hostler_model::template::TemplateSpec;
+use hostler_model::upload::{NewUpload, UploadView};
 use hostler_model::view::{
     AgentView, EnrolmentView, HostView, ItemView, JobView, Page, PropertyChangeView, RatingView, ServerView,
     ShareView, TemplateView, TokenView, UserView, VmView,
@@ -19,9 +23,12 @@ use serde::Serialize;
 
 use crate::client::{Changed, Client, How};
 use crate::error::ClientError;
-use crate::query::{HistoryQuery, JobsQuery, ListQuery};
+use crate::query::{HistoryQuery, JobsQuery, ListQuery, PerformanceQuery};
 
 type Answer<T> = Result<T, ClientError>;
+
+/// How long a piece of an upload may take on a slow line.
+const PIECE: Duration = Duration::from_secs(600);
 
 const NOTHING: [(&str, &str); 0] = [];
 
@@ -116,9 +123,20 @@ impl Client {
         self.get_with(&["vms", vm, "history"], query).await
     }
 
-    /// The machine's screen as a PNG image.
-    pub async fn vm_screenshot(&self, vm: &str) -> Answer<Bytes> {
-        self.get_bytes(&["vms", vm, "screenshot"], &NOTHING).await
+    /// The machine's screen as a PNG image, at most so many pixels wide.
+    pub async fn vm_screenshot(&self, vm: &str, width: Option<u32>) -> Answer<Bytes> {
+        let width: Vec<(&str, u32)> = width.iter().map(|width| ("width", *width)).collect();
+        self.get_bytes(&["vms", vm, "screenshot"], &width).await
+    }
+
+    /// How a machine was loaded over the last day.
+    pub async fn vm_performance(&self, vm: &str, query: &PerformanceQuery) -> Answer<Performance> {
+        self.get_with(&["vms", vm, "performance"], query).await
+    }
+
+    /// How a host was loaded over the last day.
+    pub async fn host_performance(&self, host: &str, query: &PerformanceQuery) -> Answer<Performance> {
+        self.get_with(&["hosts", host, "performance"], query).await
     }
 
     /// The machine's definition on its host, libvirt's XML.
@@ -231,6 +249,36 @@ impl Client {
     /// Reads a library share anew.
     pub async fn refresh_share(&self, share: &str, how: &How) -> Answer<Changed> {
         self.change(Method::POST, &["library-shares", share, "refresh"], how, &NOTHING, None).await
+    }
+
+    /// Begins to upload a file into a library share, or goes on with one of the same content.
+    pub async fn begin_upload(&self, share: &str, body: &NewUpload) -> Answer<UploadView> {
+        let request = self.request(Method::POST, self.at(&["library-shares", share, "uploads"])?).json(body);
+        let response = self.send(request).await?;
+        self.read(response).await
+    }
+
+    /// How far an upload is.
+    pub async fn upload(&self, upload: &str) -> Answer<UploadView> {
+        self.get(&["uploads", upload]).await
+    }
+
+    /// Sends a piece of an upload, from `offset` on.
+    pub async fn put_upload(&self, upload: &str, offset: u64, piece: Vec<u8>) -> Answer<UploadView> {
+        let request = self.request(Method::PUT, self.at(&["uploads", upload])?).timeout(PIECE);
+        let request = request.query(&[("offset", offset)]).body(piece);
+        let response = self.send(request).await?;
+        self.read(response).await
+    }
+
+    /// Gives up an upload.
+    pub async fn remove_upload(&self, upload: &str) -> Answer<()> {
+        self.send(self.request(Method::DELETE, self.at(&["uploads", upload])?)).await.map(drop)
+    }
+
+    /// Has an upload that has arrived named, and its share read anew.
+    pub async fn finish_upload(&self, upload: &str, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["uploads", upload, "finish"], how, &NOTHING, None).await
     }
 
     /// Removes a library share from the record; its files stay.

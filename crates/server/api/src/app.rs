@@ -9,6 +9,7 @@ use hostler_server::{Handle, Picture};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::rights::{RouteError, RouteRight, Table};
+use crate::screens::Screens;
 use crate::slow::Passwords;
 use crate::tokens::Tokens;
 use crate::window::Boards;
@@ -31,6 +32,7 @@ struct Inner {
     passes: Arc<Semaphore>,
     boards: Boards,
     files: &'static [File],
+    screens: Screens,
 }
 
 impl App {
@@ -57,6 +59,11 @@ impl App {
     /// Becomes true when the face stops: what lasts (the live feed) ends then.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.clone()
+    }
+
+    /// The newest pictures of screens.
+    pub(crate) fn screens(&self) -> &Screens {
+        &self.0.screens
     }
 
     /// The console's files.
@@ -109,6 +116,7 @@ impl Api {
             passes: Arc::new(Semaphore::new(PASSES)),
             boards: Boards::default(),
             files,
+            screens: Screens::default(),
         }));
         let rights = table.list();
         let router = access::guarded(router, app, table);

@@ -139,6 +139,7 @@ fn in_path(name: &str) -> String {
     match name {
         "job" => "The number of the job.".to_owned(),
         "no" => "The number of the disk.".to_owned(),
+        "upload" => "The upload, as its beginning was answered.".to_owned(),
         "enrolment" => "The id, or its last six or more digits.".to_owned(),
         _ => "The id, its last six or more digits, or the name.".to_owned(),
     }

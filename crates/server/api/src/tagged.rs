@@ -44,7 +44,8 @@ pub(crate) fn tagged(
     Ok(response)
 }
 
-fn has(asked: &HeaderMap, tag: &str) -> bool {
+/// Whether the caller has what bears this tag.
+pub(crate) fn has(asked: &HeaderMap, tag: &str) -> bool {
     let lines = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(','))

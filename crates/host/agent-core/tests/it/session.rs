@@ -163,7 +163,10 @@ fn a_silent_server_is_left() {
 fn an_answer_to_a_question_of_an_old_session_is_not_given_in_a_new_one() {
     let mut bench = Bench::in_session();
     let ask = |question| {
-        Input::FromServer(ToAgent::Ask { question, query: Query::Screenshot { domain: domain(1) } })
+        Input::FromServer(ToAgent::Ask {
+            question,
+            query: Query::Screenshot { domain: domain(1), width: None },
+        })
     };
     let answered = |session, question| Input::Answered {
         session: SessionId(session),

@@ -2,6 +2,7 @@
 //! journalled: a stream that is lost is asked for again by whoever looks.
 
 mod graphics;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use uuid::Uuid;
 
 use crate::hands::Host;
+use upload::Piece;
 
 /// How often a machine is looked at that somebody waits for, should no event tell that it was started.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -62,6 +64,9 @@ impl Open {
                     asked.refuse(&refusal.remedy("Close one of them, then try again")).await
                 }
                 StreamKind::Graphics { domain } => graphics::carry(asked, domain).await,
+                StreamKind::Upload { folder, upload, offset, length } => {
+                    upload::carry(asked, Piece { folder, upload, offset, length }).await
+                }
                 StreamKind::Unknown => {
                     let cause = "this agent does not know what is asked for";
                     let refusal = Refusal::new(Code::AgentUnsupported, "stream", cause);

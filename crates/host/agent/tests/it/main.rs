@@ -6,6 +6,7 @@
 mod command_line;
 mod disks;
 mod journal;
+mod looks;
 #[path = "../../../libvirt/tests/it/namespaces.rs"]
 mod namespaces;
 mod real;

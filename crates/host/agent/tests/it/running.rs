@@ -1,6 +1,6 @@
 //! An agent that runs in the test's own process, over a simulated host.
 
-use hostler_agent::{Dial, Keep, MemoryJournal, Setup, run, simulated};
+use hostler_agent::{Dial, Hands, Keep, MemoryJournal, Setup, run, simulated};
 use hostler_hypervisor::simulated::SimulatedHost;
 use hostler_model::host::{HostFacts, Load};
 use hostler_wire::{AgentConfig, Identity};
@@ -17,6 +17,12 @@ pub struct Running {
 
 impl Running {
     pub fn start(host: &SimulatedHost, journal: &MemoryJournal, identity: Identity, events: bool) -> Self {
+        let facts =
+            HostFacts { host_name: "host-a".into(), vm_folder: "/vms".into(), ..HostFacts::default() };
+        Self::over(simulated::hands(host, facts, Load::default(), events), journal, identity)
+    }
+
+    pub fn over(hands: Hands, journal: &MemoryJournal, identity: Identity) -> Self {
         let about = &identity.about;
         let setup = Setup {
             me: hostler_agent_core::Identity {
@@ -33,9 +39,6 @@ impl Running {
                 status: None,
             },
         };
-        let facts =
-            HostFacts { host_name: "host-a".into(), vm_folder: "/vms".into(), ..HostFacts::default() };
-        let hands = simulated::hands(host, facts, Load::default(), events);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             run(setup, hands, async { drop(stopped.await) }).await.unwrap();

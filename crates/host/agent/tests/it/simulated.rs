@@ -210,7 +210,7 @@ async fn a_lost_connection_is_made_again_and_a_question_is_answered_in_words() {
     let (mut server, computer) = (Server::new(), Computer::new());
     let agent = computer.start(&server, true);
     let mut link = server.session().await;
-    let refused = link.ask(Query::Screenshot { domain: VM }).await.unwrap_err();
+    let refused = link.ask(Query::DefinitionXml { domain: VM }).await.unwrap_err();
     assert_eq!(refused.code, Code::AgentUnsupported);
     link.session.kill.cut("the test cuts it");
     let begun = Instant::now();

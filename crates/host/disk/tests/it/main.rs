@@ -11,3 +11,4 @@ mod hostile;
 mod marks;
 mod share;
 mod support;
+mod upload;

@@ -75,6 +75,7 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
         | Commands::Create(_)
         | Commands::History { .. }
         | Commands::Screenshot { .. }
+        | Commands::Performance { .. }
         | Commands::Definition { .. }
         | Commands::GuestFile { .. }
         | Commands::Wait { .. } => Ok(()),

@@ -147,8 +147,13 @@ fn disk_cell(disk: &Disk) -> Cell {
     cell(format!("{}: {size}{base}{seed}, {}", disk.no, disk.file))
 }
 
-pub(super) async fn screenshot(here: &Here, vm: &str, file: Option<PathBuf>) -> Result<(), Failure> {
-    let bytes = here.client()?.vm_screenshot(vm).await?;
+pub(super) async fn screenshot(
+    here: &Here,
+    vm: &str,
+    file: Option<PathBuf>,
+    width: Option<u32>,
+) -> Result<(), Failure> {
+    let bytes = here.client()?.vm_screenshot(vm, width).await?;
     if file.as_deref() == Some(Path::new("-")) {
         return out(bytes);
     }

@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::Change;
 use crate::cli::here::Here;
 use crate::cli::list::{HistoryPart, Part};
+use crate::cli::performance::{self, Span};
 use crate::cli::values;
 
 pub use create::{Like, Start, Way};
@@ -210,6 +211,7 @@ Fields to filter and sort by: name, status, host, owner, template, tags, notes, 
     /// Write a machine's screen as a PNG image
     #[command(after_help = "Examples:
   hostler vm screenshot web-1 --file web-1.png
+  hostler vm screenshot web-1 --file small.png --width 320
   hostler vm screenshot web-1 --file - | display")]
     Screenshot {
         /// Which
@@ -217,6 +219,21 @@ Fields to filter and sort by: name, status, host, owner, template, tags, notes, 
         /// Into this file ("-": standard output); VM.png where absent
         #[arg(long, short, value_name = "FILE")]
         file: Option<PathBuf>,
+        /// At most so many pixels wide (80 to 1920); as wide as the screen where absent
+        #[arg(long, value_name = "PIXELS")]
+        width: Option<u32>,
+    },
+    /// Show how a machine was loaded over the last day
+    #[command(after_help = "Examples:
+  hostler vm performance web-1
+  hostler vm performance web-1 --from 24h --points 48
+  hostler vm performance web-1 --from 2026-11-21T08:00:00Z --to 2026-11-21T09:00:00Z -o json")]
+    Performance {
+        /// Which
+        vm: String,
+        /// Which part.
+        #[command(flatten)]
+        part: Span,
     },
     /// Write a machine's definition as its host has it (libvirt's XML)
     #[command(after_help = "Examples:\n  hostler vm definition web-1 > web-1.xml")]
@@ -268,7 +285,11 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             let client = here.client()?;
             crate::cli::list::history(here, &part, async |query| client.vm_history(&vm, query).await).await
         }
-        Commands::Screenshot { vm, file } => look::screenshot(here, &vm, file).await,
+        Commands::Screenshot { vm, file, width } => look::screenshot(here, &vm, file, width).await,
+        Commands::Performance { vm, part } => {
+            let seen = here.client()?.vm_performance(&vm, &part.query(here)?).await?;
+            performance::show(here, &seen)
+        }
         Commands::Definition { vm } => crate::cli::show::out(here.client()?.vm_definition(&vm).await?),
         Commands::GuestFile { vm, path } => {
             crate::cli::show::out(here.client()?.vm_guest_file(&vm, &path).await?)

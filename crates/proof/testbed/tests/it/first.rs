@@ -26,7 +26,7 @@ fn a_machine_from_a_template_boots_and_its_guest_reads_the_seed_back() {
     assert_eq!((view.status, view.host_name.as_deref()), (VmStatus::Running, Some("a")));
     assert_eq!(accepted.id, Some(view.vm.id.to_string()));
     assert_eq!(read_token(&site, "hello"), TOKEN);
-    assert!(site.run(site.client().vm_screenshot("hello")).unwrap().starts_with(b"\x89PNG"));
+    assert!(site.run(site.client().vm_screenshot("hello", None)).unwrap().starts_with(b"\x89PNG"));
 
     site.change(site.client().shut_down_vm("hello", &ShutDown::default(), &How::default())).unwrap();
     assert_eq!(site.vm("hello").unwrap().status, VmStatus::Off);

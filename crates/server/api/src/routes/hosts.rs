@@ -7,6 +7,7 @@ use axum::response::Response;
 use hostler_model::access::Right;
 use hostler_model::body::{DeclareDead, FeedEvent};
 use hostler_model::host::{Host, HostSpec};
+use hostler_model::performance::Performance;
 use hostler_model::request::Request;
 use hostler_model::view::{HostView, Page};
 use hostler_model::{Code, HostId, Key, Object};
@@ -18,6 +19,7 @@ use crate::change::{Changed, change, change_again};
 use crate::extract::{Asking, At, ChangeQuery, Params};
 use crate::json::Body;
 use crate::list::{ListQuery, page};
+use crate::performance::{PerformanceQuery, performance};
 use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::routes::vms::history::{HistoryQuery, history};
@@ -33,6 +35,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::See, routes!(get_host))
         .add(Right::Change, routes!(edit_host))
         .add(Right::See, routes!(get_host_history))
+        .add(Right::See, routes!(get_host_performance))
         .add(Right::Change, routes!(refresh_host))
         .add(Right::Administer, routes!(declare_host_dead))
 }
@@ -73,6 +76,20 @@ async fn get_host_history(
 ) -> Result<Json<Page<FeedEvent>>, Problem> {
     let key = Key::Host(meant(&app, &host)?);
     history(&app, key, query).await
+}
+
+/// How a host was loaded over the last day, as its agent remembers it.
+#[utoipa::path(
+    get, path = "/hosts/{host}/performance", params(PerformanceQuery),
+    responses((status = 200, body = Performance))
+)]
+async fn get_host_performance(
+    State(app): State<App>,
+    At(host): At<String>,
+    Params(query): Params<PerformanceQuery>,
+) -> Result<Json<Performance>, Problem> {
+    let host = meant(&app, &host)?;
+    Ok(Json(performance(&app, host.into(), None, query).await?))
 }
 
 /// Set availability, reserve and notes of a host.

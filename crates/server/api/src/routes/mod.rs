@@ -12,6 +12,7 @@ mod server;
 mod session;
 mod templates;
 mod tokens;
+mod uploads;
 mod users;
 mod vm_actions;
 mod vms;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Routes {
         .with(hosts::routes)
         .with(library_shares::routes)
         .with(library_items::routes)
+        .with(uploads::routes)
         .with(templates::routes)
         .with(jobs::routes)
         .with(ratings::routes)

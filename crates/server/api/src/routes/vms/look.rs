@@ -1,12 +1,14 @@
 //! What is asked of a machine's host at this moment, and recorded nowhere.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hostler_model::access::Right;
 use hostler_model::channel::Query;
+use hostler_model::performance::Performance;
 use hostler_model::vm::Vm;
-use hostler_model::{Code, Refusal};
+use hostler_model::{AgentId, Code, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -14,9 +16,11 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::extract::{At, Params};
+use crate::performance::{PerformanceQuery, performance};
 use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::routes::one;
+use crate::screens;
 
 /// The longest path of a file in a guest, in bytes: Linux's own limit.
 const LONGEST_PATH: usize = 4_096;
@@ -24,17 +28,63 @@ const LONGEST_PATH: usize = 4_096;
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Right::See, routes!(get_vm_screenshot))
+        .add(Right::See, routes!(get_vm_performance))
         .add(Right::See, routes!(get_vm_definition))
         .add(Right::Change, routes!(get_vm_guest_file))
 }
 
-/// A picture of its screen.
+/// How a picture is wanted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ScreenshotQuery {
+    /// How many pixels wide at most: it is scaled down to the next of 80, 160, 240, 320, 480, 640, 960, 1280 and 1920. As
+    /// wide as the screen when absent, unless such a picture had more than 2 MiB.
+    #[param(required = false, minimum = 80)]
+    width: Option<u32>,
+}
+
+/// A picture of its screen, not older than a second: all who look share it.
 #[utoipa::path(
-    get, path = "/vms/{vm}/screenshot",
-    responses((status = 200, body = inline(Vec<u8>), content_type = "image/png"))
+    get, path = "/vms/{vm}/screenshot", params(ScreenshotQuery),
+    responses(
+        (status = 200, body = inline(Vec<u8>), content_type = "image/png"),
+        (status = 304, description = "It is still the picture of the ETag that was sent"),
+    )
 )]
-async fn get_vm_screenshot(State(app): State<App>, At(vm): At<String>) -> Result<Response, Problem> {
-    ask(&app, &vm, "image/png", |domain| Query::Screenshot { domain }).await
+async fn get_vm_screenshot(
+    State(app): State<App>,
+    At(vm): At<String>,
+    Params(query): Params<ScreenshotQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let width = query.width.map(screens::width).transpose()?;
+    let picture = app.picture();
+    let (_, vm) = one::<Vm>(&picture, &vm)?;
+    let host = host_of(vm)?;
+    if let Some(seen) = vm.seen()
+        && !seen.power.is_on()
+    {
+        let cause = format!("its screen is dark: it is {}", seen.power.words());
+        return Err(Refusal::new(Code::VmStateForbids, vm.label(), cause).remedy("Start it").into());
+    }
+    let take = app.handle().query(host, Query::Screenshot { domain: vm.domain, width });
+    app.screens().newest(vm.id, width, take).await?.answer(&headers)
+}
+
+/// How it was loaded over the last day, as its host remembers it.
+#[utoipa::path(
+    get, path = "/vms/{vm}/performance", params(PerformanceQuery),
+    responses((status = 200, body = Performance))
+)]
+async fn get_vm_performance(
+    State(app): State<App>,
+    At(vm): At<String>,
+    Params(query): Params<PerformanceQuery>,
+) -> Result<Json<Performance>, Problem> {
+    let picture = app.picture();
+    let (_, vm) = one::<Vm>(&picture, &vm)?;
+    Ok(Json(performance(&app, host_of(vm)?, Some(vm.domain), query).await?))
 }
 
 /// Its libvirt definition.
@@ -71,6 +121,12 @@ async fn get_vm_guest_file(
     ask(&app, &vm, "application/octet-stream", move |domain| Query::GuestFile { domain, path }).await
 }
 
+/// The agent of the host that a machine is on.
+fn host_of(vm: &Vm) -> Result<AgentId, Refusal> {
+    let nowhere = || Refusal::new(Code::HostNotResponding, vm.label(), "it is on no host yet");
+    Ok(vm.host.ok_or_else(nowhere)?.into())
+}
+
 async fn ask(
     app: &App,
     written: &str,
@@ -79,9 +135,7 @@ async fn ask(
 ) -> Result<Response, Problem> {
     let picture = app.picture();
     let (_, vm) = one::<Vm>(&picture, written)?;
-    let nowhere = || Refusal::new(Code::HostNotResponding, vm.label(), "it is on no host yet");
-    let host = vm.host.ok_or_else(nowhere)?;
-    let bytes = app.handle().query(host.into(), query(vm.domain)).await?;
+    let bytes = app.handle().query(host_of(vm)?, query(vm.domain)).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
