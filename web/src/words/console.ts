@@ -17,6 +17,7 @@ export const consoleWords = {
   ended: "The console is closed",
   revoked: "the right to this console was taken back",
   gone: "the machine is gone",
+  refused: "its host refuses it",
   password: "its screen asks for a password that somebody set outside of Hostler",
   passwordRemedy: "Take the password out of its definition, or use the serial console",
   keys: "Keys",

@@ -34,7 +34,7 @@ function world(ask: () => Promise<Ticket> = () => Promise.resolve({ ticket: "t",
       return stream as unknown as WebSocket;
     },
     onState: (state) => states.push(state),
-    words: { revoked: "your right was taken back", gone: "it is gone", object: "web" },
+    words: { revoked: "your right was taken back", gone: "it is gone", refused: "the host refuses", object: "web" },
   });
   return {
     connection,
@@ -91,8 +91,8 @@ test("a machine that is turned off is waited for, and nothing is called lost", a
   end();
 });
 
-test("a right that was taken back and a machine that is gone are said, and not tried again", async () => {
-  for (const [code, word] of [[closed.revoked, "console.revoked"], [closed.gone, "console.gone"]] as const) {
+test("a right that was taken back, a machine that is gone and a host that refuses are said, and not tried again", async () => {
+  for (const [code, word] of [[closed.revoked, "console.revoked"], [closed.gone, "console.gone"], [closed.refused, "console.refused"]] as const) {
     const { streams, last, passes, end } = world();
     await settled();
     streams[0]?.closes(code);

@@ -24,7 +24,7 @@ export interface LinkOptions {
   open: (ticket: Ticket) => WebSocket;
   onState: (state: LinkState) => void;
   /** What the closing codes mean, in words. */
-  words: { revoked: string; gone: string; object: string };
+  words: { revoked: string; gone: string; refused: string; object: string };
 }
 
 export interface Link {
@@ -38,7 +38,7 @@ const FIRST_RETRY_MS = 300;
 const LAST_RETRY_MS = 8_000;
 
 /** Why the server closes a console. */
-export const closed = { revoked: 4001, gone: 4002, silent: 4003, badTicket: 4004, slow: 4005, turnedOff: 4006 } as const;
+export const closed = { revoked: 4001, gone: 4002, silent: 4003, badTicket: 4004, slow: 4005, turnedOff: 4006, refused: 4007 } as const;
 
 /** Refusals that time does not heal: somebody has to do something first. */
 const isFinal = (status: number): boolean => status === 400 || status === 401 || status === 403 || status === 404 || status === 422;
@@ -63,6 +63,7 @@ export function link(options: LinkOptions): Link {
     const said = (code_: string): Refusal | undefined => (reason === "" ? undefined : { code: code_, object: options.words.object, cause: reason });
     if (code === closed.revoked) end(said("console.revoked") ?? { code: "console.revoked", object: options.words.object, cause: options.words.revoked });
     else if (code === closed.gone) end(said("console.gone") ?? { code: "console.gone", object: options.words.object, cause: options.words.gone });
+    else if (code === closed.refused) end(said("console.refused") ?? { code: "console.refused", object: options.words.object, cause: options.words.refused });
     else if (code === closed.turnedOff) {
       // Nothing is wrong: the next one waits for the next start.
       wait = FIRST_RETRY_MS;

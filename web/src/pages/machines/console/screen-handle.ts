@@ -53,7 +53,7 @@ export function useLink(kind: ConsoleKind, { vm, isViewOnly, onState }: ScreenPr
         return stream;
       },
       onState: (state) => onNext(state),
-      words: { revoked: consoleWords.revoked, gone: consoleWords.gone, object: consoleWords.toolbar },
+      words: { revoked: consoleWords.revoked, gone: consoleWords.gone, refused: consoleWords.refused, object: consoleWords.toolbar },
     });
     current.current = connection;
     return () => {
