@@ -16,7 +16,7 @@ use serde_json::json;
 /// What the guest is to read back.
 pub const TOKEN: &str = "8c1f0b5e";
 /// How long a guest may take to boot, under emulation on a busy computer.
-pub const BOOTS: Duration = Duration::from_secs(90);
+pub const BOOTS: Duration = Duration::from_secs(300);
 
 /// The tiny Linux disk.
 pub fn tiny_linux() -> PathBuf {
