@@ -30,7 +30,7 @@ const CHANGES: usize = 1_024;
 struct SimulatedComputer {
     host: SimulatedHost,
     facts: HostFacts,
-    load: Load,
+    load: Box<dyn Fn() -> Load + Send + Sync>,
     screens: Screens,
 }
 
@@ -40,7 +40,7 @@ impl Host for SimulatedComputer {
     }
 
     fn load(&self) -> Load {
-        self.load
+        (self.load)()
     }
 
     fn answer(&self, query: &Query) -> Result<Vec<u8>, Refusal> {
@@ -143,8 +143,14 @@ fn test_card(of: Uuid) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Hands on `host`, whose time moves with the clock from now on and whose events are told unless `events` is false.
+/// Its load is what `load` says at each asking.
 /// To be called within a tokio runtime; what it starts ends with the hands.
-pub fn hands(host: &SimulatedHost, facts: HostFacts, load: Load, events: bool) -> Hands {
+pub fn hands(
+    host: &SimulatedHost,
+    facts: HostFacts,
+    load: impl Fn() -> Load + Send + Sync + 'static,
+    events: bool,
+) -> Hands {
     let (tell, changes) = mpsc::channel(CHANGES);
     let ticking = host.clone();
     tokio::spawn(async move {
@@ -161,7 +167,12 @@ pub fn hands(host: &SimulatedHost, facts: HostFacts, load: Load, events: bool) -
     Hands {
         machines: Arc::new(host.clone()),
         disks: Arc::new(host.clone()),
-        host: Arc::new(SimulatedComputer { host: host.clone(), facts, load, screens: Screens::default() }),
+        host: Arc::new(SimulatedComputer {
+            host: host.clone(),
+            facts,
+            load: Box::new(load),
+            screens: Screens::default(),
+        }),
         changes,
     }
 }

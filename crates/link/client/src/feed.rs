@@ -14,7 +14,7 @@ use crate::client::{Client, understood};
 use crate::error::ClientError;
 
 /// The server says something each 10 s; after two and a half times that the connection is dead.
-const SILENCE: Duration = Duration::from_secs(25);
+pub(crate) const SILENCE: Duration = Duration::from_secs(25);
 /// How long to wait before asking again where nobody answers.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
@@ -160,21 +160,21 @@ impl State {
 
 /// One event as it stands in the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Said {
+pub(crate) struct Said {
     id: String,
     event: String,
-    data: String,
+    pub(crate) data: String,
 }
 
 /// Puts events together from the pieces in which they come.
 #[derive(Default)]
-struct Lines {
+pub(crate) struct Lines {
     rest: Vec<u8>,
     said: Said,
 }
 
 impl Lines {
-    fn take(&mut self, bytes: &[u8]) -> Result<Vec<Said>, String> {
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Vec<Said>, String> {
         let mut whole = Vec::new();
         self.rest.extend_from_slice(bytes);
         let mut begin = 0;

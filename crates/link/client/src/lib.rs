@@ -11,9 +11,11 @@ mod query;
 mod routes;
 mod trust;
 mod wait;
+mod window;
 
 pub use client::{Changed, Client, Config, How};
 pub use error::ClientError;
 pub use feed::{Feed, Word};
 pub use query::{HistoryQuery, JobsQuery, ListQuery, PerformanceQuery};
 pub use trust::{Authority, fingerprint};
+pub use window::WindowQuery;

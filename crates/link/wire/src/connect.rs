@@ -1,5 +1,6 @@
 //! The agent's side: it dials the server, and says why it did not get in.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{AlertDescription, ClientConfig, Error};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
@@ -45,6 +46,8 @@ pub struct AgentConfig {
     pub outgoing_messages: usize,
     /// The largest message, in bytes.
     pub message_bytes: usize,
+    /// The address of this computer to dial from; the system's choice when absent.
+    pub from: Option<IpAddr>,
 }
 
 impl Default for AgentConfig {
@@ -56,6 +59,7 @@ impl Default for AgentConfig {
             read_timeout: Duration::from_secs(10),
             outgoing_messages: 64,
             message_bytes: crate::MESSAGE_BYTES,
+            from: None,
         }
     }
 }
@@ -198,7 +202,7 @@ impl Line {
     async fn open(server: &str, tls: ClientConfig, config: &AgentConfig) -> Result<Self, ConnectError> {
         let unreachable = |cause: String| ConnectError::Unreachable { server: server.to_owned(), cause };
         let late = |what: &str| unreachable(format!("{what}: no answer within {:?}", config.connect_timeout));
-        let tcp = timeout(config.connect_timeout, TcpStream::connect(server))
+        let tcp = timeout(config.connect_timeout, dial(server, config.from))
             .await
             .map_err(|_| late("connecting"))?
             .map_err(|e| unreachable(e.to_string()))?;
@@ -271,6 +275,21 @@ impl Line {
         self.kill.cut("it did not open");
         Err(failed)
     }
+}
+
+/// Dials each of the server's addresses in turn, from an address of this computer where one is named.
+async fn dial(server: &str, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(server).await };
+    let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+    for to in lookup_host(server).await?.filter(|to| to.is_ipv4() == from.is_ipv4()) {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        match socket.connect(to).await {
+            Ok(tcp) => return Ok(tcp),
+            Err(why) => failed = why,
+        }
+    }
+    Err(failed)
 }
 
 /// What a TLS error means for the one who dialled.

@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use clap::{Parser, Subcommand, ValueEnum};
 use hostler_client::{Authority, Client, Config};
 
+use crate::alone::Alone;
 use crate::bench::{Benches, measure};
 use crate::commands::program;
 use crate::first::{First, run_first};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Wanted, live, populate};
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::process::Process;
@@ -28,6 +29,7 @@ use crate::trouble::{Result, Trouble};
   hostler-testbed power off
   hostler-testbed down
   hostler-testbed run -- hostler up
+  hostler-testbed simulate --hosts 200 --vms 20000 --alone /tmp/fleet --changes-per-s 20
   hostler-testbed simulate --hosts 20 --vms 1000 --server manager --agents manager:8471 --ca authority.crt"
 )]
 struct Cli {
@@ -97,7 +99,8 @@ enum Verb {
         #[arg(required = true)]
         words: Vec<String>,
     },
-    /// Run agents on simulated hosts until Ctrl-C. The server's token is taken from HOSTLER_TOKEN.
+    /// Run agents on simulated hosts until Ctrl-C, with machines as large installations have them. The server's token is
+    /// taken from HOSTLER_TOKEN.
     Simulate(Simulate),
     /// Measure the whole program; `cargo xtask bench` builds what it needs.
     Bench(Benches),
@@ -143,14 +146,27 @@ struct Simulate {
     #[arg(long)]
     vms: usize,
     /// The server's address for users.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    server: String,
+    #[arg(long, value_name = "HOST[:PORT]", required_unless_present = "alone", requires = "agents")]
+    server: Option<String>,
     /// The server's address for agents.
-    #[arg(long, value_name = "HOST:PORT")]
-    agents: String,
+    #[arg(long, value_name = "HOST:PORT", requires = "ca")]
+    agents: Option<String>,
     /// The file with the authority's certificate.
-    #[arg(long, value_name = "FILE")]
-    ca: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca: Option<PathBuf>,
+    /// Start a server of its own on free ports of this computer, with all of its state in this folder; it ends with the
+    /// fleet.
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    alone: Option<PathBuf>,
+    /// How many changes a second happen once all machines are there, most of them on the hosts.
+    #[arg(long, value_name = "N", default_value_t = 0.0)]
+    changes_per_s: f64,
+    /// What the fleet follows from: the same number is the same fleet.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write where the server is, and a token, into this file once all machines are there.
+    #[arg(long, value_name = "FILE", requires = "alone")]
+    ready: Option<PathBuf>,
 }
 
 /// Runs the command line of this process.
@@ -279,18 +295,47 @@ fn run_alone(words: &[String]) -> Result<()> {
 }
 
 fn run_fleet(simulate: &Simulate) -> Result<()> {
-    let pem = std::fs::read_to_string(&simulate.ca).map_err(Trouble::file(&simulate.ca))?;
-    let config = Config {
-        server: simulate.server.clone(),
-        authority: Authority::from_pem(&pem)?,
-        token: std::env::var("HOSTLER_TOKEN").ok(),
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(Trouble::file("runtime"))?.block_on(async {
-        let client = Client::new(config)?;
+        let alone = match &simulate.alone {
+            Some(state) => Some(Alone::start(state).await?),
+            None => None,
+        };
+        let (client, agents) = match &alone {
+            Some(alone) => (alone.client()?, alone.about.agents.clone()),
+            None => (client(simulate)?, simulate.agents.clone().unwrap_or_default()),
+        };
+        let wanted = Wanted { hosts: simulate.hosts, vms: simulate.vms, seed: simulate.seed };
         let mut fleet = Fleet::default();
-        fleet.join(&client, &simulate.agents, simulate.hosts, simulate.vms).await?;
+        populate(&mut fleet, &client, &agents, wanted, |said| println!("{said}")).await?;
+        if let Some(alone) = &alone {
+            let about = serde_json::to_string(&alone.about).unwrap_or_default();
+            println!("The server is {}, its state {}.", alone.about.server, alone.about.state.display());
+            if let Some(ready) = &simulate.ready {
+                // Whoever waits for the file finds it whole.
+                let part = ready.with_extension("part");
+                std::fs::write(&part, about).map_err(Trouble::file(&part))?;
+                std::fs::rename(&part, ready).map_err(Trouble::file(ready))?;
+            }
+        }
         println!("{} hosts with {} machines are connected. Ctrl-C ends them.", simulate.hosts, simulate.vms);
-        tokio::signal::ctrl_c().await.map_err(Trouble::file("signals"))
+        let living = async {
+            if simulate.changes_per_s > 0.0 {
+                live(&fleet, &client, simulate.changes_per_s, simulate.seed).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = living => Ok(()),
+            ended = tokio::signal::ctrl_c() => ended.map_err(Trouble::file("signals")),
+        }
     })
+}
+
+fn client(simulate: &Simulate) -> Result<Client> {
+    let ca = simulate.ca.clone().unwrap_or_default();
+    let pem = std::fs::read_to_string(&ca).map_err(Trouble::file(&ca))?;
+    let server = simulate.server.clone().unwrap_or_default();
+    let token = std::env::var("HOSTLER_TOKEN").ok();
+    Ok(Client::new(Config { server, authority: Authority::from_pem(&pem)?, token })?)
 }

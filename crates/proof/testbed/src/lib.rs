@@ -5,6 +5,7 @@
 //! It must not reach into server or agent, nor touch the computer's own libvirt. Called by its own stories, by the
 //! binary `hostler-testbed`, and by `cargo xtask bench`.
 
+mod alone;
 mod bench;
 pub mod cli;
 mod commands;
@@ -18,9 +19,10 @@ mod server;
 mod site;
 mod trouble;
 
+pub use alone::{About, Alone};
 pub use commands::{PROGRAMS, program};
 pub use computer::Computer;
-pub use fleet::Fleet;
+pub use fleet::{Fleet, Wanted, live, populate};
 pub use ground::Ground;
 pub use host::Host;
 pub use process::{Process, wait_for};

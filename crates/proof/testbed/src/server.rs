@@ -15,7 +15,7 @@ use crate::process::wait_for;
 use crate::trouble::{Result, Trouble};
 
 /// How long a server may take to answer: five times what it took on a busy computer.
-const ANSWERS: Duration = Duration::from_secs(20);
+pub(crate) const ANSWERS: Duration = Duration::from_secs(20);
 
 /// What the server's process is known by on its computer.
 pub(crate) const PROCESS: &str = "hostler";

@@ -128,7 +128,7 @@ impl Site {
     async fn start_agent(&mut self) {
         let facts =
             HostFacts { host_name: "host-a".into(), vm_folder: "/vms".into(), ..HostFacts::default() };
-        let simulated = simulated::hands(&self.host, facts, Load::default(), true);
+        let simulated = simulated::hands(&self.host, facts, Load::default, true);
         let uploads = Arc::new(Uploads::new(self.folder.path().join("agent/uploads")).unwrap());
         let disks = AgentDisks::new(self.folder.path().join("vms"), self.folder.path().join("bases"));
         let hands = Hands {

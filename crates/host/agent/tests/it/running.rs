@@ -19,7 +19,7 @@ impl Running {
     pub fn start(host: &SimulatedHost, journal: &MemoryJournal, identity: Identity, events: bool) -> Self {
         let facts =
             HostFacts { host_name: "host-a".into(), vm_folder: "/vms".into(), ..HostFacts::default() };
-        Self::over(simulated::hands(host, facts, Load::default(), events), journal, identity)
+        Self::over(simulated::hands(host, facts, Load::default, events), journal, identity)
     }
 
     pub fn over(hands: Hands, journal: &MemoryJournal, identity: Identity) -> Self {

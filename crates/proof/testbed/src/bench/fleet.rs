@@ -196,7 +196,12 @@ async fn insist(client: &Client, name: &str) -> Result<JobId> {
 fn resident_mib(site: &Site) -> Result<f64> {
     let process = site.server.process(crate::server::PROCESS);
     let process = process.ok_or_else(|| Trouble::Answer("the server does not run".into()))?;
-    let path = format!("/proc/{}/status", process.pid);
+    resident_of(process.pid.unsigned_abs())
+}
+
+/// What a process has in memory, in MiB.
+pub(super) fn resident_of(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).map_err(Trouble::file(&path))?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = kib.and_then(|text| text.trim().trim_end_matches(" kB").trim().parse::<f64>().ok());

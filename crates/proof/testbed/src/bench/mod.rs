@@ -4,6 +4,7 @@
 mod figures;
 mod fleet;
 mod machines;
+mod size;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -16,18 +17,19 @@ use figures::Line;
 type Bench = (&'static str, &'static str, fn(u32) -> Result<Vec<Line>>);
 
 /// All benches.
-const ALL: [Bench; 5] = [
+const ALL: [Bench; 6] = [
     ("start", "a machine started through Hostler, and by `virsh start`", machines::start),
     ("deploy", "template to running, and a script of qemu-img and virsh", machines::deploy),
     ("list", "`hostler vm list` of 1,000 machines, whole process", fleet::list),
     ("memory", "the server's memory after 1,000 jobs", fleet::memory),
     ("jobs", "jobs per second, each of two steps on simulated agents", fleet::jobs),
+    ("size", "lists and windows over 20,000 machines (HOSTLER_SIZE is another number)", size::size),
 ];
 
 /// What is measured.
 #[derive(Debug, clap::Args)]
 pub struct Benches {
-    /// Which: start, deploy, list, memory, jobs. All when absent.
+    /// Which: start, deploy, list, memory, jobs, size. All when absent.
     names: Vec<String>,
     /// How many pairs, or runs.
     #[arg(long, default_value_t = 20)]
@@ -43,7 +45,9 @@ pub struct Benches {
 /// A name is no bench, or something of what is measured fails.
 pub fn measure(benches: &Benches) -> Result<()> {
     if let Some(name) = benches.names.iter().find(|name| ALL.iter().all(|(known, ..)| known != name)) {
-        return Err(Trouble::Answer(format!("there is no bench {name}: start, deploy, list, memory, jobs")));
+        return Err(Trouble::Answer(format!(
+            "there is no bench {name}: start, deploy, list, memory, jobs, size"
+        )));
     }
     let mut table = String::from("| what | median | p95 | promised | n |\n| --- | --- | --- | --- | --- |\n");
     for (name, what, bench) in ALL {
