@@ -4,6 +4,8 @@
 
 mod bench;
 mod commands;
+mod fleet;
+mod fuzz_api;
 mod packages;
 #[cfg(test)]
 mod rules;
@@ -49,7 +51,8 @@ enum Developer {
     ///
     /// The table is printed and kept in target/bench.md.
     Bench {
-        /// Which: start, deploy, list, memory, jobs. All when absent.
+        /// Which: start, deploy, list, memory, jobs, size; all of them when absent. Or console: figures of the
+        /// console over 20,000 machines, in Chromium.
         names: Vec<String>,
         /// How many pairs, or runs.
         #[arg(long, default_value_t = 20)]
@@ -60,6 +63,13 @@ enum Developer {
         /// How many moments in place of 20.
         #[arg(long)]
         kills: Option<u32>,
+    },
+    /// Ask a real server, with a simulated host, whatever its OpenAPI document lets one ask: as administrator, as a
+    /// reader, and as nobody. Installs schemathesis below target/ at first.
+    FuzzApi {
+        /// About how long; a short run where nothing is said.
+        #[arg(long)]
+        minutes: Option<u32>,
     },
     /// Build a tiny bootable Linux disk (qcow2), or find the one built before, and print its path.
     TinyLinux {
@@ -151,6 +161,7 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::Site => println!("{}", site::build()?.display()),
         Developer::Bench { names, runs } => bench::run(&names, runs)?,
         Developer::Soak { kills } => bench::soak(kills)?,
+        Developer::FuzzApi { minutes } => fuzz_api::run(minutes, &mut std::io::stdout())?,
         Developer::TinyLinux { out: Some(out) } => tiny_linux::build_to(&out)?,
         Developer::TinyLinux { out: None } => println!("{}", tiny_linux::build()?.display()),
     }

@@ -3,19 +3,28 @@
 
 use std::process::{Command, Stdio};
 
+use crate::fleet::Fleet;
 use crate::trouble::Trouble;
-use crate::{commands, tiny_linux, tree};
+use crate::{commands, tiny_linux, tree, web};
 
 /// The programs that take part.
 const PROGRAMS: [&str; 6] = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
 /// How many moments of each piece of work are killed in, by each of three victims.
 const SOAK_KILLS: &str = "20";
 
+/// The bench that is measured in a browser.
+const CONSOLE: &str = "console";
+/// The fleet that the console shows: what is promised is promised at this size.
+const FLEET: Fleet = Fleet { profile: "release", hosts: 200, vms: 20_000, changes_per_s: 20 };
+
 /// Measures these benches, or all, and prints the table.
 ///
 /// # Errors
 /// Something cannot be built, or a bench fails.
 pub fn run(names: &[String], runs: u32) -> Result<(), Trouble> {
+    if names.iter().any(|name| name == CONSOLE) {
+        return console();
+    }
     let disk = tiny_linux::build()?;
     in_front(Command::new("cargo").args(["build", "--release"]).args(PROGRAMS))?;
     let out = tree::target().join("bench.md");
@@ -24,6 +33,19 @@ pub fn run(names: &[String], runs: u32) -> Result<(), Trouble> {
     in_front(bench.env("HOSTLER_TINY_LINUX", disk))?;
     println!("The table is in {}.", out.display());
     Ok(())
+}
+
+/// Figures of the console in a real browser; ten minutes of them watch the tab's memory.
+fn console() -> Result<(), Trouble> {
+    web::build()?;
+    in_front(Command::new("cargo").args(["build", "--release"]).args(PROGRAMS))?;
+    let folder = tree::target().join("bench-console");
+    std::fs::create_dir_all(&folder).map_err(|error| Trouble::file("made", &folder, &error))?;
+    let fleet = FLEET.start(&folder)?;
+    println!("{} shows {} machines.", fleet.about.server, FLEET.vms);
+    let mut figures = Command::new("npm");
+    figures.args(["--prefix", "web", "run", "--silent", "figures"]);
+    in_front(figures.env("HOSTLER_READY", &fleet.ready))
 }
 
 /// Runs the kill stories with as many moments as are promised.
