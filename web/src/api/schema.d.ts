@@ -95,6 +95,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open a console as a WebSocket (subprotocol `binary`). Binary messages are bytes both ways: RFB 3.8 for `graphics`, what
+         *     is written and typed for `serial`. On a machine that is off it waits for the next start. It is closed with 4001 when
+         *     the right to it was taken away, 4002 when the machine is gone, 4003 when its host does not answer, 4004 when the ticket
+         *     is not good, 4005 when what is shown was taken too slowly, 4006 when the machine was turned off (`graphics`), 4007 when
+         *     the host refuses; the reason stands beside it in words. With 4003, 4005 and 4006 it is worth asking for a new ticket.
+         */
+        get: operations["open_console"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/enrolments": {
         parameters: {
             query?: never;
@@ -1019,6 +1042,23 @@ export interface paths {
         patch: operations["edit_vm"];
         trace?: never;
     };
+    "/api/v1/vms/{vm}/addresses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The addresses that its guest has, as the guest's agent tells. */
+        get: operations["list_vm_addresses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms/{vm}/adopt": {
         parameters: {
             query?: never;
@@ -1030,6 +1070,43 @@ export interface paths {
         put?: never;
         /** Take a found machine over. */
         post: operations["adopt_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vms/{vm}/console-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a ticket with which a console of it can be opened, once, within 30 seconds. To use the console needs the right
+         *     to change the machine; only to look, the right to see it.
+         */
+        post: operations["create_console_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vms/{vm}/console-viewers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who has a console of it open. */
+        get: operations["list_console_viewers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1508,7 +1585,36 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        /**
+         * @description What of a machine a console shows.
+         * @enum {string}
+         */
+        ConsoleKind: "graphics" | "serial";
+        /** @description A ticket for a console. It is good once, for 30 seconds, for the user who asked, and shown this once. */
+        ConsoleTicket: {
+            /** @description When it runs out. */
+            expires: components["schemas"]["Timestamp"];
+            /** @description What it shows. */
+            kind: components["schemas"]["ConsoleKind"];
+            /** @description The ticket. */
+            ticket: string;
+            /** @description Where to open the WebSocket, with the ticket in it. */
+            url: string;
+            /** @description Whether it only shows. */
+            view_only: boolean;
+        };
+        /** @description Somebody who has a console of a machine open. */
+        ConsoleViewer: {
+            /** @description What they see. */
+            kind: components["schemas"]["ConsoleKind"];
+            /** @description Since when. */
+            since: components["schemas"]["Timestamp"];
+            /** @description The user's name. */
+            user: components["schemas"]["Name"];
+            /** @description Whether they only look. */
+            view_only: boolean;
+        };
         /** @description Make a machine. */
         CreateVm: {
             /**
@@ -1678,6 +1784,20 @@ export interface components {
          * @enum {string}
          */
         Firmware: "bios" | "uefi";
+        /** @description An address that a guest has, as its agent tells. */
+        GuestAddress: {
+            /** @description The address. */
+            address: string;
+            /** @description What the guest calls the interface. */
+            interface: string;
+            /** @description The interface's MAC address. */
+            mac?: string | null;
+            /**
+             * Format: int32
+             * @description How many bits of it are the network's.
+             */
+            prefix: number;
+        };
         /** @description What a machine is made of. */
         Hardware: {
             /** @description Network adapters. */
@@ -2038,6 +2158,16 @@ export interface components {
         NewBackup: {
             /** @description The file on the server's computer, an absolute path. It must not exist. */
             file: string;
+        };
+        /** @description Ask for a ticket for a console. */
+        NewConsoleTicket: {
+            /** @description What to show. */
+            kind: components["schemas"]["ConsoleKind"];
+            /**
+             * @description Whether only to look: nothing that is typed or pointed at reaches the machine. To see a machine is enough for it;
+             *     to use it needs the right to change it.
+             */
+            view_only?: boolean;
         };
         /** @description Attach a disk: a new one of this size, or one that was detached. Exactly one of the two is said. */
         NewDisk: {
@@ -3683,6 +3813,36 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["BackupMade"];
                 };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_console: {
+        parameters: {
+            query: {
+                /** @description The ticket, of the same user. */
+                ticket: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The console, as a WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Why it was not done */
             default: {
@@ -6990,6 +7150,37 @@ export interface operations {
             };
         };
     };
+    list_vm_addresses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestAddress"][];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     adopt_vm: {
         parameters: {
             query?: {
@@ -7053,6 +7244,72 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_console_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsoleTicket"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsoleTicket"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_console_viewers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsoleViewer"][];
                 };
             };
             /** @description Why it was not done */

@@ -142,6 +142,11 @@ pub enum Query {
         /// The file in the guest.
         path: String,
     },
+    /// The addresses that the guest has, as its agent tells: `GuestAddress`es in JSON.
+    GuestAddresses {
+        /// The domain.
+        domain: Uuid,
+    },
     /// The libvirt definition as XML.
     DefinitionXml {
         /// The domain.
@@ -180,6 +185,15 @@ pub enum StreamKind {
         offset: u64,
         /// How many bytes it has.
         length: u64,
+    },
+    /// A machine's first serial port. Output begins with what was written since power-on, at most its last 256 KiB, or, on
+    /// a machine that is off, with the next start's; the stream outlasts starts and stops.
+    Serial {
+        /// The domain.
+        domain: Uuid,
+        /// Whether what comes is typed. Without it nothing reaches the machine.
+        #[serde(default)]
+        input: bool,
     },
     /// A kind that this version does not know: refused.
     #[serde(other)]

@@ -88,6 +88,8 @@ codes! {
     HypervisorFailed = "hypervisor.failed", 409;
     /// The virtual machine does not exist on its host.
     HypervisorNoVm = "hypervisor.no.vm", 409;
+    /// The machine has no such console, or it cannot be joined now.
+    ConsoleUnavailable = "console.unavailable", 409;
     /// The guest's agent does not answer.
     GuestNotAnswering = "guest.not.answering", 409;
     /// The guest did not do what it was asked within the time allowed.

@@ -12,6 +12,7 @@ pub mod bulk;
 pub mod channel;
 pub mod command;
 pub mod command_line;
+pub mod console;
 pub mod error;
 pub mod hardware;
 pub mod host;

@@ -241,3 +241,18 @@ pub fn differences(vm: &Vm) -> Vec<String> {
     }
     found
 }
+
+/// An address that a guest has, as its agent tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GuestAddress {
+    /// What the guest calls the interface.
+    pub interface: String,
+    /// The interface's MAC address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// The address.
+    #[schema(value_type = String)]
+    pub address: std::net::IpAddr,
+    /// How many bits of it are the network's.
+    pub prefix: u8,
+}

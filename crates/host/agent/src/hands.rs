@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use hostler_hypervisor::{Disks, Machines};
-use hostler_libvirt::Changed;
+use hostler_libvirt::{Changed, Serial};
 use hostler_model::Refusal;
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
@@ -29,6 +29,14 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// Why there is none, in words.
     fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Refusal>;
+    /// Where a machine's first serial port leads; none where it has none that a console can be joined to.
+    ///
+    /// # Errors
+    /// Why that cannot be told, in words.
+    fn serial(&self, domain: Uuid) -> Result<Option<Serial>, Refusal> {
+        let _ = domain;
+        Ok(None)
+    }
     /// The uploads to shares on this computer, where it takes any.
     fn uploads(&self) -> Option<Arc<Uploads>> {
         None

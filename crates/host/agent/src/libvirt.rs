@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use hostler_hypervisor::Trouble;
 use hostler_libvirt::statistics::Figures;
-use hostler_libvirt::{Driver, Settings, probe};
+use hostler_libvirt::{Driver, Serial, Settings, probe};
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Kvm, Load};
 use hostler_model::{Code, Refusal};
@@ -152,6 +152,10 @@ impl Host for LibvirtHost {
             Query::GuestFile { domain, path } => {
                 self.driver.guest_read_file(*domain, path, MOST_GUEST_FILE_BYTES)
             }
+            Query::GuestAddresses { domain } => self.driver.guest_addresses(*domain).map(|told| {
+                // Addresses are always JSON.
+                serde_json::to_vec(&told).unwrap_or_default()
+            }),
             Query::DefinitionXml { domain } => self.driver.definition_xml(*domain).map(String::into_bytes),
             // Uploads are asked for beside this.
             Query::Upload { .. } | Query::Unknown => {
@@ -160,6 +164,10 @@ impl Host for LibvirtHost {
             }
         };
         answer.map_err(|trouble| trouble.into_refusal("libvirt"))
+    }
+
+    fn serial(&self, domain: Uuid) -> Result<Option<Serial>, Refusal> {
+        self.driver.serial(domain).map_err(|trouble| trouble.into_refusal("libvirt"))
     }
 
     fn open_graphics(&self, domain: Uuid) -> Result<OwnedFd, Refusal> {

@@ -64,7 +64,11 @@ impl Host for SimulatedComputer {
                     false => Err(Refusal::new(Code::HypervisorFailed, "screen", "the machine does not run")),
                 }
             }),
-            Query::GuestFile { .. } | Query::DefinitionXml { .. } | Query::Upload { .. } | Query::Unknown => {
+            Query::GuestFile { .. }
+            | Query::GuestAddresses { .. }
+            | Query::DefinitionXml { .. }
+            | Query::Upload { .. }
+            | Query::Unknown => {
                 Err(Refusal::new(Code::AgentUnsupported, "question", "a simulated host has nothing to show"))
             }
         }

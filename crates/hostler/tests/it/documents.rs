@@ -11,7 +11,8 @@ use crate::help::words;
 fn pages() -> Vec<(PathBuf, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let mut pages = Vec::new();
-    for folder in ["", "docs", "docs/console", "docs/reference", "deploy"].map(|folder| top.join(folder)) {
+    let folders = ["", "docs", "docs/console", "docs/how-to", "docs/reference", "deploy"];
+    for folder in folders.map(|folder| top.join(folder)) {
         let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
         pages.extend(files.filter(|file| file.extension().is_some_and(|ending| ending == "md")));
     }

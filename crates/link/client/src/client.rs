@@ -40,6 +40,8 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    /// For what becomes a WebSocket, which HTTP/2 has no way to.
+    upgrades: reqwest::Client,
     base: Url,
     token: Option<HeaderValue>,
 }
@@ -75,7 +77,8 @@ impl Client {
     pub fn new(config: Config) -> Result<Self, ClientError> {
         let base = address(&config.server)?;
         let token = config.token.as_deref().map(bearer).transpose()?;
-        Ok(Self { http: http(trusting(&config.authority)?)?, base, token })
+        let tls = trusting(&config.authority)?;
+        Ok(Self { upgrades: http(only_http1(tls.clone()))?, http: http(tls)?, base, token })
     }
 
     /// The authority that a server shows, without trusting it: for a person to compare its fingerprint. Nothing is
@@ -130,6 +133,15 @@ impl Client {
 
     pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         let request = self.http.request(method, url).timeout(ANSWER);
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, token.clone()),
+            None => request,
+        }
+    }
+
+    /// A request on a connection of its own that is to become something else, and then has no end.
+    pub(crate) fn upgrading(&self, url: Url) -> RequestBuilder {
+        let request = self.upgrades.get(url);
         match &self.token {
             Some(token) => request.header(AUTHORIZATION, token.clone()),
             None => request,
@@ -263,6 +275,11 @@ pub(crate) mod erased {
     }
 }
 
+fn only_http1(mut tls: rustls::ClientConfig) -> rustls::ClientConfig {
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
+}
+
 fn http(tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -330,7 +347,7 @@ struct Problem {
     remedy: String,
 }
 
-fn refused(asked: &str, status: StatusCode, body: &[u8]) -> ClientError {
+pub(crate) fn refused(asked: &str, status: StatusCode, body: &[u8]) -> ClientError {
     match serde_json::from_slice::<Problem>(body) {
         Ok(Problem { code, object, cause, remedy }) => Refusal { code, object, cause, remedy }.into(),
         Err(_) => ClientError::Answer {
@@ -358,6 +375,7 @@ mod tests {
     fn what_cannot_be_a_name_in_a_path_is_not_found_before_anything_is_sent() {
         let client = Client {
             http: http(looking(&Seen::default()).unwrap()).unwrap(),
+            upgrades: http(looking(&Seen::default()).unwrap()).unwrap(),
             base: address("manager").unwrap(),
             token: None,
         };

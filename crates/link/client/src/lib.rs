@@ -5,6 +5,7 @@
 //! know who its caller is. Called by the command line and by `hostler-testbed`.
 
 mod client;
+mod console;
 mod error;
 mod feed;
 mod query;
@@ -14,6 +15,7 @@ mod wait;
 mod window;
 
 pub use client::{Changed, Client, Config, How};
+pub use console::{Console, ConsoleClosed};
 pub use error::ClientError;
 pub use feed::{Feed, Word};
 pub use query::{HistoryQuery, JobsQuery, ListQuery, PerformanceQuery};

@@ -14,8 +14,8 @@ use hostler_model::request::{CreateVm, EditVm};
 use hostler_model::template::TemplateSpec;
 use hostler_model::upload::{NewUpload, UploadView};
 use hostler_model::view::{
-    AgentView, EnrolmentView, HostView, ItemView, JobView, Page, PropertyChangeView, RatingView, ServerView,
-    ShareView, TemplateView, TokenView, UserView, VmView,
+    AgentView, EnrolmentView, GuestAddress, HostView, ItemView, JobView, Page, PropertyChangeView,
+    RatingView, ServerView, ShareView, TemplateView, TokenView, UserView, VmView,
 };
 use hostler_model::{JobId, action::VmAction};
 use reqwest::Method;
@@ -137,6 +137,11 @@ impl Client {
     /// How a host was loaded over the last day.
     pub async fn host_performance(&self, host: &str, query: &PerformanceQuery) -> Answer<Performance> {
         self.get_with(&["hosts", host, "performance"], query).await
+    }
+
+    /// The addresses that its guest has, as the guest's agent tells.
+    pub async fn vm_addresses(&self, vm: &str) -> Answer<Vec<GuestAddress>> {
+        self.get(&["vms", vm, "addresses"]).await
     }
 
     /// The machine's definition on its host, libvirt's XML.

@@ -13,6 +13,7 @@ use hostler_model::view::{Accepted, JobView, VmView};
 use hostler_model::{JobId, Name, Refusal};
 use tokio::runtime::Runtime;
 
+use crate::commands::{program, run_with};
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::process::wait_for;
@@ -114,6 +115,18 @@ impl Site {
         what: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
         self.runtime.spawn(what)
+    }
+
+    /// Runs the command line as the first administrator with this on its standard input, and answers what it wrote.
+    ///
+    /// # Errors
+    /// As it says.
+    pub fn command_line(&self, words: &[&str], input: &str) -> Result<String> {
+        let token = self.run(self.server.token())?;
+        let mut command = std::process::Command::new(program("hostler")?);
+        command.args(words).env("HOSTLER_SERVER", self.client.server()).env("HOSTLER_TOKEN", token);
+        command.env("HOSTLER_CA", self.server.state().join("pki/authority.crt"));
+        run_with(&mut command, input)
     }
 
     /// Kills the server and starts it again.

@@ -231,15 +231,32 @@ fn same_site(headers: &HeaderMap, host: Option<&str>) -> Result<(), Problem> {
     if !headers.contains_key(CSRF) {
         return Err(refused("a change by cookie needs the header X-Hostler-CSRF"));
     }
+    if own_page(headers, host) {
+        return Ok(());
+    }
+    Err(refused("a change by cookie must come from this server's own pages"))
+}
+
+/// A WebSocket is opened with a token, or by a page of our own: browsers open it for any page, and send the cookie.
+pub(crate) fn own_page_or_token(headers: &HeaderMap, host: Option<&str>) -> Result<(), Problem> {
+    if headers.contains_key(header::AUTHORIZATION) || own_page(headers, host) {
+        return Ok(());
+    }
+    let cause = "a WebSocket by cookie must be opened by this server's own pages";
+    let refusal = forbidden("request", cause);
+    Err(refusal.remedy("Send a token as \"Authorization: Bearer …\" instead").into())
+}
+
+/// Whether the page that asks is of this server.
+fn own_page(headers: &HeaderMap, host: Option<&str>) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).and_then(|origin| origin.strip_prefix("https://"));
     // HTTP/2 has the host in the request's target, HTTP/1.1 in a header; with another port it is another origin.
-    let same = match (origin, text(header::HOST), host) {
+    match (origin, text(header::HOST), host) {
         (Some(origin), Some(asked), _) => origin.eq_ignore_ascii_case(asked),
         (Some(origin), None, Some(asked)) => host_of(origin).eq_ignore_ascii_case(asked),
         _ => false,
-    };
-    if same { Ok(()) } else { Err(refused("a change by cookie must come from this server's own pages")) }
+    }
 }
 
 fn host_of(authority: &str) -> &str {

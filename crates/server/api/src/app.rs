@@ -8,6 +8,7 @@ use hostler_console::File;
 use hostler_server::{Handle, Picture};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::consoles::Consoles;
 use crate::rights::{RouteError, RouteRight, Table};
 use crate::screens::Screens;
 use crate::slow::Passwords;
@@ -33,6 +34,7 @@ struct Inner {
     boards: Boards,
     files: &'static [File],
     screens: Screens,
+    consoles: Arc<Consoles>,
 }
 
 impl App {
@@ -76,6 +78,11 @@ impl App {
         &self.0.boards
     }
 
+    /// Consoles of machines.
+    pub(crate) fn consoles(&self) -> &Arc<Consoles> {
+        &self.0.consoles
+    }
+
     /// A place for a pass over the whole picture, as soon as one is free.
     pub(crate) async fn passes(&self) -> Option<OwnedSemaphorePermit> {
         self.0.passes.clone().acquire_owned().await.ok()
@@ -117,6 +124,7 @@ impl Api {
             boards: Boards::default(),
             files,
             screens: Screens::default(),
+            consoles: Arc::default(),
         }));
         let rights = table.list();
         let router = access::guarded(router, app, table);

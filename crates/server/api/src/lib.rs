@@ -9,6 +9,7 @@ mod access;
 mod app;
 mod change;
 mod console;
+mod consoles;
 mod extract;
 mod feed;
 mod json;

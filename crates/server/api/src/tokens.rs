@@ -19,10 +19,15 @@ const PREFIX: &str = "hsa1_";
 
 /// A new token: 256 random bits.
 pub(crate) fn draw() -> Result<String, Problem> {
+    Ok(format!("{PREFIX}{}", random()?))
+}
+
+/// 256 random bits, base64url.
+pub(crate) fn random() -> Result<String, Problem> {
     let mut bytes = [0; 32];
     let drawn = SystemRandom::new().fill(&mut bytes);
     drawn.map_err(|_| Problem::internal("token", "the system has no randomness"))?;
-    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// What the record keeps of a token.

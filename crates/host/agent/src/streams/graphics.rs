@@ -80,7 +80,8 @@ async fn joined(mut stream: ByteStream, mut screen: UnixStream) {
         let mut from_screen = BufReader::with_capacity(CHUNK_BYTES, from_screen);
         let mut from_server = BufReader::with_capacity(CHUNK_BYTES, from_server);
         tokio::select! {
-            shown = copy_buf(&mut from_screen, &mut to_server) => shown.is_ok(),
+            // However QEMU's end comes, it is the machine's: a stream that was lost ends nothing any more.
+            _ = copy_buf(&mut from_screen, &mut to_server) => true,
             typed = async {
                 let typed = copy_buf(&mut from_server, &mut to_screen).await;
                 to_screen.shutdown().await.and(typed.map(drop))

@@ -2,6 +2,8 @@
 //! journalled: a stream that is lost is asked for again by whoever looks.
 
 mod graphics;
+mod serial;
+mod tail;
 mod upload;
 
 use std::sync::Arc;
@@ -64,6 +66,7 @@ impl Open {
                     asked.refuse(&refusal.remedy("Close one of them, then try again")).await
                 }
                 StreamKind::Graphics { domain } => graphics::carry(asked, domain).await,
+                StreamKind::Serial { domain, input } => serial::carry(asked, domain, input).await,
                 StreamKind::Upload { folder, upload, offset, length } => {
                     upload::carry(asked, Piece { folder, upload, offset, length }).await
                 }

@@ -71,7 +71,9 @@ impl Driver {
 
     pub(super) fn remove_leftovers(&self, domain: Uuid) {
         let folder = self.folder_of(domain);
-        remove_log(&definition::serial_log(&folder));
+        let log = definition::serial_log(&folder);
+        remove_log(&log);
+        remove(&definition::log_before(&log));
         // Only when empty: disks are removed by who made them.
         let _ = fs::remove_dir(&folder);
     }
@@ -79,8 +81,12 @@ impl Driver {
     pub(super) fn bring_up(&self, domain: Uuid) -> Result<(), Trouble> {
         let kvm = self.kvm.load(Ordering::Relaxed);
         self.on_domain(domain, |connection, domain| {
+            let powers_on = !domain.is_active()? && !domain.has_saved_state()?;
+            if powers_on {
+                self.begin_log(domain.uuid()?);
+            }
             // Saved memory fits only the type it was saved with.
-            if !domain.has_saved_state()? && domain.is_persistent()? && !domain.is_active()? {
+            if powers_on && domain.is_persistent()? {
                 let mut tree = patchable(domain)?;
                 if patch::set_kvm(&mut tree, kvm) {
                     connection.define(&tree.to_xml())?;
@@ -111,7 +117,7 @@ impl Driver {
     }
 
     /// The folder of a machine of ours.
-    fn folder_of(&self, domain: Uuid) -> PathBuf {
+    pub(super) fn folder_of(&self, domain: Uuid) -> PathBuf {
         self.settings.machine_folder.join(domain.to_string())
     }
 }
@@ -133,16 +139,18 @@ fn run_on(domain: &Domain<'_>) -> Result<(), Error> {
 }
 
 /// Removes a log and what virtlogd rolled over from it.
-fn remove_log(log: &Path) {
+pub(super) fn remove_log(log: &Path) {
     let mut files = vec![log.to_path_buf()];
     files.extend((0..8).map(|no| PathBuf::from(format!("{}.{no}", log.display()))));
-    for file in files {
-        match fs::remove_file(&file) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(file = %file.display(), %why, "a log remains");
-            }
-            _ => {}
+    files.iter().for_each(|file| remove(file));
+}
+
+fn remove(log: &Path) {
+    match fs::remove_file(log) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(file = %log.display(), %why, "a log remains");
         }
+        _ => {}
     }
 }
 

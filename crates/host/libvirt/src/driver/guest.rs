@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hostler_hypervisor::{Run, Trouble};
+use hostler_model::view::GuestAddress;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -31,6 +32,9 @@ const FIRST_BACK_OFF: Duration = Duration::from_secs(5);
 const LAST_BACK_OFF: Duration = Duration::from_secs(60);
 /// How much is read at a time: well below libvirt's limit for an agent's answer (10 MiB, base64).
 const PART_BYTES: u64 = 1 << 20;
+
+/// How many addresses of a guest are told.
+const MOST_ADDRESSES: usize = 1_000;
 
 /// Who may speak to a guest's agent now.
 #[derive(Default)]
@@ -192,6 +196,56 @@ impl Driver {
         });
         read.map_err(|why| Subject::Domain(domain).trouble(why))
     }
+
+    /// The addresses that the guest has, as its agent tells, as far as they fit in one answer.
+    ///
+    /// # Errors
+    /// `guest.not.answering` when the agent is silent, or was so lately.
+    pub fn guest_addresses(&self, domain: Uuid) -> Result<Vec<GuestAddress>, Trouble> {
+        let question = json!({ "execute": "guest-network-get-interfaces" }).to_string();
+        let told = self.agents.call(domain, || {
+            self.pool.with(|connection| {
+                answer::<Vec<Interface>>(&connection.domain(domain)?.agent(&question, LIMIT_S)?)
+            })
+        });
+        let told = told.map_err(|why| Subject::Domain(domain).trouble(why))?;
+        Ok(told.into_iter().flat_map(Interface::addresses).take(MOST_ADDRESSES).collect())
+    }
+}
+
+/// An interface as the guest's agent describes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Interface {
+    name: String,
+    #[serde(default)]
+    hardware_address: Option<String>,
+    #[serde(default)]
+    ip_addresses: Vec<Address>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Address {
+    ip_address: String,
+    #[serde(default)]
+    prefix: u8,
+}
+
+impl Interface {
+    /// Its addresses. What is none is left out: a guest may say what it likes.
+    fn addresses(self) -> impl Iterator<Item = GuestAddress> {
+        let (interface, mac) = (self.name, self.hardware_address);
+        self.ip_addresses.into_iter().filter_map(move |told| {
+            let address = told.ip_address.parse().ok()?;
+            Some(GuestAddress {
+                interface: interface.clone(),
+                mac: mac.clone(),
+                address,
+                prefix: told.prefix,
+            })
+        })
+    }
 }
 
 fn read_all(limit_bytes: u64, mut part: impl FnMut(u64) -> Result<Part, Error>) -> Result<Vec<u8>, Error> {
@@ -237,6 +291,19 @@ mod tests {
         assert_eq!(again.unwrap_err().kind(), Kind::AgentSilent);
         gate.forgive(vm);
         assert!(gate.call(vm, || Ok(())).is_ok());
+    }
+
+    #[test]
+    fn addresses_are_taken_from_what_an_agent_tells_and_what_is_none_is_left_out() {
+        let told = r#"{"return":[
+            {"name":"lo","ip-addresses":[{"ip-address-type":"ipv4","ip-address":"127.0.0.1","prefix":8}],"hardware-address":"00:00:00:00:00:00"},
+            {"name":"sit0"},
+            {"name":"eth0","ip-addresses":[{"ip-address":"10.0.0.5","prefix":24},{"ip-address":"-oProxyCommand=x"}],"statistics":{}}]}"#;
+        let told: Vec<Interface> = answer(told).unwrap();
+        let all: Vec<GuestAddress> = told.into_iter().flat_map(Interface::addresses).collect();
+        let texts: Vec<String> =
+            all.iter().map(|one| format!("{} {}/{}", one.interface, one.address, one.prefix)).collect();
+        assert_eq!(texts, ["lo 127.0.0.1/8", "eth0 10.0.0.5/24"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod guest;
 mod looks;
 mod machines;
 mod save;
+mod serial;
 mod trouble;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::raw::{self, Connection, Domain, Error};
 use trouble::Subject;
 
 pub use facts::LibvirtFacts;
+pub use serial::Serial;
 
 /// Where libvirt is, and where this computer keeps what belongs to machines.
 #[derive(Clone, Debug)]

@@ -37,6 +37,11 @@ pub(crate) fn serial_log(folder: &Path) -> PathBuf {
     folder.join("serial.log")
 }
 
+/// The file that keeps what the guest wrote before it was last powered on.
+pub(crate) fn log_before(serial_log: &Path) -> PathBuf {
+    serial_log.with_extension("log.before")
+}
+
 /// The file that keeps a UEFI machine's variables.
 pub(crate) fn nvram(folder: &Path) -> PathBuf {
     folder.join("nvram.fd")

@@ -78,6 +78,8 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
         | Commands::Performance { .. }
         | Commands::Definition { .. }
         | Commands::GuestFile { .. }
+        | Commands::Console(_)
+        | Commands::Ssh(_)
         | Commands::Wait { .. } => Ok(()),
     }
 }

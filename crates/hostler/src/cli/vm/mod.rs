@@ -1,6 +1,7 @@
 //! `hostler vm`: virtual machines.
 
 mod act;
+mod console;
 mod create;
 mod look;
 
@@ -249,6 +250,12 @@ Fields to filter and sort by: name, status, host, owner, template, tags, notes, 
         /// The file's path inside the guest
         path: String,
     },
+    /// Open a console of a machine: its serial port here, or its screen in a browser
+    #[command(after_help = console::CONSOLE_EXAMPLES)]
+    Console(console::Open),
+    /// Sign in to a guest with ssh, at the address that its agent tells
+    #[command(after_help = console::SSH_EXAMPLES)]
+    Ssh(console::Ssh),
     /// Wait until machines have a status
     #[command(after_help = "Examples:
   hostler vm wait web-1 --status running
@@ -294,6 +301,8 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::GuestFile { vm, path } => {
             crate::cli::show::out(here.client()?.vm_guest_file(&vm, &path).await?)
         }
+        Commands::Console(open) => console::console(here, open).await,
+        Commands::Ssh(ssh) => console::ssh(here, ssh).await,
         Commands::Wait { vms, status, limit } => look::wait(here, &vms, status, limit).await,
         Commands::Create(create) => create::create(here, *create).await,
         command => act::act(here, command).await,

@@ -25,8 +25,8 @@ words!(ToAgent, to_agent, TO_AGENT, Welcome "welcome", Do "do", Revoke "revoke",
 words!(FromAgent, from_agent, FROM_AGENT, Hello "hello", Report "report", Progress "progress",
     Heartbeat "heartbeat", Answer "answer", Bye "bye");
 words!(Query, query, QUERY, Screenshot "screenshot", Performance "performance", GuestFile "guest-file",
-    DefinitionXml "definition-xml", Upload "upload");
-words!(StreamKind, stream, STREAM, Graphics "graphics", Upload "upload");
+    GuestAddresses "guest-addresses", DefinitionXml "definition-xml", Upload "upload");
+words!(StreamKind, stream, STREAM, Graphics "graphics", Serial "serial", Upload "upload");
 words!(ReportBody, body, BODY, Facts "facts", Ended "ended", Picture "picture", Host "host");
 words!(Command, command, COMMAND, MakeDisk "make-disk", DeleteDisk "delete-disk", BringBase "bring-base",
     Define "define", Undefine "undefine", Start "start", ShutDown "shut-down", TurnOff "turn-off", Pause "pause",

@@ -1,6 +1,7 @@
 //! The tree of URLs: a path tells the file. Each file adds its routes, each with the right that it needs.
 
 mod agents;
+mod console;
 mod enrolments;
 mod feed;
 mod hosts;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Routes {
         .with(enrolments::routes)
         .with(feed::routes)
         .with(windows::routes)
+        .with(console::routes)
         .with(vm_actions::routes)
 }
 

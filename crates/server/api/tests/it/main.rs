@@ -4,6 +4,7 @@
 mod bulk;
 mod changes;
 mod console;
+mod consoles;
 mod document;
 mod face;
 mod feed;

@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::face::Face;
 
-fn connector(face: &Face, alpn: &str) -> TlsConnector {
+pub fn connector(face: &Face, alpn: &str) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(face.server.authority.certificate_pem().as_bytes()).unwrap())

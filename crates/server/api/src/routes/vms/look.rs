@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use hostler_model::access::Right;
 use hostler_model::channel::Query;
 use hostler_model::performance::Performance;
+use hostler_model::view::GuestAddress;
 use hostler_model::vm::Vm;
 use hostler_model::{AgentId, Code, Refusal};
 use serde::Deserialize;
@@ -31,6 +32,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::See, routes!(get_vm_performance))
         .add(Right::See, routes!(get_vm_definition))
         .add(Right::Change, routes!(get_vm_guest_file))
+        .add(Right::See, routes!(list_vm_addresses))
 }
 
 /// How a picture is wanted.
@@ -127,15 +129,32 @@ fn host_of(vm: &Vm) -> Result<AgentId, Refusal> {
     Ok(vm.host.ok_or_else(nowhere)?.into())
 }
 
+/// The addresses that its guest has, as the guest's agent tells.
+#[utoipa::path(get, path = "/vms/{vm}/addresses", responses((status = 200, body = Vec<GuestAddress>)))]
+async fn list_vm_addresses(
+    State(app): State<App>,
+    At(vm): At<String>,
+) -> Result<Json<Vec<GuestAddress>>, Problem> {
+    let told = told(&app, &vm, |domain| Query::GuestAddresses { domain }).await?;
+    let told = serde_json::from_slice(&told);
+    Ok(Json(told.map_err(|_| {
+        Refusal::new(Code::AgentUnsupported, "addresses", "the agent's answer is not understood")
+    })?))
+}
+
+async fn told(app: &App, written: &str, query: impl FnOnce(Uuid) -> Query) -> Result<Vec<u8>, Problem> {
+    let picture = app.picture();
+    let (_, vm) = one::<Vm>(&picture, written)?;
+    Ok(app.handle().query(host_of(vm)?, query(vm.domain)).await?)
+}
+
 async fn ask(
     app: &App,
     written: &str,
     kind: &'static str,
     query: impl FnOnce(Uuid) -> Query,
 ) -> Result<Response, Problem> {
-    let picture = app.picture();
-    let (_, vm) = one::<Vm>(&picture, written)?;
-    let bytes = app.handle().query(host_of(vm)?, query(vm.domain)).await?;
+    let bytes = told(app, written, query).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

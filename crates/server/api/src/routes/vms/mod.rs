@@ -1,6 +1,7 @@
 //! Virtual machines.
 
 mod actions;
+mod consoles;
 mod disks;
 mod hardware;
 pub(super) mod history;
@@ -40,6 +41,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .with(hardware::routes)
         .with(disks::routes)
         .with(look::routes)
+        .with(consoles::routes)
         .with(history::routes)
 }
 
