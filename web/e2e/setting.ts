@@ -101,6 +101,11 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 
 /** What axe finds on the page as it is now: rule, and where. */
 export async function findings(page: Page): Promise<string[]> {
+  // A colour on its way from disabled to enabled is no colour of the page. What turns for ever is not waited for.
+  await page.evaluate(async () => {
+    const ends = document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations !== Infinity);
+    await Promise.all(ends.map((one) => one.finished.catch(() => undefined)));
+  });
   await page.evaluate(axe);
   return page.evaluate(async () => {
     const { axe: checker } = window as unknown as { axe: { run: (where: Document, options: object) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };

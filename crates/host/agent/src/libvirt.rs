@@ -35,7 +35,7 @@ pub struct LibvirtHost {
     computer: Computer,
     kvm: Kvm,
     recorder: Recorder,
-    uploads: Option<Arc<Uploads>>,
+    uploads: Arc<Uploads>,
     screens: Screens,
     /// What libvirt said last: its versions do not vanish because it does not answer.
     last: Mutex<HostFacts>,
@@ -63,13 +63,7 @@ impl LibvirtHost {
         let computer =
             Computer::new(config.name.clone(), state.vms(), state.bases(), config.host_boot.clone());
         let recorder = Recorder::new(Some(state.performance()));
-        let uploads = match Uploads::new(state.uploads()) {
-            Ok(uploads) => Some(Arc::new(uploads)),
-            Err(why) => {
-                tracing::warn!(%why, folder = %state.uploads().display(), "uploads are not taken");
-                None
-            }
-        };
+        let uploads = Arc::new(Uploads::new(state.uploads()));
         Ok(Arc::new(Self {
             driver,
             computer,
@@ -175,7 +169,7 @@ impl Host for LibvirtHost {
     }
 
     fn uploads(&self) -> Option<Arc<Uploads>> {
-        self.uploads.clone()
+        Some(Arc::clone(&self.uploads))
     }
 
     fn sample(&self) {

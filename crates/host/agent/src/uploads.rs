@@ -80,17 +80,13 @@ pub struct Writer {
 }
 
 impl Uploads {
-    /// With the small files in this folder, which is made.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn new(folder: PathBuf) -> io::Result<Self> {
+    /// With the small files in this folder, which is made for the first of them.
+    pub fn new(folder: PathBuf) -> Self {
         Self::with(folder, CHECKING)
     }
 
-    fn with(folder: PathBuf, checking: Duration) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
-        Ok(Self { folder, checking, known: Mutex::default() })
+    fn with(folder: PathBuf, checking: Duration) -> Self {
+        Self { folder, checking, known: Mutex::default() }
     }
 
     /// Answers a question about uploads to a share: how the upload stands; nothing once it is removed.
@@ -348,6 +344,7 @@ impl Uploads {
         let file = self.file(note.upload);
         let beside = file.with_extension("new");
         let write = || -> io::Result<()> {
+            fs::create_dir_all(&self.folder)?;
             let text = serde_json::to_vec(note)?;
             let mut new = File::create(&beside)?;
             new.write_all(&text)?;

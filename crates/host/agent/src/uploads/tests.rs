@@ -11,13 +11,13 @@ struct World {
 impl World {
     fn new() -> Self {
         let (state, share) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let uploads = Arc::new(Uploads::new(state.path().join("uploads")).unwrap());
+        let uploads = Arc::new(Uploads::new(state.path().join("uploads")));
         Self { state, share, uploads }
     }
 
     /// The agent is started again.
     fn restart(&mut self) {
-        self.uploads = Arc::new(Uploads::new(self.state.path().join("uploads")).unwrap());
+        self.uploads = Arc::new(Uploads::new(self.state.path().join("uploads")));
     }
 
     fn folder(&self) -> String {
@@ -61,7 +61,7 @@ impl World {
     /// What lies in the share and in the state folder.
     fn left(&self) -> (Vec<String>, usize) {
         let names = |folder: &Path| -> Vec<String> {
-            let entries = fs::read_dir(folder).unwrap();
+            let entries = fs::read_dir(folder).into_iter().flatten();
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
         };
         (names(self.share.path()), names(&self.state.path().join("uploads")).len())
@@ -142,7 +142,7 @@ fn checking_that_takes_long_goes_on_at_the_next_question() {
     world.begin(1, "a.iso", whole.len() as u64, Some(sum(&whole))).unwrap();
     world.piece(1, 0, &whole).unwrap();
     // After a restart all of it is read again; no time at all is given, so nothing is.
-    world.uploads = Arc::new(Uploads::with(world.state.path().join("uploads"), Duration::ZERO).unwrap());
+    world.uploads = Arc::new(Uploads::with(world.state.path().join("uploads"), Duration::ZERO));
     assert_eq!(world.finish(1).unwrap_err().code, Code::UploadVerifying);
     world.restart();
     assert!(world.finish(1).unwrap().finished);

@@ -129,7 +129,7 @@ impl Site {
         let facts =
             HostFacts { host_name: "host-a".into(), vm_folder: "/vms".into(), ..HostFacts::default() };
         let simulated = simulated::hands(&self.host, facts, Load::default, true);
-        let uploads = Arc::new(Uploads::new(self.folder.path().join("agent/uploads")).unwrap());
+        let uploads = Arc::new(Uploads::new(self.folder.path().join("agent/uploads")));
         let disks = AgentDisks::new(self.folder.path().join("vms"), self.folder.path().join("bases"));
         let hands = Hands {
             host: Arc::new(Computer { simulated: simulated.host, uploads }),
