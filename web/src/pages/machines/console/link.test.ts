@@ -91,8 +91,8 @@ test("a machine that is turned off is waited for, and nothing is called lost", a
   end();
 });
 
-test("a right that was taken back, a machine that is gone and a host that refuses are said, and not tried again", async () => {
-  for (const [code, word] of [[closed.revoked, "console.revoked"], [closed.gone, "console.gone"], [closed.refused, "console.refused"]] as const) {
+test("a right that was taken back and a machine that is gone are said, and not tried again", async () => {
+  for (const [code, word] of [[closed.revoked, "console.revoked"], [closed.gone, "console.gone"]] as const) {
     const { streams, last, passes, end } = world();
     await settled();
     streams[0]?.closes(code);
@@ -102,6 +102,24 @@ test("a right that was taken back, a machine that is gone and a host that refuse
     assert.equal(streams.length, 1);
     end();
   }
+});
+
+test("a host that refuses while a machine is being turned off is asked again, one that goes on refusing is not", async () => {
+  const { streams, last, passes, end } = world();
+  await settled();
+  streams[0]?.closes(closed.turnedOff);
+  await passes(300);
+  for (let turn = 1; turn <= 3; turn += 1) {
+    streams[turn]?.closes(closed.refused, "domain is not running");
+    assert.equal(last()?.is, "lost");
+    await passes(8_000);
+  }
+  streams[4]?.closes(closed.refused, "there is no such console");
+  const state = last();
+  assert.ok(state?.is === "ended" && state.refusal.cause === "there is no such console");
+  await passes(60_000);
+  assert.equal(streams.length, 5);
+  end();
 });
 
 test("a ticket that is refused for good ends it, one that is refused for now does not", async () => {

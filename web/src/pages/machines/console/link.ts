@@ -37,6 +37,9 @@ const FIRST_RETRY_MS = 300;
 /** More keeps a person waiting after the host is back; less is a storm when many consoles come back together. */
 const LAST_RETRY_MS = 8_000;
 
+/** A host that is asked while a machine is just being turned off refuses, and a moment later does not. */
+const REFUSALS = 3;
+
 /** Why the server closes a console. */
 export const closed = { revoked: 4001, gone: 4002, silent: 4003, badTicket: 4004, slow: 4005, turnedOff: 4006, refused: 4007 } as const;
 
@@ -50,6 +53,7 @@ export function link(options: LinkOptions): Link {
   let socket: WebSocket | undefined;
   let isStopped = false;
   let turn = 0;
+  let refusals = 0;
 
   const end = (refusal: Refusal): void => options.onState({ is: "ended", refusal });
   const later = (refusal: Refusal | undefined): void => {
@@ -63,7 +67,10 @@ export function link(options: LinkOptions): Link {
     const said = (code_: string): Refusal | undefined => (reason === "" ? undefined : { code: code_, object: options.words.object, cause: reason });
     if (code === closed.revoked) end(said("console.revoked") ?? { code: "console.revoked", object: options.words.object, cause: options.words.revoked });
     else if (code === closed.gone) end(said("console.gone") ?? { code: "console.gone", object: options.words.object, cause: options.words.gone });
-    else if (code === closed.refused) end(said("console.refused") ?? { code: "console.refused", object: options.words.object, cause: options.words.refused });
+    else if (code === closed.refused && refusals < REFUSALS) {
+      refusals += 1;
+      later(said("console.refused"));
+    } else if (code === closed.refused) end(said("console.refused") ?? { code: "console.refused", object: options.words.object, cause: options.words.refused });
     else if (code === closed.turnedOff) {
       // Nothing is wrong: the next one waits for the next start.
       wait = FIRST_RETRY_MS;
@@ -94,7 +101,14 @@ export function link(options: LinkOptions): Link {
       options.onState({ is: "open" });
     });
     // What says something is there: only then the next break is a first one again.
-    opened.addEventListener("message", () => (wait = FIRST_RETRY_MS), { once: true });
+    opened.addEventListener(
+      "message",
+      () => {
+        wait = FIRST_RETRY_MS;
+        refusals = 0;
+      },
+      { once: true },
+    );
     opened.addEventListener("close", (event) => {
       if (!isOld()) onClose(event);
     });
@@ -103,6 +117,7 @@ export function link(options: LinkOptions): Link {
   const again = (): void => {
     clearTimeout(timer);
     wait = FIRST_RETRY_MS;
+    refusals = 0;
     turn += 1;
     socket?.close();
     if (!isStopped) void once();
