@@ -44,6 +44,8 @@ export function Bar({ vm, me, kind, state, handle, hasActions, isAlone, onKind, 
   const [isSending, setSending] = useState(false);
   const isOn = state.is === "open" && hasScreenIn(vm.status) && handle !== null;
   const why = watch.isOn ? (watch.reason ?? consoleWords.watch) : isOn ? undefined : stateWord(state, vm);
+  // The menu itself stays: it would flicker with each cut, and what is in it says why nothing can be pressed.
+  const chords = (handle?.chords ?? [consoleWords.keysHint]).map((chord) => ({ key: chord, label: chord, reason: why, onChoose: () => handle?.press(chord) }));
   return (
     <div className="hostler-console-bar" role="toolbar" aria-label={consoleWords.toolbar}>
       <ToggleGroup aria-label={consoleWords.kind} isCompact>
@@ -56,8 +58,7 @@ export function Bar({ vm, me, kind, state, handle, hasActions, isAlone, onKind, 
         label={consoleWords.keys}
         toggle={consoleWords.keys}
         icon={<KeyboardIcon />}
-        choices={(handle?.chords ?? []).map((chord) => ({ key: chord, label: chord, reason: why, onChoose: () => handle?.press(chord) }))}
-        isDisabled={handle === null}
+        choices={chords}
       />
       <PossibleButton label={consoleWords.text} icon={<PasteIcon />} reason={why} onClick={() => setSending(true)} />
       <PossibleButton
