@@ -42,13 +42,13 @@ pub(crate) struct ListQuery {
     pub(crate) sort: Option<String>,
 }
 
-/// The limit that was asked for.
-pub(crate) fn limit(asked: Option<u32>) -> Result<usize, Refusal> {
+/// The limit that was asked for: `least` where none at all is an answer, too.
+pub(crate) fn limit(asked: Option<u32>, least: u32) -> Result<usize, Refusal> {
     let limit = asked.unwrap_or(USUAL_LIMIT);
-    if (1..=LARGEST_LIMIT).contains(&limit) {
+    if (least..=LARGEST_LIMIT).contains(&limit) {
         return Ok(limit as usize);
     }
-    Err(Refusal::invalid("limit", format!("{limit} is not between 1 and {LARGEST_LIMIT}")))
+    Err(Refusal::invalid("limit", format!("{limit} is not between {least} and {LARGEST_LIMIT}")))
 }
 
 /// A page of a kind of thing, each line shown by `view`.
@@ -58,7 +58,7 @@ pub(crate) fn page<T: Listed, V>(
     lets_through: impl Fn(&T) -> bool,
     view: impl Fn(u64, &T) -> V,
 ) -> Result<Page<V>, Problem> {
-    let limit = limit(query.limit)?;
+    let limit = limit(query.limit, 1)?;
     let filter = Filter::<T>::read(query.filter.as_deref().unwrap_or_default())?;
     let sort = Sort::<T>::read(query.sort.as_deref().unwrap_or_default())?;
     let after = query.cursor.as_deref().map(|cursor| Place::read(cursor, &sort.text)).transpose()?;

@@ -24,10 +24,15 @@ pub(crate) fn draw() -> Result<String, Problem> {
 
 /// 256 random bits, base64url.
 pub(crate) fn random() -> Result<String, Problem> {
-    let mut bytes = [0; 32];
+    Ok(URL_SAFE_NO_PAD.encode(bytes::<32>()?))
+}
+
+/// Random bytes, as unforeseeable as a key.
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Problem> {
+    let mut bytes = [0; N];
     let drawn = SystemRandom::new().fill(&mut bytes);
-    drawn.map_err(|_| Problem::internal("token", "the system has no randomness"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    drawn.map_err(|_| Problem::internal("randomness", "the system has none"))?;
+    Ok(bytes)
 }
 
 /// What the record keeps of a token.

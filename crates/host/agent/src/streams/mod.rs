@@ -103,8 +103,7 @@ impl Asked {
         look: impl FnOnce(&Ends) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let ends = self.ends.clone();
-        let looked = spawn_blocking(move || look(&ends)).await;
-        looked.unwrap_or_else(|why| Err(Refusal::new(Code::Internal, "stream", why.to_string())))
+        blocking("stream", move || look(&ends)).await
     }
 
     /// Whether a machine is on.
@@ -124,6 +123,15 @@ impl Asked {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+/// Calls what may block, for the stream or whatever it is about.
+async fn blocking<T: Send + 'static>(
+    about: &str,
+    call: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let called = spawn_blocking(call).await;
+    called.unwrap_or_else(|why| Err(Refusal::new(Code::Internal, about, why.to_string())))
 }
 
 fn failed(domain: Uuid, why: &std::io::Error) -> Refusal {

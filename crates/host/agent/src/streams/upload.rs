@@ -4,10 +4,9 @@ use hostler_model::Refusal;
 use hostler_model::upload::{Arrival, PieceEnd};
 use hostler_wire::{ByteStream, ConnectError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{Asked, ended};
+use super::{Asked, blocking, ended};
 use crate::uploads::{Writer, takes_none};
 
 /// How much is gathered before it is written.
@@ -54,17 +53,10 @@ async fn take(stream: &mut ByteStream, mut writer: Writer, length: u64) -> Resul
         // What came before it was lost counts.
         let whole = part.read_to_end(&mut bytes).await.is_ok() && !bytes.is_empty();
         left -= bytes.len() as u64;
-        writer = blocking(move || writer.write(&bytes).map(|()| writer)).await?;
+        writer = blocking("upload", move || writer.write(&bytes).map(|()| writer)).await?;
         if !whole {
             break;
         }
     }
-    blocking(move || writer.end()).await
-}
-
-async fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let called = spawn_blocking(call).await;
-    called.unwrap_or_else(|why| Err(Refusal::new(hostler_model::Code::Internal, "upload", why.to_string())))
+    blocking("upload", move || writer.end()).await
 }

@@ -17,7 +17,6 @@ use hostler_model::access::Actor;
 use hostler_model::agent::Roles;
 use hostler_model::channel::Query;
 use hostler_model::command::Definition;
-use hostler_model::hardware::{Firmware, Hardware};
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::{InstallationId, Refusal, VmId, seen};
 use hostler_server::{Config, Server};
@@ -30,8 +29,7 @@ use uuid::Uuid;
 
 use crate::running::Running;
 use crate::server::soon;
-
-const VM: Uuid = Uuid::from_u128(0x0196_f0f0_0000_7000_8000_0000_0000_0001);
+use crate::simulated::{VM, definition};
 
 /// A simulated computer that takes uploads into real folders.
 struct Computer {
@@ -213,15 +211,7 @@ impl Site {
         let definition = Definition {
             identity: seen::Identity { vm: VmId(VM), domain: VM, installation: InstallationId(Uuid::nil()) },
             name: "web-1".into(),
-            title: "web-1".into(),
-            hardware: Hardware {
-                cpus: 1,
-                memory_mib: 128,
-                firmware: Firmware::Bios,
-                disks: vec![],
-                dvd: None,
-                adapters: vec![],
-            },
+            ..definition()
         };
         self.host.outside(&Outside::Define(Box::new(definition), false)).unwrap();
         self.status("off").await;

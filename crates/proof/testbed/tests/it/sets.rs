@@ -92,8 +92,8 @@ pub fn images(folder: &Path) -> Result<BTreeSet<String>> {
         let inside = below(&path).unwrap_or_default();
         for file in inside {
             let name = file.to_string_lossy().into_owned();
-            // Logs and NVRAM are the machine's too, but no disks.
-            if ![".log", ".fd"].iter().any(|other| name.ends_with(other)) {
+            // Logs, also the one of the start before, and NVRAM are the machine's too, but no disks.
+            if ![".log", ".log.before", ".fd"].iter().any(|other| name.ends_with(other)) {
                 found.insert(name);
             }
         }

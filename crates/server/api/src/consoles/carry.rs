@@ -49,9 +49,7 @@ pub(crate) async fn carry(app: App, caller: Caller, ticket: String, socket: WebS
         Some(ticket) => open(&app, &ticket, &mut to_browser, &mut from_browser).await,
     };
     let Some(Close { code, mut reason }) = close else { return };
-    while reason.len() > LONGEST_REASON || !reason.is_char_boundary(reason.len()) {
-        reason.pop();
-    }
+    reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
     let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     let _ = timeout(FAREWELL, async {
         if to_browser.send(frame).await.is_ok() {
@@ -105,13 +103,12 @@ fn stands(app: &App, ticket: &Ticket) -> Result<(std::sync::Arc<Vm>, HostId), Cl
     if !caller.may(ticket.right()) {
         return Err(revoked("the right to it was taken away"));
     }
-    let gone = || Close::new(ConsoleEnd::MachineGone, "the machine is gone");
     match app.picture().get(Key::Vm(ticket.vm)).map(|stored| &stored.object) {
         Some(Object::Vm(vm)) => match vm.host {
             Some(host) => Ok((vm.clone(), host)),
             None => Err(Close::new(ConsoleEnd::HostNotAnswering, "the machine is on no host yet")),
         },
-        _ => Err(gone()),
+        _ => Err(Close::new(ConsoleEnd::MachineGone, "the machine is gone")),
     }
 }
 

@@ -61,7 +61,7 @@ async fn list_jobs(
     State(app): State<App>,
     Params(query): Params<JobsQuery>,
 ) -> Result<Json<Page<JobView>>, Problem> {
-    let limit = list::limit(query.limit)?;
+    let limit = list::limit(query.limit, 1)?;
     let filter = filter(&app, query)?;
     let mut jobs = app.handle().read(move |reader| reader.jobs(&filter, limit + 1)).await?;
     let more = jobs.len() > limit;

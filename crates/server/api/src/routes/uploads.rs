@@ -15,7 +15,6 @@ use hostler_model::library::Share;
 use hostler_model::request::Request;
 use hostler_model::upload::{Arrival, NewUpload, PieceEnd, UploadAsk, UploadView};
 use hostler_model::{Code, Key, Object, Refusal, ShareId};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use utoipa::IntoParams;
@@ -29,6 +28,7 @@ use crate::extract::{Asking, At, ChangeQuery, Params};
 use crate::json::{Body, shown};
 use crate::problem::Problem;
 use crate::rights::Routes;
+use crate::tokens;
 
 /// How long the sender may take for the next bytes, and the agent for its answer once it has all.
 const SLOW: Duration = Duration::from_secs(30);
@@ -62,7 +62,9 @@ async fn begin_upload(
     let picture = app.picture();
     let (_, share) = one::<Share>(&picture, &share)?;
     let keep_s = u64::from(app.handle().settings().upload_keep_h) * 3_600;
-    let ask = UploadAsk::Begin { upload: drawn()?, file, keep_s };
+    // Random, since who began it alone knows it.
+    let upload = uuid::Builder::from_random_bytes(tokens::bytes()?).into_uuid();
+    let ask = UploadAsk::Begin { upload, file, keep_s };
     let view = view(share.id, answered(&app, share, ask).await?)?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
@@ -221,12 +223,4 @@ fn meant(app: &App, written: &str) -> Result<(Share, Uuid), Refusal> {
         Some(Object::Share(share)) => Ok(((**share).clone(), upload)),
         _ => Err(not_found()),
     }
-}
-
-/// An id for an upload: random, since it is known to who began it alone.
-fn drawn() -> Result<Uuid, Problem> {
-    let mut bytes = [0; 16];
-    let drawn = SystemRandom::new().fill(&mut bytes);
-    drawn.map_err(|_| Problem::internal("upload", "the system has no randomness"))?;
-    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }

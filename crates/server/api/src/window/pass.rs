@@ -14,14 +14,9 @@ use super::kinds::Windowed;
 use super::{Beyond, WindowQuery};
 use crate::access::Caller;
 use crate::app::App;
-use crate::list::{Filter, Sort};
+use crate::list::{Filter, Sort, limit};
 use crate::listed::Field;
 use crate::problem::Problem;
-
-/// How many rows a window has where nothing is said.
-const USUAL_LIMIT: u32 = 100;
-/// How many rows a window has at most: more is on no screen.
-const LARGEST_LIMIT: u32 = 1_000;
 
 /// Which list somebody wants to see, and in which order.
 pub(crate) struct Asked<T: 'static> {
@@ -44,10 +39,8 @@ pub(super) struct Range {
 
 /// What a query asks for.
 pub(super) fn read<T: Windowed>(query: &WindowQuery) -> Result<(Asked<T>, Range), Refusal> {
-    let limit = query.limit.unwrap_or(USUAL_LIMIT);
-    if limit > LARGEST_LIMIT {
-        return Err(Refusal::invalid("limit", format!("{limit} is not between 0 and {LARGEST_LIMIT}")));
-    }
+    // None: only the total and the counts.
+    let limit = limit(query.limit, 0)?;
     let written = query.filter.clone().unwrap_or_default();
     let (status, rest) = Filter::<T>::read(&written)?.apart(T::COUNTED.unwrap_or_default());
     let asked = Asked {
@@ -57,7 +50,7 @@ pub(super) fn read<T: Windowed>(query: &WindowQuery) -> Result<(Asked<T>, Range)
         sort: Sort::read(query.sort.as_deref().unwrap_or_default())?,
         counted: T::FIELDS.iter().find(|field| Some(field.name) == T::COUNTED),
     };
-    let range = Range { offset: query.offset.unwrap_or_default() as usize, limit: limit as usize };
+    let range = Range { offset: query.offset.unwrap_or_default() as usize, limit };
     Ok((asked, range))
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn history(
     key: Key,
     query: HistoryQuery,
 ) -> Result<Json<Page<FeedEvent>>, Problem> {
-    let limit = list::limit(query.limit)?;
+    let limit = list::limit(query.limit, 1)?;
     let refused = || Refusal::invalid("cursor", "it is not one that this server gave");
     let before =
         query.cursor.map(|cursor| cursor.parse().map(Revision).map_err(|_| refused())).transpose()?;
