@@ -5,7 +5,7 @@ import { signedOut } from "./session.ts";
 import type { Accepted } from "./types.ts";
 
 /** Reads by the generated types. Changes go through `send`, so that what is shown to a person is what is sent. */
-export const api = createClient<paths>({ credentials: "same-origin" });
+export const api = createClient<paths, "application/json">({ credentials: "same-origin" });
 
 interface Answer<T> {
   data?: T;

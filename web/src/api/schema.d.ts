@@ -630,6 +630,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the views that one saved. */
+        get: operations["list_my_views"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/views/{page}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a view that one saved. */
+        get: operations["get_my_view"];
+        /** Save a view of a page of the console, in the place of the one that has this name. */
+        put: operations["save_my_view"];
+        post?: never;
+        /** Delete a view that one saved. */
+        delete: operations["delete_my_view"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -691,6 +727,23 @@ export interface paths {
         get?: never;
         /** Change the settings. What is absent stays. */
         put: operations["set_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings-reference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each setting means: unit, range, default and where that comes from, help. */
+        get: operations["list_settings"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1694,6 +1747,8 @@ export interface components {
         DryRun: {
             /** @description The choices its plan would make. */
             choices: Record<string, never>;
+            /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+            command?: string;
             /** @description The kind of job it would become. */
             kind: components["schemas"]["JobKind"];
             /** @description The steps, as far as they can be known. */
@@ -2065,7 +2120,7 @@ export interface components {
          * @description A kind of job.
          * @enum {string}
          */
-        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "edit-host" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "set-settings" | "refresher" | "unknown";
+        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "edit-host" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
         /**
          * @description The state of a job, as people see it.
          * @enum {string}
@@ -2091,7 +2146,7 @@ export interface components {
          * @description A kind of object.
          * @enum {string}
          */
-        Kind: "vm" | "host" | "agent" | "enrolment" | "library-share" | "library-item" | "template" | "user" | "credential" | "token" | "job" | "installation";
+        Kind: "vm" | "host" | "agent" | "enrolment" | "library-share" | "library-item" | "template" | "user" | "credential" | "token" | "view" | "job" | "installation";
         /** @description Whether hardware virtualization works: tried by booting, not believed from a device file. */
         Kvm: {
             /** @enum {string} */
@@ -2420,6 +2475,24 @@ export interface components {
             total?: number | null;
         };
         /** @description A page of a list. */
+        Page_SavedViewView: {
+            /** @description What is on it. */
+            items: (components["schemas"]["SavedView"] & {
+                /**
+                 * Format: int64
+                 * @description Its version: the commit that last changed it.
+                 */
+                revision: number;
+            })[];
+            /** @description Where the next page begins; none on the last one. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description A page of a list. */
         Page_ShareView: {
             /** @description What is on it. */
             items: (components["schemas"]["Share"] & {
@@ -2670,6 +2743,34 @@ export interface components {
             /** @description Serves library shares. */
             library: boolean;
         };
+        /** @description Save a view of a page of the console. */
+        SaveView: {
+            /** @description What the page shows: the part of its address behind the question mark, at most 4,096 bytes. */
+            state: string;
+        };
+        /** @description A view that a user saved. Only that user finds it; the jobs that saved it are seen as all jobs are. */
+        SavedView: {
+            /** @description When it was first saved. */
+            created: components["schemas"]["Timestamp"];
+            /** @description Its id. */
+            id: components["schemas"]["ViewId"];
+            /** @description What the user calls it; once for each page. */
+            name: components["schemas"]["Name"];
+            /** @description Of which page of the console: `vms`, `jobs`. */
+            page: string;
+            /** @description What the page shows: the part of its address behind the question mark. */
+            state: string;
+            /** @description Whose. */
+            user: components["schemas"]["UserId"];
+        };
+        /** @description A saved view as it is shown. */
+        SavedViewView: components["schemas"]["SavedView"] & {
+            /**
+             * Format: int64
+             * @description Its version: the commit that last changed it.
+             */
+            revision: number;
+        };
         /** @description A machine as its host shows it. */
         Seen: {
             /** @description Network adapters, as defined. */
@@ -2800,6 +2901,32 @@ export interface components {
             started: components["schemas"]["Timestamp"];
             /** @description Its version. */
             version: string;
+        };
+        /** @description A setting as it is documented. */
+        SettingView: {
+            /**
+             * Format: int64
+             * @description The default.
+             */
+            default: number;
+            /** @description What it does, and what goes wrong if it is smaller or larger. */
+            help: string;
+            /**
+             * Format: int64
+             * @description The largest value.
+             */
+            maximum: number;
+            /**
+             * Format: int64
+             * @description The smallest value.
+             */
+            minimum: number;
+            /** @description Its name, as in the settings. */
+            name: string;
+            /** @description Where the default comes from. */
+            source: string;
+            /** @description Its unit. */
+            unit: string;
         };
         /** @description The settings of an installation. */
         Settings: {
@@ -3124,6 +3251,11 @@ export interface components {
              */
             revision: number;
         };
+        /**
+         * Format: uuid
+         * @description A view that a user saved.
+         */
+        ViewId: string;
         /** @description A virtual machine. Its status is not stored: [`crate::status`] computes it. */
         Vm: {
             /** @description When it entered the record. */
@@ -3606,6 +3738,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, answers, version, host, library, enrolled, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, certificate, certificate_until, enrolled, id, last_contact, name, renewed, revision, roles, version. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -3619,6 +3753,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AgentView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -3671,7 +3810,10 @@ export interface operations {
     };
     get_agent: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, certificate, certificate_until, enrolled, id, last_contact, name, renewed, revision, roles, version. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -3687,6 +3829,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -3740,6 +3883,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -3866,6 +4011,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: created, expires, host_name, used, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, expires, host_name, id, revision, roles, sha256, used_by. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -3879,6 +4026,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_EnrolmentView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -4008,6 +4160,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4097,6 +4251,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, host_name, id, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -4110,6 +4266,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_HostView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -4162,7 +4323,10 @@ export interface operations {
     };
     get_host: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, host_name, id, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -4178,6 +4342,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HostView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -4233,6 +4398,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4313,6 +4480,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4365,6 +4534,8 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: actor, at, body, id, job, kind, op, rev. */
+                fields?: string;
             };
             header?: never;
             path: {
@@ -4381,6 +4552,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_FeedEvent"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -4403,6 +4579,8 @@ export interface operations {
                 to?: components["schemas"]["Timestamp"];
                 /** @description How many points each series may have; the step is the smallest with which it has not more. */
                 points?: number;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: from, series, step_ms, to. */
+                fields?: string;
             };
             header?: never;
             path: {
@@ -4419,6 +4597,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Performance"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */
@@ -4463,6 +4642,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4525,6 +4706,8 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: abandoned, about, actor, again_of, cancelled_by, cancelling, choices, command, created, ended, epoch, error, id, key, kind, locks, past_point, phase, progress, request, revision, started, state, steps, title, waiting, waits_for, warnings. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -4538,6 +4721,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_JobView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -4590,7 +4778,10 @@ export interface operations {
     };
     get_job: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: abandoned, about, actor, again_of, cancelled_by, cancelling, choices, command, created, ended, epoch, error, id, key, kind, locks, past_point, phase, progress, request, revision, started, state, steps, title, waiting, waits_for, warnings. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The number of the job. */
@@ -4606,6 +4797,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -4657,6 +4849,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4733,6 +4927,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4809,6 +5005,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4856,7 +5054,10 @@ export interface operations {
     };
     get_job_changes: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: after, before, names, object, property. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The number of the job. */
@@ -4872,6 +5073,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PropertyChangeView"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
                 };
             };
             /** @description Why it was not done */
@@ -4898,6 +5100,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields; by name when absent. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, id, image, kind, missing_since, modified, name, path, problem, revision, seen, share, size_bytes. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -4911,6 +5115,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ItemView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -4966,6 +5175,8 @@ export interface operations {
             query?: {
                 /** @description Look first among those that are this and can be used. */
                 usable_as?: components["schemas"]["ItemKind"];
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, id, image, kind, missing_since, modified, name, path, problem, revision, seen, share, size_bytes. */
+                fields?: string;
             };
             header?: never;
             path: {
@@ -4982,6 +5193,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ItemView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -5013,6 +5225,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, agent, folder, created, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: agent, created, folder, id, name, notes, revision. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -5026,6 +5240,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ShareView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -5069,6 +5288,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5144,7 +5365,10 @@ export interface operations {
     };
     get_share: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: agent, created, folder, id, name, notes, revision. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -5160,6 +5384,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ShareView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -5211,6 +5436,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5287,6 +5514,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5370,7 +5599,10 @@ export interface operations {
     };
     get_me: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, disabled, id, name, revision, role. */
+                fields?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5383,6 +5615,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -5435,6 +5668,260 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_my_views: {
+        parameters: {
+            query?: {
+                /** @description How many at most, 1 to 1,000; 100 when absent. */
+                limit?: number;
+                /** @description Where to go on: `next` of the page before. */
+                cursor?: string;
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, page, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, page, created, id. */
+                sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, id, name, page, revision, state, user. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SavedViewView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_my_view: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, id, name, page, revision, state, user. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The page of the console, as in `vms`. */
+                page: string;
+                /** @description The name of the view. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedViewView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
+                };
+            };
+            /** @description Not modified since the ETag that was sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_my_view: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The page of the console, as in `vms`. */
+                page: string;
+                /** @description The name of the view. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveView"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_my_view: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The page of the console, as in `vms`. */
+                page: string;
+                /** @description The name of the view. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5542,7 +6029,10 @@ export interface operations {
     };
     get_server: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: epoch, head, installation, memory_mib, settings, started, version. */
+                fields?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5555,6 +6045,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */
@@ -5598,6 +6089,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5621,6 +6114,38 @@ export interface operations {
                         /** @description The job. */
                         job: components["schemas"]["JobId"];
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_settings: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: default, help, maximum, minimum, name, source, unit. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingView"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
                 };
             };
             /** @description Why it was not done */
@@ -5704,6 +6229,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, disk, cpus, memory_mib, created, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: cpus, created, deploy, disk, firmware, id, memory_mib, name, notes, revision, spec. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -5717,6 +6244,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_TemplateView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -5760,6 +6292,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5835,7 +6369,10 @@ export interface operations {
     };
     get_template: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: cpus, created, deploy, disk, firmware, id, memory_mib, name, notes, revision, spec. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -5851,6 +6388,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TemplateView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -5906,6 +6444,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5982,6 +6522,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6040,6 +6582,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields; by name when absent. Fields: name, user, session, expires, created, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, expires, id, name, revision, session, sha256, user. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -6053,6 +6597,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_TokenView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -6182,6 +6731,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6229,7 +6780,10 @@ export interface operations {
     };
     get_upload: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: begun, finished, id, kept_until, path, received_bytes, sha256, share, size_bytes. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The upload, as its beginning was answered. */
@@ -6245,6 +6799,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -6364,6 +6919,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6420,6 +6977,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, role, disabled, created, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, disabled, id, name, revision, role. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -6433,6 +6992,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_UserView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -6476,6 +7040,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6551,7 +7117,10 @@ export interface operations {
     };
     get_user: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, disabled, id, name, revision, role. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -6567,6 +7136,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -6618,6 +7188,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6698,6 +7270,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6745,7 +7319,10 @@ export interface operations {
     };
     list_vm_actions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: actions, status. */
+                fields?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6758,6 +7335,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PossibleActions"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
                 };
             };
             /** @description Why it was not done */
@@ -6782,6 +7360,8 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
                 sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
+                fields?: string;
             };
             header?: never;
             path?: never;
@@ -6795,6 +7375,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_VmView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -6838,6 +7423,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6956,6 +7543,8 @@ export interface operations {
             query?: {
                 /** @description As it was: at a time (RFC 3339) or after a revision (a number, or a cursor of the feed). */
                 as_of?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
+                fields?: string;
             };
             header?: never;
             path: {
@@ -6972,6 +7561,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VmView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Not modified since the ETag that was sent */
@@ -7025,6 +7615,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7105,6 +7697,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7212,6 +7806,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7385,6 +7981,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7465,6 +8063,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7545,6 +8145,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7625,6 +8227,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7739,6 +8343,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7791,6 +8397,8 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: actor, at, body, id, job, kind, op, rev. */
+                fields?: string;
             };
             header?: never;
             path: {
@@ -7807,6 +8415,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_FeedEvent"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
                 };
             };
             /** @description Why it was not done */
@@ -7851,6 +8464,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7905,6 +8520,8 @@ export interface operations {
                 to?: components["schemas"]["Timestamp"];
                 /** @description How many points each series may have; the step is the smallest with which it has not more. */
                 points?: number;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: from, series, step_ms, to. */
+                fields?: string;
             };
             header?: never;
             path: {
@@ -7921,6 +8538,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Performance"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */
@@ -7965,6 +8583,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8041,6 +8661,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8117,6 +8739,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8193,6 +8817,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8317,6 +8943,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8393,6 +9021,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8469,6 +9099,8 @@ export interface operations {
                     "application/json": {
                         /** @description The choices its plan would make. */
                         choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */

@@ -79,6 +79,8 @@ export const jobKindWords: Record<Schemas["JobKind"], string> = {
   "create-token": "Create token",
   "revoke-token": "Revoke token",
   "create-enrolment": "Create enrolment token",
+  "save-view": "Save view",
+  "delete-view": "Delete view",
   "set-settings": "Change settings",
   refresher: "Refresher",
   unknown: "Unknown",

@@ -202,7 +202,14 @@ impl Engine {
             })
             .collect();
         let choices = Arc::unwrap_or_clone(planner.choices);
-        Ok(DryRun { kind: request.kind(), title: planner.title, choices, steps, then })
+        Ok(DryRun {
+            kind: request.kind(),
+            title: planner.title,
+            choices,
+            steps,
+            then,
+            command: String::new(),
+        })
     }
 }
 

@@ -9,12 +9,13 @@ use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
 use hostler_model::library::{Item, Share};
 use hostler_model::object::Installation;
+use hostler_model::saved_view::SavedView;
 use hostler_model::setting::Settings;
 use hostler_model::template::Template;
 use hostler_model::vm::{Presence, Vm};
 use hostler_model::{
     AgentId, HostId, InstallationId, ItemId, Key, Kind, Name, Object, ShareId, TemplateId, TokenId, UserId,
-    VmId,
+    ViewId, VmId,
 };
 use hostler_placement::Usage;
 use imbl::OrdMap;
@@ -35,6 +36,7 @@ pub struct Inventory {
     pub(crate) users: BTreeMap<UserId, Arc<User>>,
     pub(crate) credentials: BTreeMap<UserId, Arc<Credential>>,
     pub(crate) tokens: BTreeMap<TokenId, Arc<Token>>,
+    pub(crate) views: BTreeMap<ViewId, Arc<SavedView>>,
     // Derived from the objects above.
     names: BTreeMap<(Kind, String), BTreeSet<Key>>,
     domains: BTreeMap<Uuid, BTreeSet<VmId>>,
@@ -64,6 +66,7 @@ impl Inventory {
             users: BTreeMap::new(),
             credentials: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            views: BTreeMap::new(),
             names: BTreeMap::new(),
             domains: BTreeMap::new(),
             by_host: BTreeMap::new(),
@@ -200,6 +203,9 @@ impl Inventory {
             Object::Token(token) => {
                 self.tokens.insert(token.id, token.clone());
             }
+            Object::View(view) => {
+                self.views.insert(view.id, view.clone());
+            }
             Object::Settings(installation) => self.installation = Some(installation.clone()),
             Object::Job(_) => {}
         }
@@ -226,6 +232,7 @@ impl Inventory {
             | Key::Item(_)
             | Key::Credential(_)
             | Key::Token(_)
+            | Key::View(_)
             | Key::Settings(_)
             | Key::Job(_) => None,
         }
@@ -277,6 +284,9 @@ impl Inventory {
             Key::Token(id) => {
                 self.tokens.remove(&id);
             }
+            Key::View(id) => {
+                self.views.remove(&id);
+            }
             Key::Settings(_) => self.installation = None,
             Key::Job(_) => {}
         }
@@ -295,6 +305,7 @@ impl Inventory {
             Key::User(id) => Object::User(self.users.get(&id)?.clone()),
             Key::Credential(id) => Object::Credential(self.credentials.get(&id)?.clone()),
             Key::Token(id) => Object::Token(self.tokens.get(&id)?.clone()),
+            Key::View(id) => Object::View(self.views.get(&id)?.clone()),
             Key::Settings(_) => Object::Settings(self.installation.clone()?),
             Key::Job(_) => return None,
         })
@@ -373,6 +384,7 @@ fn name_in(object: &Object) -> Option<&Name> {
         | Object::Item(_)
         | Object::Credential(_)
         | Object::Token(_)
+        | Object::View(_)
         | Object::Settings(_)
         | Object::Job(_) => None,
     }

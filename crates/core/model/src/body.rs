@@ -60,6 +60,14 @@ pub struct NewToken {
     pub expires: Option<Timestamp>,
 }
 
+/// Save a view of a page of the console.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SaveView {
+    /// What the page shows: the part of its address behind the question mark, at most 4,096 bytes.
+    pub state: String,
+}
+
 /// A token was made. It is shown this once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenMade {

@@ -149,6 +149,12 @@ impl Line<'_> {
                 self.option("--host-name", host_name.clone());
                 self.option("--valid", Some(span(u32::try_from(valid_ms / 1_000).unwrap_or(u32::MAX))));
             }
+            Request::SaveView { page, name, state, .. } => {
+                self.plain("view save");
+                self.positional(&format!("{page}/{name}"));
+                self.option("--state", Some(state.clone()));
+            }
+            Request::DeleteView { view } => self.noun("view delete", Key::View(*view)),
             Request::SetSettings { settings } => self.settings(settings),
             Request::EnrolAgent(_)
             | Request::RenewAgent { .. }

@@ -70,6 +70,8 @@ entity_ids! {
     UserId;
     /// A token: of a user for the REST interface, or for the enrolment of an agent.
     TokenId;
+    /// A view that a user saved.
+    ViewId;
     /// One installation of Hostler: drawn when its store is made, kept for its life.
     InstallationId;
 }

@@ -348,6 +348,9 @@ pub struct DryRun {
     pub steps: Vec<DryStep>,
     /// The keys of the steps that follow from what those bring.
     pub then: Vec<String>,
+    /// The command line that asks for it. A secret that it needs is asked for, or read from a file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
 }
 
 /// A step of a dry run.

@@ -24,6 +24,7 @@ pub mod object;
 pub mod performance;
 pub mod possible;
 pub mod request;
+pub mod saved_view;
 pub mod seen;
 pub mod setting;
 pub mod status;
@@ -37,7 +38,7 @@ pub mod window;
 pub use error::{Code, Refusal};
 pub use ids::{
     AgentId, HostId, InstallationId, ItemId, JobId, SessionId, ShareId, StepNo, TemplateId, TokenId, UserId,
-    VmId,
+    ViewId, VmId,
 };
 pub use name::Name;
 pub use object::{Change, Key, Kind, Object};

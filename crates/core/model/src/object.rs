@@ -12,10 +12,11 @@ use crate::access::{Actor, Credential, Token, User};
 use crate::agent::{Agent, Enrolment};
 use crate::host::Host;
 use crate::ids::{
-    AgentId, HostId, InstallationId, ItemId, JobId, ShareId, TemplateId, TokenId, UserId, VmId,
+    AgentId, HostId, InstallationId, ItemId, JobId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId,
 };
 use crate::job::Job;
 use crate::library::{Item, Share};
+use crate::saved_view::SavedView;
 use crate::setting::Settings;
 use crate::template::Template;
 use crate::vm::Vm;
@@ -125,6 +126,8 @@ objects! {
     Credential(UserId, Credential) = "credential", |o| o.user;
     /// A token for the REST interface.
     Token(TokenId, Token) = "token", |o| o.id;
+    /// A view that a user saved.
+    View(ViewId, SavedView) = "view", |o| o.id;
     /// A job.
     Job(JobId, Job) = "job", |o| o.id;
     /// The settings of the installation.

@@ -10,7 +10,7 @@ use crate::access::Role;
 use crate::agent::{Certificate, Roles};
 use crate::hardware::Firmware;
 use crate::host::{HostFacts, HostSpec};
-use crate::ids::{AgentId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, VmId};
+use crate::ids::{AgentId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId};
 use crate::job::JobKind;
 use crate::name::Name;
 use crate::setting::Settings;
@@ -265,6 +265,22 @@ pub enum Request {
         /// How long it is good for, in milliseconds.
         valid_ms: Ms,
     },
+    /// Save a view, in the place of the user's view of this page and name, if there is one.
+    SaveView {
+        /// Whose.
+        user: UserId,
+        /// Of which page of the console.
+        page: String,
+        /// What it is called.
+        name: Name,
+        /// What the page shows.
+        state: String,
+    },
+    /// Delete a saved view.
+    DeleteView {
+        /// Which.
+        view: ViewId,
+    },
     /// Change the settings.
     SetSettings {
         /// From now on.
@@ -449,6 +465,8 @@ impl Request {
             Request::CreateToken { .. } => JobKind::CreateToken,
             Request::RevokeToken { .. } => JobKind::RevokeToken,
             Request::CreateEnrolment { .. } => JobKind::CreateEnrolment,
+            Request::SaveView { .. } => JobKind::SaveView,
+            Request::DeleteView { .. } => JobKind::DeleteView,
             Request::SetSettings { .. } => JobKind::SetSettings,
             Request::Refresher { .. } => JobKind::Refresher,
             Request::Unknown => JobKind::Unknown,

@@ -94,19 +94,54 @@ pub struct FieldDoc {
     pub max: u64,
     /// The default.
     pub default: u64,
-    /// What it does, what goes wrong if it is smaller or larger, and where the default comes from.
+    /// Where the default comes from.
+    pub source: &'static str,
+    /// What it does, and what goes wrong if it is smaller or larger.
     pub help: &'static str,
+}
+
+/// A setting as it is documented.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SettingView {
+    /// Its name, as in the settings.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// The smallest value.
+    pub minimum: u64,
+    /// The largest value.
+    pub maximum: u64,
+    /// The default.
+    pub default: u64,
+    /// Where the default comes from.
+    pub source: String,
+    /// What it does, and what goes wrong if it is smaller or larger.
+    pub help: String,
+}
+
+impl From<&FieldDoc> for SettingView {
+    fn from(doc: &FieldDoc) -> Self {
+        Self {
+            name: doc.name.to_owned(),
+            unit: doc.unit.to_owned(),
+            minimum: doc.min,
+            maximum: doc.max,
+            default: doc.default,
+            source: doc.source.to_owned(),
+            help: doc.help.to_owned(),
+        }
+    }
 }
 
 /// Every setting.
 pub const SETTINGS: &[FieldDoc] = &[
-    // The old manager kept 90 (V-016).
     FieldDoc {
         name: "history_days",
         unit: "days",
         min: 1,
         max: 3650,
         default: 90,
+        source: "Managers of this kind keep the trail of jobs for 90 days.",
         help: "How long ended jobs and the history of every object are kept. Less loses the audit trail; more grows the store by about 5 kB a job.",
     },
     FieldDoc {
@@ -115,6 +150,7 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 1,
         max: 365,
         default: 7,
+        source: "A watcher that is off over a week's holiday still finds its place.",
         help: "How long a watcher that lost its connection can resume the change feed. Older watchers read everything anew.",
     },
     FieldDoc {
@@ -123,6 +159,7 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 1,
         max: 64,
         default: 4,
+        source: "Guests that boot at once compete for the host's disk; four keep it busy without starving each other.",
         help: "How many machines a host starts at the same time. More makes each slower; fewer makes the last wait.",
     },
     FieldDoc {
@@ -131,15 +168,16 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 1,
         max: 32,
         default: 2,
+        source: "Two copies fill an ordinary disk; a third makes all three slower.",
         help: "How many disks a host makes or copies at the same time. More starves running guests of disk operations.",
     },
-    // The old manager's limit was 330 s (V-121).
     FieldDoc {
         name: "step_limit_s",
         unit: "s",
         min: 10,
         max: 86_400,
         default: 330,
+        source: "The step limit of managers of this kind, 330 s.",
         help: "How long a step may take before its agent is asked to revoke it.",
     },
     FieldDoc {
@@ -148,6 +186,7 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 10,
         max: 3600,
         default: 120,
+        source: "A start takes seconds; two minutes are left for slow storage.",
         help: "How long the start of a machine may take.",
     },
     FieldDoc {
@@ -156,6 +195,7 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 5,
         max: 86_400,
         default: 300,
+        source: "Guests that install updates while they shut down take some minutes.",
         help: "How long a guest may take to shut down. Afterwards the job fails and the guest is left running.",
     },
     FieldDoc {
@@ -164,6 +204,7 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 10,
         max: 3600,
         default: 120,
+        source: "Storage that pauses for longer has failed.",
         help: "How long a copy may show no progress before its agent is asked to revoke it.",
     },
     FieldDoc {
@@ -172,24 +213,25 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 3,
         max: 600,
         default: 9,
+        source: "Three heartbeats of 3 s.",
         help: "How long an agent may be silent before its host counts as not responding: three missed heartbeats.",
     },
-    // The old manager looked every 2 minutes (V-115).
     FieldDoc {
         name: "vm_refresh_s",
         unit: "s",
         min: 0,
         max: 86_400,
         default: 120,
+        source: "Managers of this kind look every 2 minutes.",
         help: "How often a host's machines are compared with the record, 0 for never. Events arrive within a second; this is the safety net.",
     },
-    // The old manager's default was 1 hour (V-039).
     FieldDoc {
         name: "share_refresh_s",
         unit: "s",
         min: 0,
         max: 1_209_600,
         default: 3600,
+        source: "Managers of this kind look every hour.",
         help: "How often library shares are refreshed, 0 for never, at most 336 hours.",
     },
     FieldDoc {
@@ -198,6 +240,7 @@ pub const SETTINGS: &[FieldDoc] = &[
         min: 1,
         max: 8760,
         default: 24,
+        source: "Who begins an upload in the evening may continue it the next day.",
         help: "How long an upload that is not finished is kept while nothing arrives. Less loses what was sent to those who continue the next day; more keeps its space taken. It holds for uploads begun from then on.",
     },
 ];
@@ -213,7 +256,9 @@ mod tests {
         for doc in SETTINGS {
             assert_eq!(fields.get(doc.name).and_then(|v| v.as_u64()), Some(doc.default), "{}", doc.name);
             assert!((doc.min..=doc.max).contains(&doc.default));
-            assert!(doc.help.len() > 20 && doc.help.ends_with('.'));
+            for said in [doc.help, doc.source] {
+                assert!(said.len() > 20 && said.ends_with('.'), "{}: {said}", doc.name);
+            }
         }
         assert_eq!(fields.len(), SETTINGS.len());
     }

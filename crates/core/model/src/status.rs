@@ -203,6 +203,8 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         | JobKind::CreateToken
         | JobKind::RevokeToken
         | JobKind::CreateEnrolment
+        | JobKind::SaveView
+        | JobKind::DeleteView
         | JobKind::SetSettings
         | JobKind::Refresher
         | JobKind::Unknown => return None,

@@ -124,6 +124,8 @@ plain_views! {
     UserView { user: User };
     /// An enrolment token as it is shown: never the token.
     EnrolmentView { enrolment: Enrolment };
+    /// A saved view as it is shown.
+    SavedViewView { view: crate::saved_view::SavedView };
     /// A token as it is shown: never the token.
     TokenView { token: crate::access::Token };
 }

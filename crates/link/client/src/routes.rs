@@ -6,20 +6,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use hostler_model::body::{
     BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, NewBackup,
-    NewDisk, NewEnrolment, NewShare, NewToken, NewUser, ShutDown, SignIn, SignedIn, TokenMade,
+    NewDisk, NewEnrolment, NewShare, NewToken, NewUser, SaveView, ShutDown, SignIn, SignedIn, TokenMade,
 };
 use hostler_model::library::ItemKind;
 use hostler_model::performance::Performance;
 use hostler_model::request::{CreateVm, EditVm};
+use hostler_model::setting::SettingView;
 use hostler_model::template::TemplateSpec;
 use hostler_model::upload::{NewUpload, UploadView};
 use hostler_model::view::{
     AgentView, EnrolmentView, GuestAddress, HostView, ItemView, JobView, Page, PropertyChangeView,
-    RatingView, ServerView, ShareView, TemplateView, TokenView, UserView, VmView,
+    RatingView, SavedViewView, ServerView, ShareView, TemplateView, TokenView, UserView, VmView,
 };
 use hostler_model::{JobId, action::VmAction};
 use reqwest::Method;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::client::{Changed, Client, How};
 use crate::error::ClientError;
@@ -80,6 +82,38 @@ impl Client {
     /// Revokes a token.
     pub async fn revoke_token(&self, token: &str, how: &How) -> Answer<Changed> {
         self.delete(&["tokens", token], how, &NOTHING).await
+    }
+
+    /// The views that one saved.
+    pub async fn my_views(&self, query: &ListQuery) -> Answer<Page<SavedViewView>> {
+        self.get_with(&["me", "views"], query).await
+    }
+
+    /// A view that one saved.
+    pub async fn my_view(&self, page: &str, name: &str) -> Answer<SavedViewView> {
+        self.get(&["me", "views", page, name]).await
+    }
+
+    /// Saves a view of a page, in the place of the one that has this name.
+    pub async fn save_my_view(&self, page: &str, name: &str, body: &SaveView, how: &How) -> Answer<Changed> {
+        self.change(Method::PUT, &["me", "views", page, name], how, &NOTHING, Some(body)).await
+    }
+
+    /// Deletes a view that one saved.
+    pub async fn delete_my_view(&self, page: &str, name: &str, how: &How) -> Answer<Changed> {
+        self.delete(&["me", "views", page, name], how, &NOTHING).await
+    }
+
+    /// Of each thing of a list, as `["vms"]`, only these fields.
+    pub async fn fields_of(
+        &self,
+        list: &[&str],
+        fields: &[&str],
+        query: &ListQuery,
+    ) -> Answer<Page<Map<String, Value>>> {
+        let request = self.request(Method::GET, self.at(list)?).query(query);
+        let response = self.send(request.query(&[("fields", fields.join(","))])).await?;
+        self.read(response).await
     }
 
     /// Users.
@@ -402,6 +436,11 @@ impl Client {
     /// The server itself, with the settings in force.
     pub async fn server_itself(&self) -> Answer<ServerView> {
         self.get(&["server"]).await
+    }
+
+    /// What each setting means.
+    pub async fn settings_reference(&self) -> Answer<Vec<SettingView>> {
+        self.get(&["settings-reference"]).await
     }
 
     /// Changes settings: the members of `Settings` that are to change; the others stay.

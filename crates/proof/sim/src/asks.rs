@@ -188,6 +188,19 @@ impl World {
                 host_name: None,
                 valid_ms: 3_600_000,
             },
+            JobKind::SaveView => {
+                let state = format!("filter=cpus%3D{}", self.dice.between(1, 9));
+                let name =
+                    if self.dice.chance(400) { Name::new("mine").ok()? } else { self.some_name("view")? };
+                Request::SaveView { user: self.user(false)?, page: "vms".into(), name, state }
+            }
+            JobKind::DeleteView => {
+                let view = self.record().iter().find_map(|object| match object {
+                    Object::View(view) => Some(view.id),
+                    _ => None,
+                })?;
+                Request::DeleteView { view }
+            }
             JobKind::SetSettings => {
                 let starts_per_host = 2 + self.dice.between(0, 4) as u32;
                 Request::SetSettings { settings: Settings { starts_per_host, ..Settings::default() } }

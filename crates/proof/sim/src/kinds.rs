@@ -247,6 +247,10 @@ impl World {
             let request = self.request_of(kind);
             self.finish(request);
         }
+        if kind == JobKind::DeleteView {
+            let request = self.request_of(JobKind::SaveView);
+            self.finish(request);
+        }
         if kind == JobKind::DeclareHostDead {
             self.power_off(2, true);
         }

@@ -16,6 +16,7 @@ use hostler_server::Picture;
 use crate::app::App;
 use crate::console;
 use crate::extract::KEY;
+use crate::fields::Fields;
 use crate::json::{LARGEST_BODY, shown};
 use crate::precondition;
 use crate::problem::Problem;
@@ -69,6 +70,11 @@ impl Caller {
                 };
                 own || self.may(Right::Administer)
             }
+            // Of one that is gone only that is told: its job says as much to everybody.
+            Key::View(_) => match object {
+                Some(Object::View(view)) => view.user == self.user.id,
+                _ => true,
+            },
             Key::Vm(_)
             | Key::Host(_)
             | Key::Agent(_)
@@ -109,11 +115,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
 struct Gate {
     app: App,
     table: Arc<Table>,
+    fields: Arc<Fields>,
 }
 
 /// The routes with the gate before every one of them, and everything else refused in the same form.
-pub(crate) fn guarded(router: Router<App>, app: App, table: Table) -> Router {
-    let gate = Gate { app: app.clone(), table: Arc::new(table) };
+pub(crate) fn guarded(router: Router<App>, app: App, table: Table, fields: Fields) -> Router {
+    let gate = Gate { app: app.clone(), table: Arc::new(table), fields: Arc::new(fields) };
     router
         .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(gate, pass))
@@ -163,7 +170,11 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
             Err(problem) => return problem.into_response(),
         }
     }
-    next.run(request).await
+    match gate.fields.asked(path.as_deref().unwrap_or_default(), &mut request) {
+        Err(problem) => problem.into_response(),
+        Ok(None) => next.run(request).await,
+        Ok(Some(part)) => part.of(next.run(request).await).await,
+    }
 }
 
 fn other_method(method: &Method, methods: &str) -> Response {

@@ -9,6 +9,7 @@ use hostler_server::{Handle, Picture};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::consoles::Consoles;
+use crate::fields::Fields;
 use crate::rights::{RouteError, RouteRight, Table};
 use crate::screens::Screens;
 use crate::slow::Passwords;
@@ -113,6 +114,7 @@ impl Api {
         let built = routes::all();
         let (router, document, table) = built.finish()?;
         let document = openapi::complete(document, &table)?;
+        let fields = Fields::of(&document);
         let (stop, stopping) = watch::channel(false);
         let app = App(Arc::new(Inner {
             handle,
@@ -127,7 +129,7 @@ impl Api {
             consoles: Arc::default(),
         }));
         let rights = table.list();
-        let router = access::guarded(router, app, table);
+        let router = access::guarded(router, app, table, fields);
         Ok(Self { router, rights, stop })
     }
 

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hostler_model::command_line::command_line;
 use hostler_model::job::{DryRun, Job};
 use hostler_model::request::Request;
 use hostler_model::view::Accepted;
@@ -12,6 +13,7 @@ use utoipa::IntoResponses;
 
 use crate::app::App;
 use crate::extract::Asking;
+use crate::names::called;
 use crate::precondition;
 use crate::problem::Problem;
 
@@ -50,11 +52,18 @@ pub(crate) async fn change_again<T>(
     let makes = makes_something(&request);
     if asking.dry_run {
         asking.if_match_was_met()?;
-        return Ok(Changed::DryRun(app.handle().dry_run(request).await?));
+        return Ok(Changed::DryRun(rehearsed(app, request).await?));
     }
     let job = ask(app, asking, request).await?;
     let id = if makes { made(app, job).await? } else { None };
     Ok(Changed::Accepted(Accepted { job, id }))
+}
+
+/// What a request would do, with the command line that asks for it.
+pub(crate) async fn rehearsed(app: &App, request: Request) -> Result<DryRun, Refusal> {
+    let picture = app.picture();
+    let command = command_line(&request, &|key| called(&picture, key));
+    Ok(DryRun { command, ..app.handle().dry_run(request).await? })
 }
 
 /// Asks, and answers with the job.
@@ -99,5 +108,6 @@ fn makes_something(request: &Request) -> bool {
             | Request::CreateUser { .. }
             | Request::CreateToken { .. }
             | Request::CreateEnrolment { .. }
+            | Request::SaveView { .. }
     )
 }

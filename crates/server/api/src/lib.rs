@@ -12,6 +12,7 @@ mod console;
 mod consoles;
 mod extract;
 mod feed;
+mod fields;
 mod json;
 mod list;
 mod listed;

@@ -7,6 +7,7 @@ use hostler_model::access::{Token, User};
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
 use hostler_model::library::{Item, Share};
+use hostler_model::saved_view::SavedView;
 use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::template::Template;
 use hostler_model::vm::Vm;
@@ -196,6 +197,11 @@ listed! {
         "session": Is::Flag, |_, token| Cell::Flag(token.session);
         "expires": Is::Time, |_, token| token.expires.map_or(Cell::None, Cell::time);
         "created": Is::Time, |_, token| Cell::time(token.created);
+    }
+    SavedView, View {
+        "name": Is::Text, |_, view| Cell::text(view.name.as_str());
+        "page": Is::Text, |_, view| Cell::text(&view.page);
+        "created": Is::Time, |_, view| Cell::time(view.created);
     }
 }
 

@@ -129,6 +129,7 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
         | Kind::User
         | Kind::Credential
         | Kind::Token
+        | Kind::View
         | Kind::Job => kind.word(),
     }
 }
@@ -193,6 +194,7 @@ fn name_of(object: &Object) -> Option<String> {
         Object::Template(template) => template.spec.name.to_string(),
         Object::User(user) => user.name.to_string(),
         Object::Token(token) => token.name.to_string(),
+        Object::View(view) => view.called(),
         Object::Enrolment(_) | Object::Credential(_) | Object::Job(_) | Object::Settings(_) => return None,
     })
 }

@@ -7,6 +7,7 @@ use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
 use hostler_model::job::{Job, JobKind};
 use hostler_model::library::{Item, Share};
+use hostler_model::saved_view::SavedView;
 use hostler_model::setting::SETTINGS;
 use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::template::Template;
@@ -17,6 +18,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::access::{COOKIE, CSRF};
+use crate::fields;
 use crate::listed::names_of;
 use crate::problem::ProblemBody;
 use crate::rights::{RouteError, Table};
@@ -55,6 +57,7 @@ pub(crate) fn complete(document: OpenApi, table: &Table) -> Result<Value, RouteE
             }
         }
     }
+    fields::describe(&mut document);
     document["tags"] = tags.into_iter().map(|name| json!({ "name": name })).collect();
     Ok(document)
 }
@@ -140,6 +143,8 @@ fn in_path(name: &str) -> String {
         "job" => "The number of the job.".to_owned(),
         "no" => "The number of the disk.".to_owned(),
         "upload" => "The upload, as its beginning was answered.".to_owned(),
+        "page" => "The page of the console, as in `vms`.".to_owned(),
+        "name" => "The name of the view.".to_owned(),
         "enrolment" => "The id, or its last six or more digits.".to_owned(),
         _ => "The id, its last six or more digits, or the name.".to_owned(),
     }
@@ -155,7 +160,7 @@ fn tag(path: &str) -> String {
     let noun = below.split('/').next().unwrap_or_default();
     match noun {
         "sign-in" | "sign-out" | "me" => "session",
-        "openapi.json" | "settings" | "backup" => "server",
+        "openapi.json" | "settings" | "settings-reference" | "backup" => "server",
         noun => noun,
     }
     .to_owned()
@@ -173,6 +178,7 @@ fn fields_of(path: &str) -> Option<Vec<&'static str>> {
         "library-items" => names_of::<Item>(),
         "templates" => names_of::<Template>(),
         "users" => names_of::<User>(),
+        "me/views" => names_of::<SavedView>(),
         "tokens" => names_of::<Token>(),
         "jobs" => names_of::<Job>(),
         _ => return None,

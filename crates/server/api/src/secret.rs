@@ -49,6 +49,7 @@ pub(crate) fn job(job: &Job) -> Job {
                     | Object::Item(_)
                     | Object::Template(_)
                     | Object::User(_)
+                    | Object::View(_)
                     | Object::Job(_)
                     | Object::Settings(_) => true,
                 },
@@ -73,6 +74,7 @@ pub(crate) fn body(object: &Object) -> Option<Value> {
         Object::Item(item) => serde_json::to_value(&**item),
         Object::Template(template) => serde_json::to_value(&**template),
         Object::User(user) => serde_json::to_value(&**user),
+        Object::View(view) => serde_json::to_value(&**view),
         Object::Settings(settings) => serde_json::to_value(&**settings),
     };
     value.ok()

@@ -8,11 +8,12 @@ use hostler_model::command_line::command_line;
 use hostler_model::host::Host;
 use hostler_model::job::{Act, Job, JobState, Lock, LockOn, Step, StepIs, Undo};
 use hostler_model::library::{Item, Share};
+use hostler_model::saved_view::SavedView;
 use hostler_model::status::HostStatus;
 use hostler_model::template::Template;
 use hostler_model::view::{
-    AgentView, EnrolmentView, HostView, ItemView, JobView, RatingView, ShareView, StepProgress, TemplateView,
-    TokenView, UserView, VmView, differences,
+    AgentView, EnrolmentView, HostView, ItemView, JobView, RatingView, SavedViewView, ShareView,
+    StepProgress, TemplateView, TokenView, UserView, VmView, differences,
 };
 use hostler_model::vm::Vm;
 use hostler_model::{AgentId, Key, status};
@@ -76,6 +77,10 @@ pub(crate) fn template(revision: u64, template: &Template) -> TemplateView {
 
 pub(crate) fn user(revision: u64, user: &User) -> UserView {
     UserView { user: user.clone(), revision }
+}
+
+pub(crate) fn saved_view(revision: u64, view: &SavedView) -> SavedViewView {
+    SavedViewView { view: view.clone(), revision }
 }
 
 pub(crate) fn token(revision: u64, token: &Token) -> TokenView {

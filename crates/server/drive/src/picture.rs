@@ -259,13 +259,14 @@ fn name_of(object: &Object) -> Option<&Name> {
         Object::Template(template) => Some(&template.spec.name),
         Object::User(user) => Some(&user.name),
         Object::Token(token) => Some(&token.name),
+        Object::View(view) => Some(&view.name),
         Object::Enrolment(_) | Object::Credential(_) | Object::Job(_) | Object::Settings(_) => None,
     }
 }
 
 /// The lowest key of a kind.
 fn first_key(kind: Kind) -> Key {
-    use hostler_model::{InstallationId, ItemId, ShareId, TemplateId, TokenId, UserId};
+    use hostler_model::{InstallationId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId};
     let nil = uuid::Uuid::nil();
     match kind {
         Kind::Vm => Key::Vm(VmId(nil)),
@@ -278,6 +279,7 @@ fn first_key(kind: Kind) -> Key {
         Kind::User => Key::User(UserId(nil)),
         Kind::Credential => Key::Credential(UserId(nil)),
         Kind::Token => Key::Token(TokenId(nil)),
+        Kind::View => Key::View(ViewId(nil)),
         Kind::Job => Key::Job(JobId(0)),
         Kind::Settings => Key::Settings(InstallationId(nil)),
     }

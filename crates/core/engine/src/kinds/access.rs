@@ -6,7 +6,9 @@ use hostler_model::job::{Lock, Record};
 use hostler_model::object::Installation;
 use hostler_model::request::Secret;
 use hostler_model::setting::Settings;
-use hostler_model::{Code, InstallationId, Key, Kind, Ms, Name, Object, Refusal, Timestamp, TokenId, UserId};
+use hostler_model::{
+    Code, InstallationId, Key, Kind, Ms, Name, Object, Refusal, Timestamp, TokenId, UserId, ViewId,
+};
 
 use crate::plan::{Planned, Planner, View};
 
@@ -95,8 +97,12 @@ pub(super) fn delete(id: UserId, p: &mut Planner<'_>) -> Planned {
     let tokens: Vec<TokenId> = p.choose("tokens", |view, _| {
         Ok(view.inv.tokens.values().filter(|token| token.user == id).map(|token| token.id).collect())
     })?;
+    let views: Vec<ViewId> = p.choose("views", |view, _| {
+        Ok(view.inv.views.values().filter(|view| view.user == id).map(|view| view.id).collect())
+    })?;
     let mut records: Vec<Record> =
         tokens.into_iter().map(|id| Record::Gone { key: Key::Token(id) }).collect();
+    records.extend(views.into_iter().map(|id| Record::Gone { key: Key::View(id) }));
     records.push(Record::Gone { key: Key::Credential(id) });
     records.push(Record::Gone { key: Key::User(id) });
     p.record("remove", records);

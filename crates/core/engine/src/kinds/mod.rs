@@ -5,6 +5,7 @@ mod access;
 mod host;
 mod library;
 mod template;
+mod view;
 mod vm_create;
 
 mod vm_delete;
@@ -61,6 +62,8 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::CreateToken { user, .. } => access::admit_token(view, *user),
         Request::RevokeToken { token } => access::admit_revoke(view, *token),
         Request::CreateEnrolment { valid_ms, .. } => access::admit_enrolment(*valid_ms),
+        Request::SaveView { user, page, name, state } => view::admit_save(view, *user, page, name, state),
+        Request::DeleteView { view: id } => view::admit_delete(view, *id),
         Request::SetSettings { settings } => settings.check(),
         Request::Refresher { .. } | Request::Unknown => {
             Err(Refusal::new(Code::RequestMalformed, "request", "this cannot be asked"))
@@ -113,6 +116,8 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::CreateEnrolment { sha256, roles, host_name, valid_ms } => {
             access::enrolment(sha256, *roles, host_name.clone(), *valid_ms, p)
         }
+        Request::SaveView { user, page, name, state } => view::save(*user, page, name, state, p),
+        Request::DeleteView { view } => view::delete(*view, p),
         Request::SetSettings { settings } => access::settings(settings, p),
         Request::Refresher { .. } | Request::Unknown => {
             Err(Stop::Refusal(Refusal::new(Code::RequestMalformed, "request", "this cannot be planned")))

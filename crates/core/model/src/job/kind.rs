@@ -105,6 +105,10 @@ kinds! {
     RevokeToken = "revoke-token", "Revoke token";
     /// Make a token for enrolment.
     CreateEnrolment = "create-enrolment", "Create enrolment token";
+    /// Save a view of a page of the console.
+    SaveView = "save-view", "Save view";
+    /// Delete a saved view.
+    DeleteView = "delete-view", "Delete view";
     /// Change the settings.
     SetSettings = "set-settings", "Change settings";
     /// A host or share had changed, and the record follows.

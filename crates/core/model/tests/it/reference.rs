@@ -15,7 +15,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/referen
 fn page(title: &str, source: &str) -> String {
     format!(
         "# {title}\n\nMade from `{source}`; do not write here. `UPDATE=1 cargo test -p hostler-model --test it` writes this \
-         page anew.\n\n"
+         page anew, as does `cargo xtask docs`.\n\n"
     )
 }
 
@@ -37,13 +37,15 @@ fn committed(name: &str, text: &str) {
 fn the_page_of_settings_is_what_the_table_says() {
     let mut text = page("Settings", "crates/core/model/src/setting.rs");
     text += "The settings of an installation. `GET /api/v1/server` shows them, `PUT /api/v1/settings` changes them under a job; \
-             what is absent there stays as it is. A value out of its range is refused with `value.invalid`.\n\n\
-             | setting | unit | least | most | default | what it does |\n| --- | --- | --: | --: | --: | --- |\n";
+             what is absent there stays as it is. A value out of its range is refused with `value.invalid`. \
+             `GET /api/v1/settings-reference`, `hostler server settings --help` and `man hostler-settings` say what stands here.\n\n\
+             | setting | unit | least | most | default | what it does | where the default comes from |\n\
+             | --- | --- | --: | --: | --: | --- | --- |\n";
     for field in SETTINGS {
-        let (name, unit, help) = (field.name, field.unit, field.help);
+        let (name, unit, help, source) = (field.name, field.unit, field.help, field.source);
         let _ = writeln!(
             text,
-            "| `{name}` | {unit} | {} | {} | {} | {help} |",
+            "| `{name}` | {unit} | {} | {} | {} | {help} | {source} |",
             field.min, field.max, field.default
         );
     }

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::one;
 use crate::app::App;
-use crate::change::Changed;
+use crate::change::{Changed, rehearsed};
 use crate::extract::{Asking, At, ChangeQuery, Params};
 use crate::json::shown;
 use crate::problem::Problem;
@@ -210,7 +210,7 @@ async fn run_job_again(
         return Err(Refusal::new(hostler_model::Code::AccessForbidden, job.label(), cause).into());
     }
     if asking.dry_run {
-        let said = app.handle().dry_run(job.request.clone()).await;
+        let said = rehearsed(&app, job.request.clone()).await;
         return Ok(Changed::DryRun(said.map_err(|refusal| job.in_its_words(refusal))?));
     }
     accepted(app.handle().again(job.id, asking.caller.actor(), asking.key, asking.wait).await?)
@@ -251,6 +251,8 @@ fn needs(job: &Job) -> Right {
         | JobKind::RefreshVm
         | JobKind::RefreshHost
         | JobKind::EditHost
+        | JobKind::SaveView
+        | JobKind::DeleteView
         | JobKind::AddShare
         | JobKind::RefreshShare
         | JobKind::RemoveShare

@@ -8,6 +8,7 @@ mod hosts;
 mod jobs;
 mod library_items;
 mod library_shares;
+mod me_views;
 mod ratings;
 mod server;
 mod session;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> Routes {
         .with(server::routes)
         .with(session::routes)
         .with(tokens::routes)
+        .with(me_views::routes)
         .with(users::routes)
         .with(vms::routes)
         .with(vms_bulk::routes)

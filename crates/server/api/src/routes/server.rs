@@ -10,7 +10,7 @@ use hostler_model::Refusal;
 use hostler_model::access::Right;
 use hostler_model::body::{BackupMade, NewBackup};
 use hostler_model::request::Request;
-use hostler_model::setting::Settings;
+use hostler_model::setting::{SETTINGS, SettingView, Settings};
 use hostler_model::view::ServerView;
 use utoipa_axum::routes;
 
@@ -31,6 +31,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Right::Public, routes!(get_document))
         .add(Right::See, routes!(get_server))
+        .add(Right::See, routes!(list_settings))
         .add(Right::Administer, routes!(set_settings))
         .add(Right::Administer, routes!(make_backup))
 }
@@ -70,6 +71,12 @@ async fn get_server(State(app): State<App>) -> Json<ServerView> {
         memory_mib: resident_mib(),
         settings: handle.settings(),
     })
+}
+
+/// What each setting means: unit, range, default and where that comes from, help.
+#[utoipa::path(get, path = "/settings-reference", responses((status = 200, body = Vec<SettingView>)))]
+async fn list_settings() -> Json<Vec<SettingView>> {
+    Json(SETTINGS.iter().map(SettingView::from).collect())
 }
 
 /// Change the settings. What is absent stays.
