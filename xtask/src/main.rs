@@ -4,6 +4,7 @@
 
 mod bench;
 mod commands;
+mod docs;
 mod fleet;
 mod fuzz_api;
 mod packages;
@@ -97,6 +98,8 @@ enum Developer {
     },
     /// Build the documentation as a site, with search, to be read from disk: target/site/index.html.
     Site,
+    /// Write anew what in docs/ is made from the code: reference pages, OpenAPI, rights, and the console's types.
+    Docs,
     /// Tell stories of a simulated fleet from seeds, and see that its invariants hold.
     #[command(disable_help_flag = true, allow_hyphen_values = true)]
     Sim {
@@ -151,6 +154,7 @@ fn run(command: Developer) -> Result<(), Trouble> {
             let manners = Manners { only_list: no_install, allow_downgrades };
             up::up(&up::Wishes { manners, state, listen, agent_listen })?;
         }
+        Developer::Docs => docs::write()?,
         Developer::Sim { arguments } => sim(&arguments)?,
         Developer::Test { list: true, .. } => test::list(),
         Developer::Test { only, allow_downgrades, .. } => {

@@ -10,11 +10,17 @@ use hostler_model::view::AgentView;
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, changes, plan_text};
+use crate::cli::format::Columns;
 use crate::cli::here::Here;
-use crate::cli::list::{Part, all, short};
-use crate::cli::show::{Cell, Tone, cell, sheet};
+use crate::cli::list::{Part, ago, all, short};
+use crate::cli::show::{Cell, Tone, cell, number, sheet};
 use crate::cli::token::hand_out;
-use crate::cli::values::{self, now, relative};
+use crate::cli::values::{self, now};
+
+const COLUMNS: Columns = Columns {
+    usual: &["NAME", "STATUS", "SERVES AS", "VERSION", "LAST CONTACT", "CERTIFICATE ENDS", "ID"],
+    wide: &["CERTIFICATE", "ENROLLED", "REVISION"],
+};
 
 /// What can be done with agents.
 #[derive(Subcommand)]
@@ -83,18 +89,15 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::List(part) => {
             let agents = all(&part, async |query| client.agents(query).await).await?;
             let now = now();
-            here.list(
-                &agents,
-                &["NAME", "STATUS", "SERVES AS", "VERSION", "LAST CONTACT", "CERTIFICATE ENDS", "ID"],
-                |view| row(view, now),
-            )
+            here.list(&agents, COLUMNS, |view| row(view, now))
         }
         Commands::Show { agents } => {
             let mut views = Vec::new();
             for agent in &agents {
                 views.push(client.agent(agent).await?);
             }
-            here.each(&views, |view| text(view, here.width))
+            let now = now();
+            here.each(&views, COLUMNS, |view| row(view, now), |view| text(view, here.width))
         }
         Commands::Remove { agents, force, change: how } => {
             let mut asked = Vec::new();
@@ -138,12 +141,15 @@ fn row(view: &AgentView, now: hostler_model::Timestamp) -> Vec<Cell> {
     let agent = &view.agent;
     vec![
         cell(&agent.name),
-        status(view),
+        status(view).exact(if view.answers { "responding" } else { "not-responding" }),
         cell(serves(view)),
         cell(&agent.version),
-        cell(view.last_contact.map(|at| relative(at, now)).unwrap_or_else(|| "-".to_owned())),
-        cell(relative(agent.certificate_until, now)).tone(ending(agent.certificate_until, now)),
+        view.last_contact.map_or_else(|| cell("-").exact(""), |at| ago(at, now)),
+        ago(agent.certificate_until, now).tone(ending(agent.certificate_until, now)),
         short(agent.id),
+        cell(&agent.certificate),
+        ago(agent.enrolled, now),
+        number(view.revision),
     ]
 }
 

@@ -4,10 +4,13 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
+use crate::cli::format::Columns;
 use crate::cli::here::{Here, no_context};
 use crate::cli::show::{cell, sheet};
 use crate::cli::values::{now, relative};
 use crate::contexts::Context;
+
+const COLUMNS: Columns = Columns { usual: &["CURRENT", "NAME", "SERVER", "USER", "SIGNED IN"], wide: &[] };
 
 /// What can be done with contexts.
 #[derive(Subcommand)]
@@ -61,7 +64,7 @@ pub(super) fn run(here: &Here, command: Commands) -> Result<(), Failure> {
                 .map(|(name, context)| view(name, context, current.as_deref()))
                 .collect();
             let now = now();
-            here.list(&all, &["CURRENT", "NAME", "SERVER", "USER", "SIGNED IN"], |one| {
+            here.list(&all, COLUMNS, |one| {
                 let signed_in = match (one.signed_in, one.expires) {
                     (false, _) => "no".to_owned(),
                     (true, None) => "yes".to_owned(),
@@ -69,11 +72,11 @@ pub(super) fn run(here: &Here, command: Commands) -> Result<(), Failure> {
                     (true, Some(expires)) => format!("ends {}", relative(expires, now)),
                 };
                 vec![
-                    cell(if one.current { "*" } else { "" }),
+                    cell(if one.current { "*" } else { "" }).exact(one.current),
                     cell(one.name),
                     cell(one.server),
                     cell(one.user.unwrap_or_default()),
-                    cell(signed_in),
+                    cell(signed_in).exact(one.signed_in),
                 ]
             })
         }

@@ -12,8 +12,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::failure::{Failure, of_refusal};
+use crate::cli::format::NONE;
 use crate::cli::here::Here;
-use crate::cli::show::{Format, note, out};
+use crate::cli::show::{note, out};
 use crate::cli::values::lasted;
 
 /// How a change is asked for.
@@ -101,8 +102,8 @@ pub async fn changes(
             }
         }
     }
-    match here.global.output {
-        Format::Table => {
+    match here.is_for_people() {
+        true => {
             for outcome in &outcomes {
                 match outcome {
                     Outcome::Planned(plan) => out(plan_text(plan))?,
@@ -113,7 +114,7 @@ pub async fn changes(
             }
         }
         _ if outcomes.is_empty() => {}
-        _ => here.each(&outcomes, |_| String::new())?,
+        _ => here.each(&outcomes, NONE, |_| Vec::new(), |_| String::new())?,
     }
     match failures.first() {
         None => Ok(()),
@@ -135,7 +136,7 @@ fn tell(here: &Here, view: &JobView, made: Option<&str>) -> Result<(), Failure> 
             note(line.replacen("error:", "warning:", 1));
         }
     }
-    if here.global.output != Format::Table {
+    if !here.is_for_people() {
         return Ok(());
     }
     match (here.global.quiet, made) {
@@ -190,7 +191,7 @@ const BAR_AFTER: Duration = Duration::from_millis(400);
 
 impl Progress {
     fn new(here: &Here, job: JobId) -> Self {
-        let shown = !here.global.quiet && here.global.output == Format::Table;
+        let shown = !here.global.quiet && here.is_for_people();
         let terminal = std::io::stderr().is_terminal();
         let bar = (shown && terminal).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());

@@ -8,7 +8,8 @@ use hostler_client::{Authority, Client, Config};
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
-use crate::cli::show::{self, Cell, Format};
+use crate::cli::format::{self, Columns, Format, Listing};
+use crate::cli::show::{self, Cell};
 use crate::contexts::{self, Contexts};
 
 /// The longest secret that is read, in bytes: more is a wrong file.
@@ -18,9 +19,12 @@ const LONGEST_SECRET: u64 = 64 * 1024;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// How answers are written
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    /// How answers are written: table, wide, columns=A,B, json, jsonl, yaml, csv, name or template='…'
+    #[arg(short, long, global = true, value_parser = Format::read, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
+    /// Only these columns, in this order, of a table or csv: names as a table has them, or members of -o json
+    #[arg(long, global = true, value_name = "A,B", value_delimiter = ',')]
+    pub columns: Vec<String>,
     /// Write only what was asked for: no progress, no sentences
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -152,43 +156,53 @@ impl Here {
     /// Shows a list.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or there is no such column.
     pub fn list<T: Serialize>(
         &self,
         items: &[T],
-        headers: &[&str],
+        columns: Columns,
         row: impl Fn(&T) -> Vec<Cell>,
     ) -> Result<(), Failure> {
-        match self.global.output {
-            Format::Table => {
-                let rows: Vec<Vec<Cell>> = items.iter().map(row).collect();
-                show::out(show::table(headers, &rows, self.width))
-            }
-            format => show::out(show::data(&items, format)?),
-        }
+        let listing = Listing { items, columns, rows: items.iter().map(row).collect() };
+        show::out(listing.text(&self.global.output, &self.global.columns, self.width)?)
     }
 
-    /// Shows one thing.
+    /// Shows one thing of which there is no list.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// As [`Here::list`].
     pub fn one<T: Serialize>(&self, thing: &T, sheet: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.global.output {
-            Format::Table => show::out(sheet()),
-            format => show::out(show::data(thing, format)?),
+            Format::Table | Format::Wide if self.global.columns.is_empty() => show::out(sheet()),
+            Format::Json | Format::Yaml => show::out(show::data(thing, &self.global.output)?),
+            _ => self.list(std::slice::from_ref(thing), format::NONE, |_| Vec::new()),
         }
     }
 
-    /// Shows things one below the other; a program gets one as itself and several as a list.
+    /// Shows things one below the other; a program gets one as itself and several as a list. Where columns are asked for,
+    /// they are those of the list of such things.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn each<T: Serialize>(&self, things: &[T], sheet: impl Fn(&T) -> String) -> Result<(), Failure> {
-        match (self.global.output, things) {
-            (Format::Table, things) => show::out(things.iter().map(sheet).collect::<Vec<_>>().join("\n")),
-            (format, [one]) => show::out(show::data(one, format)?),
-            (format, several) => show::out(show::data(&several, format)?),
+    /// As [`Here::list`].
+    pub fn each<T: Serialize>(
+        &self,
+        things: &[T],
+        columns: Columns,
+        row: impl Fn(&T) -> Vec<Cell>,
+        sheet: impl Fn(&T) -> String,
+    ) -> Result<(), Failure> {
+        match (&self.global.output, things) {
+            (Format::Table | Format::Wide, things) if self.global.columns.is_empty() => {
+                show::out(things.iter().map(sheet).collect::<Vec<_>>().join("\n"))
+            }
+            (Format::Json | Format::Yaml, [one]) => show::out(show::data(one, &self.global.output)?),
+            _ => self.list(things, columns, row),
         }
+    }
+
+    /// Whether people read what is written.
+    pub fn is_for_people(&self) -> bool {
+        self.global.output.is_for_people()
     }
 
     /// Says something to a person, unless they wished for silence.

@@ -9,12 +9,20 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
+use crate::cli::format::Columns;
 use crate::cli::here::{Here, ask};
-use crate::cli::list::{HistoryPart, Part, all, history, short};
+use crate::cli::list::{HistoryPart, Part, all, history, mib, short};
 use crate::cli::performance::{self, Span};
-use crate::cli::show::{Cell, Tone, cell, number, sheet};
+use crate::cli::show::{Cell, Tone, brief, cell, number, sheet};
 use crate::cli::values::{self, lasted, shown_mib};
 use crate::cli::vm::Like;
+
+const COLUMNS: Columns = Columns {
+    usual: &["NAME", "STATUS", "MACHINES", "CPUS", "LOAD", "MEMORY", "GIVEN", "FREE DISK", "KVM", "ID"],
+    wide: &["AVAILABLE", "MEMORY FREE", "SYSTEM", "KERNEL", "LIBVIRT", "QEMU", "NOTES", "REVISION"],
+};
+
+const RATINGS: Columns = Columns { usual: &["HOST", "STARS", "WHY"], wide: &[] };
 
 /// What can be done with hosts.
 #[derive(Subcommand)]
@@ -116,18 +124,14 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
     match command {
         Commands::List(part) => {
             let hosts = all(&part, async |query| client.hosts(query).await).await?;
-            here.list(
-                &hosts,
-                &["NAME", "STATUS", "MACHINES", "CPUS", "LOAD", "MEMORY", "GIVEN", "FREE DISK", "KVM", "ID"],
-                row,
-            )
+            here.list(&hosts, COLUMNS, row)
         }
         Commands::Show { hosts } => {
             let mut views = Vec::new();
             for host in &hosts {
                 views.push(client.host(host).await?);
             }
-            here.each(&views, |view| text(view, here.width))
+            here.each(&views, COLUMNS, row, |view| text(view, here.width))
         }
         Commands::Edit { host, available, reserve_cpu, reserve_memory, reserve_disk, notes, change: how } => {
             let mut reserve = Map::new();
@@ -160,7 +164,7 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             // Rating takes the request that would be made; the name decides nothing.
             let body = like.asked(&client, "rated").await?;
             let ratings = client.rate(&body).await?;
-            here.list(&ratings, &["HOST", "STARS", "WHY"], rating)
+            here.list(&ratings, RATINGS, rating)
         }
         Commands::DeclareDead { host, confirm, change: how } => {
             let confirm = match confirm {
@@ -206,18 +210,27 @@ fn kvm(view: &HostView) -> Cell {
 }
 
 fn row(view: &HostView) -> Vec<Cell> {
-    let load = view.load;
+    let (load, facts) = (view.load, &view.host.facts);
+    let unknown = || number("-").exact("");
     vec![
         cell(&view.host.name),
-        status(view),
+        status(view).exact(view.status.word()),
         number(view.machines),
-        number(view.host.facts.cpus),
-        number(load.map(|load| format!("{:.0}%", load.cpu_percent)).unwrap_or_else(|| "-".to_owned())),
-        number(shown_mib(view.host.facts.memory_mib)),
-        number(shown_mib(view.memory_given_mib)),
-        number(load.map(|load| shown_mib(load.disk_free_mib)).unwrap_or_else(|| "-".to_owned())),
+        number(facts.cpus),
+        load.map_or_else(unknown, |load| number(format!("{:.0}%", load.cpu_percent)).exact(load.cpu_percent)),
+        mib(facts.memory_mib),
+        mib(view.memory_given_mib),
+        load.map_or_else(unknown, |load| mib(load.disk_free_mib)),
         kvm(view),
         short(view.host.id),
+        cell(if view.host.spec.available { "yes" } else { "no" }).exact(view.host.spec.available),
+        load.map_or_else(unknown, |load| mib(load.memory_available_mib)),
+        cell(&facts.os),
+        cell(&facts.kernel),
+        cell(&facts.libvirt),
+        cell(&facts.qemu),
+        cell(brief(&view.host.spec.notes)).exact(&view.host.spec.notes),
+        number(view.revision),
     ]
 }
 

@@ -8,10 +8,18 @@ use hostler_model::view::{JobView, PropertyChangeView};
 
 use crate::cli::failure::{Failure, of_refusal};
 use crate::cli::follow::{Change, change, sentence, until_ended};
+use crate::cli::format::Columns;
 use crate::cli::here::Here;
-use crate::cli::list::pages;
+use crate::cli::list::{ago, pages};
 use crate::cli::show::{Cell, Tone, brief, cell, note, number, sheet};
 use crate::cli::values::{lasted, now, relative};
+
+const COLUMNS: Columns = Columns {
+    usual: &["JOB", "WHAT", "ABOUT", "STATE", "ASKED", "TOOK", "BY"],
+    wide: &["ENDED", "WAITS FOR", "ERROR", "COMMAND"],
+};
+
+const CHANGES: Columns = Columns { usual: &["OBJECT", "PROPERTY", "BEFORE", "AFTER"], wide: &[] };
 
 /// What can be done with jobs.
 #[derive(Subcommand)]
@@ -133,27 +141,30 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
                 client.jobs(&query).await
             });
             let now = now();
-            here.list(&jobs.await?, &["JOB", "WHAT", "ABOUT", "STATE", "ASKED", "TOOK", "BY"], |view| {
-                row(view, now)
-            })
+            here.list(&jobs.await?, COLUMNS, |view| row(view, now))
         }
         Commands::Show { jobs } => {
             let mut views = Vec::new();
             for job in jobs {
                 views.push(client.job(job).await?);
             }
-            here.each(&views, |view| text(view, here.width))
+            let now = now();
+            here.each(&views, COLUMNS, |view| row(view, now), |view| text(view, here.width))
         }
-        Commands::Changes { job } => {
-            here.list(&client.job_changes(job).await?, &["OBJECT", "PROPERTY", "BEFORE", "AFTER"], changed)
-        }
+        Commands::Changes { job } => here.list(&client.job_changes(job).await?, CHANGES, changed),
         Commands::Wait { jobs } => {
             let mut views = Vec::new();
             for job in &jobs {
                 views.push(until_ended(here, &client, *job, &jobs).await?);
             }
             let quiet = here.global.quiet;
-            here.each(&views, |view| if quiet { String::new() } else { format!("{}\n", sentence(view)) })?;
+            let (now, said) = (now(), |view: &JobView| format!("{}\n", sentence(view)));
+            here.each(
+                &views,
+                COLUMNS,
+                |view| row(view, now),
+                |view| if quiet { String::new() } else { said(view) },
+            )?;
             let failed: Vec<JobView> =
                 views.into_iter().filter(|view| !view.job.state.is_success()).collect();
             let mut codes = failed.into_iter().map(|view| {
@@ -205,14 +216,21 @@ fn state_cell(view: &JobView) -> Cell {
 
 fn row(view: &JobView, now: hostler_model::Timestamp) -> Vec<Cell> {
     let job = &view.job;
+    let took = job.ended.map(|ended| ended.since(job.created));
+    let error = job.error.as_ref().map(|error| error.cause.as_str()).unwrap_or_default();
     vec![
         number(job.id),
-        cell(job.kind.words()),
+        cell(job.kind.words()).exact(job.kind.word()),
         cell(&job.title),
-        state_cell(view),
-        cell(relative(job.created, now)),
-        number(job.ended.map(|ended| lasted(ended.since(job.created))).unwrap_or_default()),
+        state_cell(view).exact(job.state.word()),
+        ago(job.created, now),
+        took.map_or_else(|| number(""), |ms| number(lasted(ms)).exact(ms)),
         cell(job.actor.words()),
+        cell(job.ended.map(|at| relative(at, now)).unwrap_or_default())
+            .exact(job.ended.map(|at| at.to_string()).unwrap_or_default()),
+        cell(view.waiting.as_deref().unwrap_or_default()),
+        cell(brief(error)).exact(error),
+        cell(brief(&view.command)).exact(&view.command),
     ]
 }
 

@@ -4,17 +4,26 @@ use std::collections::HashMap;
 
 use clap::Subcommand;
 use hostler_client::ListQuery;
-use hostler_model::Name;
 use hostler_model::body::NewShare;
 use hostler_model::view::{ItemView, ShareView};
+use hostler_model::{Name, Timestamp};
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
+use crate::cli::format::Columns;
 use crate::cli::here::Here;
-use crate::cli::list::{Part, all, short};
-use crate::cli::show::{Cell, Format, Tone, cell, number, sheet};
+use crate::cli::list::{Part, ago, all, bytes, short};
+use crate::cli::show::{Cell, Tone, brief, cell, number, sheet};
 use crate::cli::upload::{self, UploadArgs};
-use crate::cli::values::{now, relative, shown_size};
+use crate::cli::values::{now, shown_size};
+
+const SHARES: Columns =
+    Columns { usual: &["NAME", "AGENT", "FOLDER", "CREATED", "ID"], wide: &["NOTES", "REVISION"] };
+
+const ITEMS: Columns = Columns {
+    usual: &["NAME", "KIND", "SIZE", "GUEST SEES", "STATUS", "PATH", "ID"],
+    wide: &["SHARE", "MODIFIED", "PROBLEM", "REVISION"],
+};
 
 /// What can be done with library shares.
 #[derive(Subcommand)]
@@ -111,8 +120,8 @@ pub(super) async fn run_shares(here: &Here, command: Shares) -> Result<(), Failu
         Shares::List(part) => {
             let shares = all(&part, async |query| client.shares(query).await).await?;
             // Programs get ids; people get names.
-            let agents: HashMap<_, _> = match here.global.output {
-                Format::Table if !shares.is_empty() => {
+            let agents: HashMap<_, _> = match here.is_for_people() {
+                true if !shares.is_empty() => {
                     let agents =
                         client.agents(&ListQuery { limit: Some(1_000), ..ListQuery::default() }).await?;
                     agents.items.into_iter().map(|view| (view.agent.id, view.agent.name)).collect()
@@ -120,23 +129,14 @@ pub(super) async fn run_shares(here: &Here, command: Shares) -> Result<(), Failu
                 _ => HashMap::new(),
             };
             let now = now();
-            here.list(&shares, &["NAME", "AGENT", "FOLDER", "CREATED", "ID"], |view| {
-                let agent = agents.get(&view.share.agent).map(ToString::to_string);
-                vec![
-                    cell(&view.share.name),
-                    agent.map_or_else(|| short(view.share.agent), cell),
-                    cell(&view.share.folder),
-                    cell(relative(view.share.created, now)),
-                    short(view.share.id),
-                ]
-            })
+            here.list(&shares, SHARES, |view| share_row(view, agents.get(&view.share.agent), now))
         }
         Shares::Show { shares } => {
             let mut views = Vec::new();
             let mut agents = HashMap::new();
             for share in &shares {
                 let view = client.share(share).await?;
-                if here.global.output == Format::Table
+                if here.is_for_people()
                     && let Ok(agent) = client.agent(&view.share.agent.to_string()).await
                 {
                     agents.insert(view.share.agent, agent.agent.name);
@@ -144,7 +144,13 @@ pub(super) async fn run_shares(here: &Here, command: Shares) -> Result<(), Failu
                 views.push(view);
             }
             let agent = |view: &ShareView| called(agents.get(&view.share.agent), view.share.agent);
-            here.each(&views, |view| share_text(view, agent(view), here.width))
+            let now = now();
+            here.each(
+                &views,
+                SHARES,
+                |view| share_row(view, agents.get(&view.share.agent), now),
+                |view| share_text(view, agent(view), here.width),
+            )
         }
         Shares::Add { name, agent, folder, change: how } => {
             let body = NewShare { name: Name::new(&name)?, agent, folder };
@@ -172,7 +178,8 @@ pub(super) async fn run_items(here: &Here, command: Items) -> Result<(), Failure
     match command {
         Items::List { share, part } => {
             let items = all(&part, async |query| client.items(share.as_deref(), query).await).await?;
-            here.list(&items, &["NAME", "KIND", "SIZE", "GUEST SEES", "STATUS", "PATH", "ID"], item_row)
+            let now = now();
+            here.list(&items, ITEMS, |view| item_row(view, now))
         }
         Items::Upload(args) => upload::upload(here, args).await,
         Items::Show { items } => {
@@ -180,7 +187,7 @@ pub(super) async fn run_items(here: &Here, command: Items) -> Result<(), Failure
             let mut shares = HashMap::new();
             for item in &items {
                 let view = client.item(item).await?;
-                if here.global.output == Format::Table
+                if here.is_for_people()
                     && let Ok(share) = client.share(&view.item.share.to_string()).await
                 {
                     shares.insert(view.item.share, share.share.name);
@@ -188,7 +195,13 @@ pub(super) async fn run_items(here: &Here, command: Items) -> Result<(), Failure
                 views.push(view);
             }
             let share = |view: &ItemView| called(shares.get(&view.item.share), view.item.share);
-            here.each(&views, |view| item_text(view, share(view), here.width))
+            let now = now();
+            here.each(
+                &views,
+                ITEMS,
+                |view| item_row(view, now),
+                |view| item_text(view, share(view), here.width),
+            )
         }
     }
 }
@@ -196,6 +209,19 @@ pub(super) async fn run_items(here: &Here, command: Items) -> Result<(), Failure
 /// A name where it is known, else the id.
 fn called(name: Option<&Name>, id: impl ToString) -> Cell {
     name.map_or_else(|| cell(id), cell)
+}
+
+fn share_row(view: &ShareView, agent: Option<&Name>, now: Timestamp) -> Vec<Cell> {
+    let share = &view.share;
+    vec![
+        cell(&share.name),
+        agent.map_or_else(|| short(share.agent), |name| cell(name).exact(share.agent)),
+        cell(&share.folder),
+        ago(share.created, now),
+        short(share.id),
+        cell(brief(&share.notes)).exact(&share.notes),
+        number(view.revision),
+    ]
 }
 
 fn share_text(view: &ShareView, agent: Cell, width: Option<u16>) -> String {
@@ -222,16 +248,26 @@ fn status(view: &ItemView) -> Cell {
     }
 }
 
-fn item_row(view: &ItemView) -> Vec<Cell> {
+fn item_row(view: &ItemView, now: Timestamp) -> Vec<Cell> {
     let seen = &view.item.seen;
+    let kind = serde_json::to_value(seen.kind).unwrap_or_default();
+    let word = match (view.item.missing_since, &seen.problem) {
+        (Some(_), _) => "missing",
+        (None, Some(_)) => "not-usable",
+        (None, None) => "usable",
+    };
     vec![
         cell(&view.item.name),
-        cell(seen.kind.words()),
-        number(shown_size(seen.size_bytes)),
-        number(seen.image.as_ref().map(|image| shown_size(image.virtual_size_bytes)).unwrap_or_default()),
-        status(view),
+        cell(seen.kind.words()).exact(kind.as_str().unwrap_or_default()),
+        bytes(seen.size_bytes),
+        seen.image.as_ref().map_or_else(|| number(""), |image| bytes(image.virtual_size_bytes)),
+        status(view).exact(word),
         cell(&seen.path),
         short(view.item.id),
+        short(view.item.share),
+        ago(seen.modified, now),
+        cell(seen.problem.as_ref().map(|problem| problem.cause.as_str()).unwrap_or_default()),
+        number(view.revision),
     ]
 }
 

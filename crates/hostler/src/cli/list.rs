@@ -2,13 +2,18 @@
 
 use clap::Args;
 use hostler_client::{ClientError, HistoryQuery, ListQuery};
+use hostler_model::Timestamp;
 use hostler_model::body::{FeedEvent, FeedOp};
+use hostler_model::hardware::MIB;
 use hostler_model::view::Page;
 
 use crate::cli::failure::Failure;
+use crate::cli::format::Columns;
 use crate::cli::here::Here;
 use crate::cli::show::{Cell, cell, number};
-use crate::cli::values::{now, relative};
+use crate::cli::values::{now, relative, shown_size};
+
+const HISTORY: Columns = Columns { usual: &["REVISION", "WHEN", "WHAT", "JOB", "BY"], wide: &[] };
 
 /// The most that a server gives at once.
 const PAGE: u32 = 1_000;
@@ -87,10 +92,10 @@ pub async fn history(
         fetch(&HistoryQuery { limit: Some(limit), cursor }).await
     });
     let now = now();
-    here.list(&fetched.await?, &["REVISION", "WHEN", "WHAT", "JOB", "BY"], |event| {
+    here.list(&fetched.await?, HISTORY, |event| {
         vec![
             number(event.rev),
-            cell(relative(event.at, now)),
+            ago(event.at, now),
             cell(what(event.op)),
             event.job.map(number).unwrap_or_default(),
             cell(event.actor.words()),
@@ -110,5 +115,20 @@ pub fn what(op: FeedOp) -> &'static str {
 /// The last digits of an id, enough to name the thing by.
 pub fn short(id: impl ToString) -> Cell {
     let id = id.to_string();
-    cell(&id[id.len().saturating_sub(8)..]).tone(crate::cli::show::Tone::Faint)
+    cell(&id[id.len().saturating_sub(8)..]).exact(&id).tone(crate::cli::show::Tone::Faint)
+}
+
+/// A time, as it is said.
+pub fn ago(at: Timestamp, now: Timestamp) -> Cell {
+    cell(relative(at, now)).exact(at)
+}
+
+/// A size, with its unit.
+pub fn bytes(bytes: u64) -> Cell {
+    number(shown_size(bytes)).exact(bytes)
+}
+
+/// A size in MiB, with its unit.
+pub fn mib(mib: u64) -> Cell {
+    bytes(mib.saturating_mul(MIB))
 }

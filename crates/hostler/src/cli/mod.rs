@@ -2,36 +2,40 @@
 
 pub mod failure;
 pub mod follow;
+pub mod format;
 pub mod here;
 pub mod show;
 pub mod values;
 
 mod agent;
+pub mod complete;
 mod context;
 mod host;
 mod job;
 mod library;
-mod list;
+pub mod list;
 mod login;
+pub mod man;
 mod performance;
 mod server;
 mod template;
 mod token;
 mod upload;
 mod user;
+mod view;
 mod vm;
 mod watch;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use failure::Failure;
 use here::{Global, Here};
 use show::note;
 
 /// What is written below the help of the whole.
-const EXAMPLES: &str = "Examples:
+pub const EXAMPLES: &str = "Examples:
   hostler login https://manager:8470
   hostler vm create web-1 --template tiny-linux --start
   hostler vm list --filter 'status=running,name~web*'
@@ -40,7 +44,10 @@ const EXAMPLES: &str = "Examples:
 Exit codes: 0 done, 1 the job failed, 2 the command makes no sense, 3 refused by the state of things, 4 not found,
 5 not allowed or not signed in, 6 the server cannot be reached, 130 interrupted (the job goes on).
 
-Environment: HOSTLER_SERVER, HOSTLER_TOKEN, HOSTLER_CA stand for --server, the token, and --ca.";
+Environment: HOSTLER_SERVER, HOSTLER_TOKEN, HOSTLER_CA stand for --server, the token, and --ca; with NO_COLOR nothing is
+coloured.
+
+Completions of commands and of the names of things: `hostler completions --help`. Man pages: `hostler man --help`.";
 
 /// Manage virtual machines
 #[derive(Parser)]
@@ -93,6 +100,9 @@ pub enum Commands {
     /// Tokens: what scripts sign in with
     #[command(subcommand)]
     Token(token::Commands),
+    /// Saved views: what a page of the console shows, under a name
+    #[command(subcommand)]
+    View(view::Commands),
     /// The server itself
     #[command(subcommand)]
     Server(server::Commands),
@@ -105,16 +115,24 @@ pub enum Commands {
     /// Watch changes as they happen
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Watch),
-    /// Write completions for a shell
-    #[command(after_help = "Examples:\n  hostler completions bash > /etc/bash_completion.d/hostler")]
+    /// Write what completes commands, options and the names of things in a shell
+    #[command(after_help = complete::EXAMPLES)]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write the man pages, one for each command
+    #[command(after_help = man::EXAMPLES)]
+    Man {
+        /// Into this folder; it is made where it is missing
+        #[arg(long, value_name = "DIR")]
+        out: std::path::PathBuf,
     },
 }
 
 /// The program: reads its arguments, does what they say, ends with the code that tells what became of it.
 pub fn main() -> ExitCode {
+    complete::answer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -171,10 +189,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         #[cfg(feature = "server")]
         Commands::Up(_) | Commands::Down(_) => Ok(()),
         Commands::Watch(command) => watch::run(&here, command).await,
-        Commands::Completions { shell } => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "hostler", &mut text);
-            show::out(text)
-        }
+        Commands::View(command) => view::run(&here, command).await,
+        Commands::Completions { shell } => show::out(complete::script(shell)?),
+        Commands::Man { out } => man::write(&here, &out),
     }
 }

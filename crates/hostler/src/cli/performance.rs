@@ -6,7 +6,7 @@ use hostler_model::performance::Performance;
 
 use crate::cli::failure::Failure;
 use crate::cli::here::Here;
-use crate::cli::show::{Cell, Format, cell, number, table};
+use crate::cli::show::{Cell, cell, number, table};
 use crate::cli::values::{past, shown_size};
 
 /// How many points a line of the table has: it fits beside the figures on 100 columns.
@@ -28,7 +28,7 @@ pub struct Span {
 
 impl Span {
     pub(super) fn query(&self, here: &Here) -> Result<PerformanceQuery, Failure> {
-        let shown = (here.global.output == Format::Table).then_some(SHOWN);
+        let shown = here.is_for_people().then_some(SHOWN);
         Ok(PerformanceQuery { from: self.from, to: self.to, points: self.points.or(shown) })
     }
 }

@@ -5,13 +5,19 @@ use std::fmt::Write as _;
 use clap::builder::StyledStr;
 use clap::{Args, Subcommand};
 use hostler_model::body::NewBackup;
-use hostler_model::setting::{FieldDoc, SETTINGS, Settings};
+use hostler_model::setting::{FieldDoc, SETTINGS, SettingView, Settings};
 use serde_json::{Map, Value};
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change};
+use crate::cli::format::{Columns, Format};
 use crate::cli::here::Here;
-use crate::cli::show::{Format, cell, number, out, sheet};
+use crate::cli::show::{cell, number, sheet};
+
+const COLUMNS: Columns = Columns {
+    usual: &["SETTING", "VALUE", "UNIT", "DEFAULT", "WHAT IT DOES"],
+    wide: &["LEAST", "MOST", "WHERE THE DEFAULT COMES FROM"],
+};
 
 /// What can be done with the server.
 #[derive(Subcommand)]
@@ -26,10 +32,12 @@ pub enum Commands {
     #[command(after_help = "Examples:\n  hostler server show\n  hostler server show -o json")]
     Show,
     /// Show the settings in force, and what they mean
-    #[command(after_help = "Examples:\n  hostler server settings\n  hostler server settings -o yaml")]
+    #[command(after_help = with_settings("Examples:\n  hostler server settings\n  hostler server settings -o yaml"))]
     Settings,
     /// Change settings; what is not said stays
-    #[command(after_help = set_help())]
+    #[command(after_help = with_settings(
+        "Examples:\n  hostler server set starts_per_host=8\n  hostler server set --defaults history_days=365"
+    ))]
     Set(Set),
     /// Write a backup of the store into a new file on the server's computer, while it is in use
     #[command(after_help = "Examples:
@@ -57,15 +65,13 @@ pub struct Set {
 }
 
 /// The help is made from the table in which the settings are documented.
-fn set_help() -> StyledStr {
-    let mut text = String::from(
-        "Examples:\n  hostler server set starts_per_host=8\n  hostler server set --defaults history_days=365\n\nSettings:\n",
-    );
+fn with_settings(examples: &str) -> StyledStr {
+    let mut text = format!("{examples}\n\nSettings:\n");
     for doc in SETTINGS {
         let _ = writeln!(
             text,
-            "  {} ({}, {} to {}, default {})\n      {}",
-            doc.name, doc.unit, doc.min, doc.max, doc.default, doc.help
+            "  {} ({}, {} to {}, default {})\n      {}\n      {}",
+            doc.name, doc.unit, doc.min, doc.max, doc.default, doc.help, doc.source
         );
     }
     text.trim_end().to_owned().into()
@@ -125,22 +131,19 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
 }
 
 fn settings(here: &Here, settings: &Settings) -> Result<(), Failure> {
-    let values = serde_json::to_value(settings).unwrap_or_default();
     match here.global.output {
-        Format::Table => {
-            let rows: Vec<_> = SETTINGS
-                .iter()
-                .map(|doc| {
-                    let value = values.get(doc.name).map(ToString::to_string).unwrap_or_default();
-                    vec![cell(doc.name), number(value), cell(doc.unit), number(doc.default), cell(doc.help)]
-                })
-                .collect();
-            out(crate::cli::show::table(
-                &["SETTING", "VALUE", "UNIT", "DEFAULT", "WHAT IT DOES"],
-                &rows,
-                here.width,
-            ))
+        // Programs get the settings as they are sent back.
+        Format::Json | Format::Yaml | Format::Jsonl | Format::Template(_) => {
+            return here.one(settings, String::new);
         }
-        format => out(crate::cli::show::data(settings, format)?),
+        _ => {}
     }
+    let values = serde_json::to_value(settings).unwrap_or_default();
+    let docs: Vec<SettingView> = SETTINGS.iter().map(SettingView::from).collect();
+    here.list(&docs, COLUMNS, |doc| {
+        let value = values.get(&doc.name).map(ToString::to_string).unwrap_or_default();
+        let (default, unit, help) = (number(doc.default), cell(&doc.unit), cell(&doc.help));
+        let (least, most) = (number(doc.minimum), number(doc.maximum));
+        vec![cell(&doc.name), number(value), unit, default, help, least, most, cell(&doc.source)]
+    })
 }

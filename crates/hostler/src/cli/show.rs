@@ -2,26 +2,14 @@
 
 use std::io::{IsTerminal, Write};
 
-use clap::ValueEnum;
 use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
+use crate::cli::format::Format;
 
 /// How wide a text in a column is at most where it can be of any length, in characters.
 const BRIEF: usize = 48;
-
-/// How answers are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people: sizes with units, times as they are said.
-    #[default]
-    Table,
-    /// For programs: everything, exact.
-    Json,
-    /// As JSON, in another spelling.
-    Yaml,
-}
 
 /// What a cell's text means, for its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +31,8 @@ pub enum Tone {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
     text: String,
+    /// What programs get, where that is not the text.
+    exact: Option<String>,
     tone: Tone,
     right: bool,
 }
@@ -77,6 +67,26 @@ impl Cell {
     #[must_use]
     pub fn tone(self, tone: Tone) -> Self {
         Self { tone, ..self }
+    }
+
+    /// The same with what programs get in its place.
+    #[must_use]
+    pub fn exact(self, exact: impl ToString) -> Self {
+        Self { exact: Some(exact.to_string()), ..self }
+    }
+
+    /// What programs get.
+    pub fn exact_text(&self) -> &str {
+        self.exact.as_deref().unwrap_or(&self.text)
+    }
+
+    /// What programs get, as a number where it is one.
+    pub fn value(&self) -> serde_json::Value {
+        let text = self.exact_text();
+        match text.parse::<serde_json::Number>() {
+            Ok(number) if self.right => number.into(),
+            _ => text.into(),
+        }
     }
 }
 
@@ -154,10 +164,10 @@ fn styled(cell: &Cell) -> String {
 ///
 /// # Errors
 /// When it cannot be written so: a defect.
-pub fn data(value: &impl Serialize, format: Format) -> Result<String, Failure> {
+pub fn data(value: &impl Serialize, format: &Format) -> Result<String, Failure> {
     match format {
         Format::Yaml => serde_saphyr::to_string(value).map_err(|cause| Failure::Here(cause.to_string())),
-        Format::Table | Format::Json => serde_json::to_string_pretty(value)
+        _ => serde_json::to_string_pretty(value)
             .map(|text| text + "\n")
             .map_err(|cause| Failure::Here(cause.to_string())),
     }

@@ -8,11 +8,17 @@ use hostler_model::view::TemplateView;
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
+use crate::cli::format::Columns;
 use crate::cli::here::Here;
-use crate::cli::list::{Part, all, short};
-use crate::cli::show::{Cell, cell, number, sheet};
-use crate::cli::values::{self, now, relative, shown_mib};
+use crate::cli::list::{Part, ago, all, mib, short};
+use crate::cli::show::{Cell, brief, cell, number, sheet};
+use crate::cli::values::{self, now, shown_mib};
 use crate::cli::vm::{Start, Way};
+
+const COLUMNS: Columns = Columns {
+    usual: &["NAME", "CPUS", "MEMORY", "FIRMWARE", "DEPLOY", "CREATED", "ID"],
+    wide: &["DISK", "NOTES", "REVISION"],
+};
 
 /// What can be done with templates.
 #[derive(Subcommand)]
@@ -108,18 +114,15 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::List(part) => {
             let templates = all(&part, async |query| client.templates(query).await).await?;
             let now = now();
-            here.list(
-                &templates,
-                &["NAME", "CPUS", "MEMORY", "FIRMWARE", "DEPLOY", "CREATED", "ID"],
-                |view| row(view, now),
-            )
+            here.list(&templates, COLUMNS, |view| row(view, now))
         }
         Commands::Show { templates } => {
             let mut views = Vec::new();
             for template in &templates {
                 views.push(client.template(template).await?);
             }
-            here.each(&views, |view| text(view, here.width))
+            let now = now();
+            here.each(&views, COLUMNS, |view| row(view, now), |view| text(view, here.width))
         }
         Commands::Create { name, disk, cpus, memory, firmware, deploy, notes, change: how } => {
             let disk = client.usable_item(&disk, ItemKind::Disk).await?.item.id;
@@ -173,11 +176,14 @@ fn row(view: &TemplateView, now: hostler_model::Timestamp) -> Vec<Cell> {
     vec![
         cell(&spec.name),
         number(spec.cpus),
-        number(shown_mib(spec.memory_mib)),
+        mib(spec.memory_mib),
         cell(format!("{:?}", spec.firmware).to_uppercase()),
         cell(format!("{:?}", spec.deploy).to_lowercase()),
-        cell(relative(view.template.created, now)),
+        ago(view.template.created, now),
         short(view.template.id),
+        short(spec.disk),
+        cell(brief(&spec.notes)).exact(&spec.notes),
+        number(view.revision),
     ]
 }
 

@@ -9,10 +9,13 @@ use hostler_model::{Name, Timestamp};
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, changes, plan_text};
+use crate::cli::format::Columns;
 use crate::cli::here::Here;
-use crate::cli::list::{Part, all, short};
-use crate::cli::show::{Format, Tone, cell, out};
-use crate::cli::values::{self, now, relative};
+use crate::cli::list::{Part, ago, all, short};
+use crate::cli::show::{Tone, cell, out};
+use crate::cli::values::{self, now};
+
+const COLUMNS: Columns = Columns { usual: &["NAME", "MADE BY", "ENDS", "CREATED", "ID"], wide: &[] };
 
 /// What can be done with tokens.
 #[derive(Subcommand)]
@@ -67,15 +70,18 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::List { user, part } => {
             let tokens = all(&part, async |query| client.tokens(user.as_deref(), query).await).await?;
             let now = now();
-            here.list(&tokens, &["NAME", "MADE BY", "ENDS", "CREATED", "ID"], |view| {
+            here.list(&tokens, COLUMNS, |view| {
                 let token = &view.token;
                 let over = token.expires.is_some_and(|expires| expires <= now);
                 vec![
                     cell(&token.name),
                     cell(if token.session { "signing in" } else { "token create" }),
-                    cell(token.expires.map_or_else(|| "never".to_owned(), |at| relative(at, now)))
-                        .tone(if over { Tone::Faint } else { Tone::Plain }),
-                    cell(relative(token.created, now)),
+                    token.expires.map_or_else(|| cell("never").exact(""), |at| ago(at, now)).tone(if over {
+                        Tone::Faint
+                    } else {
+                        Tone::Plain
+                    }),
+                    ago(token.created, now),
                     short(token.id),
                 ]
             })
@@ -107,7 +113,7 @@ pub(super) fn hand_out(here: &Here, made: &TokenMade, file: Option<&Path>) -> Re
             here.say(format!("Written to {}. It is not shown again.", file.display()));
             Ok(())
         }
-        None if here.global.output == Format::Table => {
+        None if here.is_for_people() => {
             here.say("The token is shown this once:");
             out(format!("{}\n", made.token))
         }

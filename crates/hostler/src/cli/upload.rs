@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::cli::failure::{Failure, INTERRUPTED};
 use crate::cli::follow::{Change, change};
 use crate::cli::here::Here;
-use crate::cli::show::{Format, note};
+use crate::cli::show::note;
 use crate::cli::values::shown_size;
 
 /// How much is sent at a time. More loses more of a slow line's time when it is cut; less makes more of waiting.
@@ -189,8 +189,7 @@ struct Bar(Option<ProgressBar>);
 
 impl Bar {
     fn new(here: &Here, bytes: u64) -> Self {
-        let shown =
-            !here.global.quiet && here.global.output == Format::Table && std::io::stderr().is_terminal();
+        let shown = !here.global.quiet && here.is_for_people() && std::io::stderr().is_terminal();
         Self(shown.then(|| {
             let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
             let style =

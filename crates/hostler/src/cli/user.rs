@@ -10,10 +10,13 @@ use hostler_model::view::UserView;
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
+use crate::cli::format::Columns;
 use crate::cli::here::{Here, secret};
-use crate::cli::list::{Part, all, short};
-use crate::cli::show::{Cell, Tone, cell, sheet};
-use crate::cli::values::{now, relative};
+use crate::cli::list::{Part, ago, all, short};
+use crate::cli::show::{Cell, Tone, cell, number, sheet};
+use crate::cli::values::now;
+
+const COLUMNS: Columns = Columns { usual: &["NAME", "ROLE", "STATUS", "CREATED", "ID"], wide: &["REVISION"] };
 
 /// What can be done with users.
 #[derive(Subcommand)]
@@ -125,16 +128,7 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::List(part) => {
             let users = all(&part, async |query| client.users(query).await).await?;
             let now = now();
-            here.list(&users, &["NAME", "ROLE", "STATUS", "CREATED", "ID"], |view| {
-                let user = &view.user;
-                vec![
-                    cell(&user.name),
-                    cell(user.role.words()),
-                    status(view),
-                    cell(relative(user.created, now)),
-                    short(user.id),
-                ]
-            })
+            here.list(&users, COLUMNS, |view| row(view, now))
         }
         Commands::Show { users } => {
             let mut views = Vec::new();
@@ -144,7 +138,8 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             for user in &users {
                 views.push(client.user(user).await?);
             }
-            here.each(&views, |view| text(view, here.width))
+            let now = now();
+            here.each(&views, COLUMNS, |view| row(view, now), |view| text(view, here.width))
         }
         Commands::Create { name, role, password_file, change: how } => {
             let name = Name::new(&name)?;
@@ -191,6 +186,19 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             }
         }
     }
+}
+
+fn row(view: &UserView, now: hostler_model::Timestamp) -> Vec<Cell> {
+    let user = &view.user;
+    let role = serde_json::to_value(user.role).unwrap_or_default();
+    vec![
+        cell(&user.name),
+        cell(user.role.words()).exact(role.as_str().unwrap_or_default()),
+        status(view).exact(if user.disabled { "disabled" } else { "enabled" }),
+        ago(user.created, now),
+        short(user.id),
+        number(view.revision),
+    ]
 }
 
 fn status(view: &UserView) -> Cell {

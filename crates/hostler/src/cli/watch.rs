@@ -7,9 +7,10 @@ use hostler_model::Kind;
 use hostler_model::body::FeedEvent;
 
 use crate::cli::failure::Failure;
+use crate::cli::format::{Format, lines};
 use crate::cli::here::Here;
 use crate::cli::list::what;
-use crate::cli::show::{Format, data, harmless, out};
+use crate::cli::show::{data, harmless, out};
 
 pub(super) const EXAMPLES: &str = "Examples:
   hostler watch
@@ -72,12 +73,14 @@ pub(super) async fn run(here: &Here, watch: Watch) -> Result<(), Failure> {
 fn tell(here: &Here, event: &FeedEvent) -> Result<(), Failure> {
     match here.global.output {
         // One event a line, for programs that read line by line.
-        Format::Json => {
-            let line = serde_json::to_string(event).map_err(|cause| Failure::Here(cause.to_string()))?;
-            out(line + "\n")
-        }
-        Format::Yaml => out(format!("---\n{}", data(event, Format::Yaml)?)),
-        Format::Table => {
+        Format::Json | Format::Jsonl => out(lines(std::slice::from_ref(event))?),
+        Format::Yaml => out(format!("---\n{}", data(event, &Format::Yaml)?)),
+        Format::Template(_) | Format::Name => here.one(event, String::new),
+        Format::Csv | Format::Columns(_) => Err(Failure::usage(
+            "what happens is told as it happens, and has no columns",
+            "Use -o jsonl, or a template",
+        )),
+        Format::Table | Format::Wide => {
             let id = &event.id;
             let called = event.body.as_ref().and_then(name_in).unwrap_or(id);
             let job = event.job.map(|job| format!(" under job {job}")).unwrap_or_default();

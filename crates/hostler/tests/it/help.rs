@@ -5,7 +5,7 @@ use hostler::cli::Cli;
 use hostler_model::setting::SETTINGS;
 
 /// Every command that does something, with the words that lead to it.
-fn leaves() -> Vec<(String, Command)> {
+pub fn leaves() -> Vec<(String, Command)> {
     fn walk(words: &str, command: &Command, found: &mut Vec<(String, Command)>) {
         let mut leaf = true;
         for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
@@ -97,15 +97,14 @@ fn every_example_can_be_typed() {
 
 #[test]
 fn settings_are_explained_from_the_table_in_which_they_are_documented() {
-    let (_, mut set) = leaves().into_iter().find(|(words, _)| words == "hostler server set").unwrap();
-    let help = set.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    for doc in SETTINGS {
-        assert!(help.contains(doc.name) && help.contains(&doc.help[..40]), "{}", doc.name);
-        assert!(
-            help.contains(&format!("{} to {}, default {}", doc.min, doc.max, doc.default)),
-            "{}",
-            doc.name
-        );
+    for command in ["hostler server set", "hostler server settings"] {
+        let (_, mut command) = leaves().into_iter().find(|(words, _)| words == command).unwrap();
+        let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        for doc in SETTINGS {
+            assert!(help.contains(doc.name) && help.contains(&doc.help[..40]), "{}", doc.name);
+            let range = format!("{} to {}, default {}", doc.min, doc.max, doc.default);
+            assert!(help.contains(&range) && help.contains(doc.source), "{}", doc.name);
+        }
     }
 }
 
@@ -141,6 +140,9 @@ fn nonsense_is_refused() {
         "hostler watch credential",
         "hostler vm list --limit 0",
         "hostler user create bob --role king",
+        "hostler vm list -o tabel",
+        "hostler vm list -o columns=",
+        "hostler vm list -o template={{name",
     ] {
         assert!(Cli::try_parse_from(words(line)).is_err(), "{line}");
     }

@@ -32,6 +32,7 @@ fn requests() -> Vec<Request> {
         r#"{"ask":"set-vm-hardware","vm":"ID","cpus":4}"#,
         r#"{"ask":"set-vm-hardware","vm":"ID","memory_mib":3000}"#,
         r#"{"ask":"attach-disk","vm":"ID","size_bytes":1048576}"#,
+        r#"{"ask":"reattach-disk","vm":"ID","disk":2}"#,
         r#"{"ask":"detach-disk","vm":"ID","disk":1,"delete":true}"#,
         r#"{"ask":"set-vm-media","vm":"ID","item":"ID"}"#,
         r#"{"ask":"set-vm-media","vm":"ID","item":null}"#,
@@ -57,6 +58,9 @@ fn requests() -> Vec<Request> {
         r#"{"ask":"create-token","user":"ID","name":"ci","sha256":"x","session":true}"#,
         r#"{"ask":"revoke-token","token":"ID"}"#,
         r#"{"ask":"create-enrolment","sha256":"x","roles":{"host":true,"library":true},"host_name":"h","valid_ms":3600000}"#,
+        r#"{"ask":"save-view","user":"ID","page":"vms","name":"my shop","state":"filter=name~a*&sort=-cpus"}"#,
+        r#"{"ask":"save-view","user":"ID","page":"vms","name":"-x","state":"-"}"#,
+        r#"{"ask":"delete-view","view":"ID"}"#,
         r#"{"ask":"set-settings","settings":{}}"#,
         r#"{"ask":"set-settings","settings":{"history_days":30,"vm_refresh_s":0}}"#,
     ];

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 /// A server with its first administrator, and a home for whoever works with it.
-struct Served {
+pub struct Served {
     folder: tempfile::TempDir,
     address: SocketAddr,
     password: String,
@@ -22,7 +22,7 @@ struct Served {
 }
 
 impl Served {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -51,24 +51,24 @@ impl Served {
         Self { folder, address, password, fingerprint, _stop: stop, _server: server, _runtime: runtime }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("https://{}", self.address)
     }
 
     /// Runs the program in a home, with something on its standard input.
-    fn run_in(&self, home: &str, arguments: &[&str], input: &str) -> Ran {
+    pub fn run_in(&self, home: &str, arguments: &[&str], input: &str) -> Ran {
         run(&self.path(home), arguments, input, &[])
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         self.run_in("home", arguments, "")
     }
 
-    fn sign_in(&self) {
+    pub fn sign_in(&self) {
         let (url, ca) = (self.url(), self.path("ca.pem"));
         let arguments =
             ["login", &url, "--ca", ca.to_str().unwrap(), "--user", "administrator", "--password-file", "-"];
@@ -77,33 +77,33 @@ impl Served {
 }
 
 /// What became of a command.
-struct Ran {
+pub struct Ran {
     line: String,
     output: Output,
 }
 
 impl Ran {
     /// Asserts the code.
-    fn code(self, code: i32) -> Self {
+    pub fn code(self, code: i32) -> Self {
         assert_eq!(self.output.status.code(), Some(code), "{}\n{}{}", self.line, self.out(), self.err());
         self
     }
 
-    fn out(&self) -> String {
+    pub fn out(&self) -> String {
         String::from_utf8(self.output.stdout.clone()).unwrap()
     }
 
-    fn err(&self) -> String {
+    pub fn err(&self) -> String {
         String::from_utf8(self.output.stderr.clone()).unwrap()
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out())
             .unwrap_or_else(|error| panic!("{}: {error}\n{}", self.line, self.out()))
     }
 }
 
-fn run(home: &Path, arguments: &[&str], input: &str, environment: &[(&str, &str)]) -> Ran {
+pub fn run(home: &Path, arguments: &[&str], input: &str, environment: &[(&str, &str)]) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_hostler"))
         .args(arguments)
         .env_clear()

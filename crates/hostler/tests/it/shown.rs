@@ -1,7 +1,8 @@
 //! What is written to standard output.
 
 use hostler::cli::follow::{plan_text, sentence};
-use hostler::cli::show::{Format, Tone, cell, data, number, sheet, table};
+use hostler::cli::format::Format;
+use hostler::cli::show::{Tone, cell, data, number, sheet, table};
 use hostler_model::job::DryRun;
 use hostler_model::view::JobView;
 
@@ -47,8 +48,8 @@ fn what_comes_from_elsewhere_cannot_turn_the_order_of_a_line() {
 #[test]
 fn yaml_and_json_say_the_same() {
     let job: JobView = serde_json::from_str(include_str!("job.json")).unwrap();
-    let json = data(&job, Format::Json).unwrap();
-    let yaml = data(&job, Format::Yaml).unwrap();
+    let json = data(&job, &Format::Json).unwrap();
+    let yaml = data(&job, &Format::Yaml).unwrap();
     let first: Vec<&str> = yaml.lines().take(7).collect();
     assert_eq!(
         first,
@@ -67,7 +68,7 @@ fn yaml_and_json_say_the_same() {
     );
     let odd =
         serde_json::json!({"a": "yes", "b": "1.0", "c": "- x: y", "d": "line\nline", "e": null, "f": "#"});
-    let yaml = data(&odd, Format::Yaml).unwrap();
+    let yaml = data(&odd, &Format::Yaml).unwrap();
     assert!(!yaml.contains("a: yes\n") && !yaml.contains("b: 1.0\n"), "texts stay texts: {yaml}");
 }
 

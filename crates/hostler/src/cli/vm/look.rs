@@ -11,32 +11,59 @@ use hostler_model::status::VmStatus;
 use hostler_model::view::VmView;
 
 use crate::cli::failure::{Failure, REFUSED};
+use crate::cli::format::Columns;
 use crate::cli::here::Here;
-use crate::cli::list::{Part, all, short};
-use crate::cli::show::{Cell, Tone, cell, note, number, out, sheet};
-use crate::cli::values::{now, relative, shown_mib, shown_size};
+use crate::cli::list::{Part, ago, all, mib, short};
+use crate::cli::show::{Cell, Tone, brief, cell, note, number, out, sheet};
+use crate::cli::values::{now, shown_mib, shown_size};
 
-const HEADERS: [&str; 8] = ["NAME", "STATUS", "HOST", "CPUS", "MEMORY", "DISK", "CREATED", "ID"];
+const COLUMNS: Columns = Columns {
+    usual: &["NAME", "STATUS", "HOST", "CPUS", "MEMORY", "DISK", "CREATED", "ID"],
+    wide: &["FIRMWARE", "JOB", "GUEST AGENT", "TAGS", "NOTES", "ORIGIN", "DIFFERENCES", "REVISION"],
+};
 
 pub(super) async fn list(here: &Here, part: &Part) -> Result<(), Failure> {
     let client = here.client()?;
     let vms = all(part, async |query| client.vms(query).await).await?;
     let now = now();
-    here.list(&vms, &HEADERS, |view| row(view, now))
+    here.list(&vms, COLUMNS, |view| row(view, now))
 }
 
 pub(super) fn row(view: &VmView, now: hostler_model::Timestamp) -> Vec<Cell> {
-    let hardware = &view.vm.spec.hardware;
+    let (vm, hardware) = (&view.vm, &view.vm.spec.hardware);
+    let origin = serde_json::to_value(vm.origin).unwrap_or_default();
+    let host = view.host_name.as_deref();
     vec![
-        cell(&view.vm.spec.name),
-        status_cell(view),
-        cell(view.host_name.as_deref().unwrap_or("-")),
+        cell(&vm.spec.name),
+        status_cell(view).exact(view.status.word()),
+        cell(host.unwrap_or("-")).exact(host.unwrap_or_default()),
         number(hardware.cpus),
-        number(shown_mib(hardware.memory_mib)),
-        number(disk_space(hardware)),
-        cell(relative(view.vm.created, now)),
-        short(view.vm.id),
+        mib(hardware.memory_mib),
+        number(disk_space(hardware)).exact(hardware.disk_bytes()),
+        ago(vm.created, now),
+        short(vm.id),
+        cell(firmware(hardware)),
+        number(view.job.map(|job| job.to_string()).unwrap_or_default()),
+        cell(guest_agent(view)),
+        cell(tags(view)),
+        cell(brief(&vm.spec.notes)).exact(&vm.spec.notes),
+        cell(origin.as_str().unwrap_or_default()),
+        cell(brief(&view.differences.join("; "))).exact(view.differences.join("; ")),
+        number(view.revision),
     ]
+}
+
+fn firmware(hardware: &Hardware) -> String {
+    format!("{:?}", hardware.firmware).to_uppercase()
+}
+
+fn guest_agent(view: &VmView) -> &'static str {
+    view.vm.seen().map(|seen| if seen.guest_agent { "answers" } else { "silent" }).unwrap_or_default()
+}
+
+fn tags(view: &VmView) -> String {
+    let tags: Vec<&str> = view.vm.spec.tags.iter().map(|tag| tag.as_str()).collect();
+    tags.join(", ")
 }
 
 /// What its disks may grow to together, as far as that is known.
@@ -86,13 +113,12 @@ pub(super) async fn show(here: &Here, vms: &[String], as_of: Option<&str>) -> Re
     for vm in vms {
         views.push(client.vm(vm, as_of).await?);
     }
-    here.each(&views, |view| text(view, here.width))
+    let now = now();
+    here.each(&views, COLUMNS, |view| row(view, now), |view| text(view, here.width))
 }
 
 fn text(view: &VmView, width: Option<u16>) -> String {
     let (vm, hardware) = (&view.vm, &view.vm.spec.hardware);
-    let tags: Vec<&str> = vm.spec.tags.iter().map(|tag| tag.as_str()).collect();
-    let firmware = format!("{:?}", hardware.firmware).to_uppercase();
     let mut lines = vec![
         ("Name", cell(&vm.spec.name)),
         ("Id", cell(vm.id)),
@@ -102,7 +128,7 @@ fn text(view: &VmView, width: Option<u16>) -> String {
         ("Host", cell(view.host_name.as_deref().unwrap_or_default())),
         ("Processors", cell(hardware.cpus)),
         ("Memory", cell(shown_mib(hardware.memory_mib))),
-        ("Firmware", cell(firmware)),
+        ("Firmware", cell(firmware(hardware))),
     ];
     lines.extend(hardware.disks.iter().map(|disk| ("Disk", disk_cell(disk))));
     lines.extend(vm.spec.detached.iter().map(|disk| ("Detached disk", disk_cell(disk))));
@@ -113,13 +139,8 @@ fn text(view: &VmView, width: Option<u16>) -> String {
         lines.push(("Adapter", cell(format!("{}: {} on {}", adapter.no, adapter.mac, adapter.network))));
     }
     lines.extend([
-        (
-            "Guest agent",
-            cell(
-                vm.seen().map(|seen| if seen.guest_agent { "answers" } else { "silent" }).unwrap_or_default(),
-            ),
-        ),
-        ("Tags", cell(tags.join(", "))),
+        ("Guest agent", cell(guest_agent(view))),
+        ("Tags", cell(tags(view))),
         ("Notes", cell(&vm.spec.notes)),
         ("Created", cell(vm.created)),
         ("Revision", cell(view.revision)),
