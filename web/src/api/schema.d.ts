@@ -7746,7 +7746,10 @@ export interface operations {
     };
     list_vm_addresses: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, interface, mac, prefix. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -7762,6 +7765,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GuestAddress"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
                 };
             };
             /** @description Why it was not done */
@@ -7890,7 +7894,10 @@ export interface operations {
     };
     list_console_viewers: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: kind, since, user, view_only. */
+                fields?: string;
+            };
             header?: never;
             path: {
                 /** @description The id, its last six or more digits, or the name. */
@@ -7906,6 +7913,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsoleViewer"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
                 };
             };
             /** @description Why it was not done */
