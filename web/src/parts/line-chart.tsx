@@ -36,11 +36,11 @@ export function LineChart({ chart, performance, range, at, onPoint }: {
       const text = value === undefined || value === null ? performanceWords.none : inUnit(value, unit);
       return lines.length > 1 ? `${line.label} ${text}` : text;
     });
-  const isKnown = lines.some((line) => extremes(line.values).last !== undefined);
+  const isKnown = lines.some((line) => extremes(line.values).most !== undefined);
   const summary = lines
     .map(({ label, values }) => {
       const { last, most } = extremes(values);
-      return last === undefined || most === undefined ? performanceWords.unknown(label) : performanceWords.summary(label, inUnit(last, unit), inUnit(most, unit), range);
+      return most === undefined ? performanceWords.unknown(label) : performanceWords.summary(label, last === undefined ? performanceWords.none : inUnit(last, unit), inUnit(most, unit), range);
     })
     .join(". ");
   const onMove = (event: PointerEvent<SVGSVGElement>): void => {

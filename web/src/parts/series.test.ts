@@ -28,6 +28,7 @@ test("values are said with their units", () => {
 
 test("what is unknown counts for nothing: neither as the newest value nor in a mean", () => {
   assert.deepEqual(extremes([1, 9, 4, null]), { last: 4, most: 9 });
+  assert.deepEqual(extremes([1, 9, null, null, null]), { last: undefined, most: 9 }, "a machine that is off has no load now");
   assert.deepEqual(extremes([null]), { last: undefined, most: undefined });
   assert.deepEqual(thinned([1, 3, null, null, 5], 2), [2, null, 5]);
 });

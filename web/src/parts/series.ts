@@ -55,10 +55,13 @@ export function pathOf(values: Values, width: number, height: number, top: numbe
 
 const round = (value: number): number => Math.round(value * 10) / 10;
 
-/** The newest value that is known, and the largest one. */
+/** The newest steps may not be told yet; what is older than these is not now. */
+const NOW_STEPS = 3;
+
+/** What it is now, where that is known, and the largest value. */
 export function extremes(values: Values): { last: number | undefined; most: number | undefined } {
   const known = values.filter((value) => value !== null);
-  return { last: known.at(-1), most: known.length === 0 ? undefined : Math.max(...known) };
+  return { last: values.slice(-NOW_STEPS).findLast((value) => value !== null) ?? undefined, most: known.length === 0 ? undefined : Math.max(...known) };
 }
 
 /** When a value was measured. */

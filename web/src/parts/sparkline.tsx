@@ -8,7 +8,7 @@ const HEIGHT = 28;
 export function Sparkline({ name, values, unit, range, least = 0 }: { name: string; values: Values; unit: Unit; range: string; least?: number }) {
   const { last, most } = extremes(values);
   const top = topOf([values], unit, least);
-  const text = last === undefined || most === undefined ? performanceWords.unknown(name) : performanceWords.summary(name, inUnit(last, unit), inUnit(most, unit), range);
+  const text = most === undefined ? performanceWords.unknown(name) : performanceWords.summary(name, last === undefined ? performanceWords.none : inUnit(last, unit), inUnit(most, unit), range);
   return (
     <div className="hostler-sparkline">
       <span>{name}</span>
