@@ -1,6 +1,7 @@
 import { streamLost, streamOpen } from "./connection.ts";
 import type { RefusalError } from "./refusal.ts";
 import { signedOut } from "./session.ts";
+import { sourceNamed, type Source } from "./sources.ts";
 import { follow } from "./sse.ts";
 import type { Noun, Nouns } from "./types.ts";
 import { after, type Window, type WindowEvent } from "./window.ts";
@@ -18,15 +19,6 @@ export interface Watched<T> {
   window?: Window<T>;
   error?: RefusalError;
 }
-
-/** A window that somebody looks at: one stream however many parts of the page show it. */
-export interface Source<T> {
-  now: () => Watched<T>;
-  subscribe: (listener: () => void) => () => void;
-}
-
-/** Kept open a moment after nobody looks: going from a list to its page and back opens nothing anew. */
-const LINGER_MS = 3_000;
 
 export function windowPath(noun: Noun, query: WindowQuery): string {
   const text = new URLSearchParams();
@@ -60,43 +52,7 @@ function open<N extends Noun>(noun: N, query: WindowQuery, tell: (next: Watched<
   };
 }
 
-const sources = new Map<string, Source<unknown>>();
-
 /** The one source of a window. */
-export function sourceOf<N extends Noun>(noun: N, query: WindowQuery): Source<Nouns[N]> {
-  const key = windowPath(noun, query);
-  const known = sources.get(key);
-  if (known !== undefined) return known as Source<Nouns[N]>;
-  const listeners = new Set<() => void>();
-  let state: Watched<Nouns[N]> = {};
-  let close: (() => void) | undefined;
-  let lingering: ReturnType<typeof setTimeout> | undefined;
-  const source: Source<Nouns[N]> = {
-    now: () => state,
-    subscribe: (listener) => {
-      listeners.add(listener);
-      clearTimeout(lingering);
-      sources.set(key, source);
-      close ??= open(noun, query, (next) => {
-        state = next;
-        for (const each of listeners) each();
-      });
-      return () => {
-        listeners.delete(listener);
-        if (listeners.size > 0) return;
-        lingering = setTimeout(() => {
-          close?.();
-          close = undefined;
-          sources.delete(key);
-        }, LINGER_MS);
-      };
-    },
-  };
-  sources.set(key, source);
-  return source;
-}
-
-/** Closes everything that is open: whoever signs in next sees nothing of who was here before. */
-export function forgetWindows(): void {
-  sources.clear();
+export function sourceOf<N extends Noun>(noun: N, query: WindowQuery): Source<Watched<Nouns[N]>> {
+  return sourceNamed(windowPath(noun, query), {}, (tell) => open(noun, query, tell));
 }

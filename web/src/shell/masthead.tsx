@@ -8,9 +8,9 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { send } from "../api/client.ts";
 import { queries } from "../api/queries.ts";
 import { signedOut } from "../api/session.ts";
+import { forgetSources } from "../api/sources.ts";
 import type { UserView } from "../api/types.ts";
 import { forgetUploads } from "../api/uploads.ts";
-import { forgetWindows } from "../api/windows.ts";
 import { forgetDrafts } from "../forms/draft.ts";
 import { Menu } from "../parts/menu.tsx";
 import { words } from "../words/en.ts";
@@ -107,7 +107,7 @@ function AccountMenu({ me }: { me: UserView | undefined }) {
     // Whatever the answer is, this browser has done with it: a session that is gone already is no failure.
     await send({ method: "POST", path: "/sign-out" }).catch(() => undefined);
     queries.clear();
-    forgetWindows();
+    forgetSources();
     forgetUploads();
     forgetDrafts();
     signedOut();
