@@ -11,6 +11,7 @@ export type UserView = Schemas["UserView"];
 export type TokenView = Schemas["TokenView"];
 export type AgentView = Schemas["AgentView"];
 export type EnrolmentView = Schemas["EnrolmentView"];
+export type SavedViewView = Schemas["SavedViewView"];
 export type FeedEvent = Schemas["FeedEvent"];
 export type RatingView = Schemas["RatingView"];
 export type DryRun = Schemas["DryRun"];

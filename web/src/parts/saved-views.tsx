@@ -1,35 +1,29 @@
-import { Button, Form, FormGroup, Modal, ModalBody, ModalFooter, ModalHeader, TextInput } from "@patternfly/react-core";
-import { useState, type ReactNode } from "react";
-import type { Noun } from "../api/types.ts";
+import { useEffect, useEffectEvent, useState, type ReactNode } from "react";
+import { send } from "../api/client.ts";
+import { deleteView, saveView, useMyViews } from "../api/my-views.ts";
+import type { Noun, SavedViewView } from "../api/types.ts";
+import { SaveViewForm } from "../forms/save-view.tsx";
+import { useTeller } from "../shell/toasts.tsx";
 import { words } from "../words/en.ts";
-import { Menu } from "./menu.tsx";
-import { searchOf, type Search, type View } from "./view.ts";
+import { Menu, type Choice } from "./menu.tsx";
+import { patchOf, stateOf } from "./view-state.ts";
+import type { View } from "./view.ts";
+import { carryOver } from "./views-kept-here.ts";
 
-type Saved = Record<string, Search>;
+const none: readonly SavedViewView[] = [];
+/** Pages whose views of this browser were handed over, or tried to be, since the console was loaded. */
+const carried = new Set<Noun>();
 
-/** A view says everything of these, also what it says nothing of. */
-const usual = { filter: undefined, sort: undefined, columns: undefined, per: undefined, group: undefined, folded: undefined, page: undefined, picked: undefined };
-
-const place = (noun: Noun): string => `hostler.views.${noun}`;
-
-function readSaved(noun: Noun): Saved {
-  try {
-    const known = JSON.parse(localStorage.getItem(place(noun)) ?? "{}") as Record<string, Record<string, unknown>>;
-    return Object.fromEntries(Object.entries(known).map(([name, search]) => [name, searchOf(search)]));
-  } catch {
-    return {};
-  }
-}
-
-/** Views of a list under names of one's own, kept in this browser. */
+/** Views of a list under names of one's own, kept by the server. */
 export function SavedViews({ noun, view, icon }: { noun: Noun; view: View; icon: ReactNode }) {
-  const [saved, setSaved] = useState(() => readSaved(noun));
-  const [naming, setNaming] = useState<string | undefined>();
-  const keep = (next: Saved): void => {
-    setSaved(next);
-    localStorage.setItem(place(noun), JSON.stringify(next));
-  };
-  const { filter, sort, columns, per, group } = view.search;
+  const { views = none, error, again } = useMyViews(noun);
+  const { run } = useTeller();
+  const [isNaming, setNaming] = useState(false);
+  useCarryOver(noun);
+  const unread: Choice[] = error === undefined ? [] : [
+    { key: "unread", label: words.table.viewsUnread, reason: `${error.object}: ${error.cause}. ${error.remedy ?? ""}`.trim(), onChoose: () => undefined },
+    { key: "again", label: words.error.retry, onChoose: again },
+  ];
   return (
     <>
       <Menu
@@ -37,42 +31,40 @@ export function SavedViews({ noun, view, icon }: { noun: Noun; view: View; icon:
         variant="plain"
         toggle={icon}
         choices={[
-          ...Object.entries(saved).map(([name, search]) => ({
-            key: name,
-            label: name,
-            onChoose: () => view.set({ ...usual, ...search }),
-          })),
-          { key: "save view", label: `${words.table.save}…`, onChoose: () => setNaming("") },
-          ...Object.keys(saved).map((name) => ({
-            key: `remove ${name}`,
+          ...unread,
+          ...views.map(({ id, name, state }) => ({ key: id, label: name, onChoose: () => view.set(patchOf(state)) })),
+          { key: "save view", label: `${words.table.save}…`, onChoose: () => setNaming(true) },
+          ...views.map(({ id, name }) => ({
+            key: `remove ${id}`,
             label: words.table.removeView(name),
-            onChoose: () => keep(Object.fromEntries(Object.entries(saved).filter(([other]) => other !== name))),
+            onChoose: () => void run(deleteView(noun, name), words.table.removeView(name)),
           })),
         ]}
       />
-      {naming !== undefined && (
-        <Modal isOpen variant="small" onClose={() => setNaming(undefined)} aria-labelledby="save-view">
-          <ModalHeader title={words.table.save} labelId="save-view" />
-          <ModalBody>
-            <Form
-              id="save-view-form"
-              onSubmit={(event) => {
-                event.preventDefault();
-                keep({ ...saved, [naming.trim()]: searchOf({ filter, sort, columns, per, group }) });
-                setNaming(undefined);
-              }}
-            >
-              <FormGroup label={words.table.saveName} fieldId="view-name" isRequired>
-                <TextInput id="view-name" isRequired value={naming} onChange={(_, next) => setNaming(next)} />
-              </FormGroup>
-            </Form>
-          </ModalBody>
-          <ModalFooter>
-            <Button type="submit" form="save-view-form" isDisabled={naming.trim() === ""}>{words.table.save}</Button>
-            <Button variant="link" onClick={() => setNaming(undefined)}>{words.form.cancel}</Button>
-          </ModalFooter>
-        </Modal>
-      )}
+      {isNaming && <SaveViewForm page={noun} state={stateOf(view.search)} views={views} onClose={() => setNaming(false)} />}
     </>
   );
+}
+
+/** What was kept in this browser goes to the server as soon as it is known what is there. */
+function useCarryOver(noun: Noun): void {
+  const { views } = useMyViews(noun);
+  const { tell } = useTeller();
+  const isKnown = views !== undefined;
+  const carry = useEffectEvent(async () => {
+    try {
+      const refused = await carryOver(noun, views ?? none, {
+        storage: localStorage,
+        save: ({ name, state }) => send({ ...saveView(noun, name, state), query: { wait: "true" } }, crypto.randomUUID()),
+      });
+      for (const { name, refusal } of refused) tell({ title: words.table.carryView(name), refusal });
+    } catch {
+      // A browser that lets nothing be kept has nothing to hand over.
+    }
+  });
+  useEffect(() => {
+    if (!isKnown || carried.has(noun)) return;
+    carried.add(noun);
+    void carry();
+  }, [isKnown, noun]);
 }
