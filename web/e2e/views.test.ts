@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { ask, ended } from "./ask.ts";
 import { findings, open, signIn, visitor, type Setting, type Visitor } from "./setting.ts";
 
-// Saved views, which the server keeps for their user.
+// Saved views, which the server keeps for their user, and the table that the help of settings comes from.
 
 interface View {
   name: string;
@@ -106,4 +106,13 @@ test("what a browser kept before the server did is handed over once", async () =
   await page.getByRole("menuitem", { name, exact: true }).waitFor();
   await page.waitForFunction(() => localStorage.getItem("hostler.views.jobs") === null);
   assert.deepEqual((await mine()).map((view) => [view.page, view.name, view.state]), [["jobs", name, "filter=state%3Dcompleted&per=100"]]);
+});
+
+test("a setting says what it means and why it is what it usually is", async () => {
+  const { page } = one;
+  const [first] = await ask<{ help: string; source: string; default: number }[]>(page, "GET", "/settings-reference");
+  await page.goto("/administration?tab=settings");
+  await page.getByText(first!.help).waitFor();
+  await page.getByText(`Why ${first!.default}: ${first!.source}`).waitFor();
+  assert.deepEqual(await findings(page), []);
 });

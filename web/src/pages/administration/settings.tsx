@@ -20,9 +20,9 @@ type Settings = Record<string, number>;
 /** The settings of the whole installation. */
 export function SettingsForm() {
   const { data, error, again } = useGet<Schemas["ServerView"]>("/server");
-  const { reference, error: unknown } = useSettingsReference();
-  const refusal = error ?? unknown;
-  if (refusal !== undefined) return <ErrorBox refusal={refusal} retry={again} />;
+  const { reference, error: unknown, again: askReference } = useSettingsReference();
+  if (error !== undefined) return <ErrorBox refusal={error} retry={again} />;
+  if (unknown !== undefined) return <ErrorBox refusal={unknown} retry={askReference} />;
   return data === undefined || reference === undefined ? <Waiting /> : <Fields settings={data.settings} reference={reference} onSaved={again} />;
 }
 
@@ -32,7 +32,7 @@ function wrongIn(text: string, help: SettingHelp | undefined): string | undefine
   return help !== undefined && (Number(text) < help.minimum || Number(text) > help.maximum) ? names.range(help.minimum, help.maximum) : undefined;
 }
 
-function Fields({ settings, reference, onSaved }: { settings: Settings; reference: Record<string, SettingHelp>; onSaved: () => void }) {
+function Fields({ settings, reference, onSaved }: { settings: Settings; reference: ReadonlyMap<string, SettingHelp>; onSaved: () => void }) {
   const mayChange = useMayChange();
   const { tell } = useTeller();
   const draft = useDraft<Record<string, string>>("settings", {});
@@ -40,7 +40,7 @@ function Fields({ settings, reference, onSaved }: { settings: Settings; referenc
   const [refusal, setRefusal] = useState<Refusal | undefined>();
   const [isBusy, setBusy] = useState(false);
   const changed = Object.entries(texts).filter(([name, text]) => text !== String(settings[name]));
-  const isWhole = changed.length > 0 && changed.every(([name, text]) => wrongIn(text, reference[name]) === undefined);
+  const isWhole = changed.length > 0 && changed.every(([name, text]) => wrongIn(text, reference.get(name)) === undefined);
   const changes = Object.fromEntries(changed.map(([name, text]) => [name, Number(text)]));
   const ask: Ask = { method: "PUT", path: "/settings", body: { ...settings, ...changes } };
   const command = line("server set", changed.map(([name, text]) => `${name}=${text}`));
@@ -81,7 +81,7 @@ function Fields({ settings, reference, onSaved }: { settings: Settings; referenc
                 name={name}
                 text={texts[name] ?? String(settings[name])}
                 now={settings[name] ?? 0}
-                help={reference[name]}
+                help={reference.get(name)}
                 isReadOnly={!mayChange}
                 onChange={(next) => draft.set({ [name]: next })}
               />
@@ -115,7 +115,7 @@ interface SettingProps {
 function Setting({ name, text, now, help, isReadOnly, onChange }: SettingProps) {
   const id = `setting-${name}`;
   const wrong = wrongIn(text, help);
-  const isUsual = help === undefined || text === String(help.usual);
+  const isUsual = help === undefined || text === String(help.default);
   return (
     <FormGroup label={names.names[name] ?? name} fieldId={id}>
       <InputGroup className="hostler-setting">
@@ -134,14 +134,15 @@ function Setting({ name, text, now, help, isReadOnly, onChange }: SettingProps) 
         {help !== undefined && help.unit !== "" && <InputGroupText>{names.units[help.unit] ?? help.unit}</InputGroupText>}
         {!isUsual && !isReadOnly && (
           <InputGroupItem>
-            <Button variant="link" aria-label={`${names.toUsual(help.usual)}: ${names.names[name] ?? name}`} onClick={() => onChange(String(help.usual))}>{names.toUsual(help.usual)}</Button>
+            <Button variant="link" aria-label={`${names.toUsual(help.default)}: ${names.names[name] ?? name}`} onClick={() => onChange(String(help.default))}>{names.toUsual(help.default)}</Button>
           </InputGroupItem>
         )}
       </InputGroup>
       <FormHelperText>
         <HelperText id={`${id}-help`}>
           {wrong !== undefined && <HelperTextItem variant="error">{wrong}</HelperTextItem>}
-          {help !== undefined && <HelperTextItem>{`${help.help} ${names.range(help.minimum, help.maximum)}; ${names.usual(help.usual)}.`}</HelperTextItem>}
+          {help !== undefined && <HelperTextItem>{`${help.help} ${names.range(help.minimum, help.maximum)}; ${names.usual(help.default)}.`}</HelperTextItem>}
+          {help !== undefined && <HelperTextItem>{names.why(help.default, help.source)}</HelperTextItem>}
         </HelperText>
       </FormHelperText>
     </FormGroup>
