@@ -4247,9 +4247,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
                 /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, host_name, id, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
                 fields?: string;
@@ -4287,9 +4287,9 @@ export interface operations {
     watch_hosts: {
         parameters: {
             query?: {
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, answers, available, machines, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
                 /** @description How many before it are not shown; 0 when absent. */
                 offset?: number;
@@ -5096,9 +5096,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
+                /** @description Only what all of these terms hold for. Fields: name, share, kind, path, text, size_bytes, missing, usable, created, id. */
                 filter?: string;
-                /** @description By which fields; by name when absent. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
+                /** @description By which fields; by name when absent. Fields: name, share, kind, path, text, size_bytes, missing, usable, created, id. */
                 sort?: string;
                 /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, id, image, kind, missing_since, modified, name, path, problem, revision, seen, share, size_bytes. */
                 fields?: string;
@@ -5136,9 +5136,9 @@ export interface operations {
     watch_items: {
         parameters: {
             query?: {
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, share, kind, path, text, size_bytes, missing, usable, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, share, kind, path, size_bytes, missing, usable, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, share, kind, path, text, size_bytes, missing, usable, created, id. */
                 sort?: string;
                 /** @description How many before it are not shown; 0 when absent. */
                 offset?: number;
@@ -6225,9 +6225,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, disk, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, text, disk, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, disk, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, text, disk, cpus, memory_mib, created, id. */
                 sort?: string;
                 /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: cpus, created, deploy, disk, firmware, id, memory_mib, name, notes, revision, spec. */
                 fields?: string;
@@ -6333,9 +6333,9 @@ export interface operations {
     watch_templates: {
         parameters: {
             query?: {
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, disk, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, text, disk, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, disk, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, text, disk, cpus, memory_mib, created, id. */
                 sort?: string;
                 /** @description How many before it are not shown; 0 when absent. */
                 offset?: number;
@@ -7356,9 +7356,9 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 sort?: string;
                 /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
                 fields?: string;
@@ -7504,9 +7504,9 @@ export interface operations {
     watch_vms: {
         parameters: {
             query?: {
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host, owner, template, tags, notes, cpus, memory_mib, origin, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 sort?: string;
                 /** @description How many before it are not shown; 0 when absent. */
                 offset?: number;

@@ -26,49 +26,26 @@ export interface Found {
   items: ItemView[];
 }
 
-/** By which fields a machine is looked for: by name and tag always, by the others where the text can be one. */
-export function termsFor(text: string): Term[] {
-  const like = (field: string): Term => ({ field, op: "~", values: [containing(text)] });
-  return [
-    like("name"),
-    like("tags"),
-    ...(/^[0-9a-f-]{4,36}$/iu.test(text) ? [like("id")] : []),
-    ...(/^([0-9a-f]{2}:){1,5}[0-9a-f]{0,2}$/iu.test(text) ? [like("mac")] : []),
-    ...(/^\d{1,3}(\.\d{1,3}){1,3}\.?$|^(?=.*(::|[0-9a-f]{3,4}:))[0-9a-f:]+$/iu.test(text) ? [like("address")] : []),
-  ];
-}
-
-async function page<T>(noun: string, term: Term): Promise<T[]> {
+async function page<T>(noun: string, text: string): Promise<T[]> {
+  const term: Term = { field: "text", op: "~", values: [containing(text)] };
   const query = new URLSearchParams({ limit: String(SHOWN), filter: filterOf([term]) });
   const { items } = await get<{ items: T[] }>(`/${noun}?${query.toString()}`);
   return items;
 }
 
-/** Each thing once, though more than one field found it. */
-function once<T extends { id: string }>(lists: T[][]): T[] {
-  return [...new Map(lists.flat().map((one) => [one.id, one])).values()].slice(0, SHOWN);
+/** Whatever somebody remembers of it: machines by name, tag, id, MAC and notes; the others by name, id and path. */
+export async function find(text: string, onlyVms: boolean): Promise<Found> {
+  const [vms, hosts, templates, items] = await Promise.all([
+    page<VmView>("vms", text),
+    onlyVms ? [] : page<HostView>("hosts", text),
+    onlyVms ? [] : page<TemplateView>("templates", text),
+    onlyVms ? [] : page<ItemView>("library-items", text),
+  ]);
+  return { text, vms, hosts, templates, items };
 }
 
-/** Machines by name, tag, id, address and MAC; hosts, templates and library items by name. */
-export async function find(text: string, onlyVms: boolean): Promise<Found> {
-  const name: Term = { field: "name", op: "~", values: [containing(text)] };
-  const vms = Promise.all(
-    termsFor(text).map((term) =>
-      // A server that does not know a field yet finds nothing by it; the others still find.
-      page<VmView>("vms", term).catch((thrown: unknown) => {
-        if (term.field === "name") throw thrown;
-        return [];
-      }),
-    ),
-  );
-  const [byFields, hosts, templates, items] = await Promise.all([
-    vms,
-    onlyVms ? [] : page<HostView>("hosts", name),
-    onlyVms ? [] : page<TemplateView>("templates", name),
-    onlyVms ? [] : page<ItemView>("library-items", name),
-  ]);
-  return { text, vms: once(byFields), hosts, templates, items };
-}
+/** The texts by which the server finds, too. */
+const vmTexts = ({ id, spec }: VmView): string[] => [spec.name, id, spec.notes ?? "", ...(spec.tags ?? []), ...(spec.hardware.adapters ?? []).map(({ mac }) => mac)];
 
 const has = (text: string, part: string): boolean => text.toLowerCase().includes(part.toLowerCase());
 
@@ -80,10 +57,10 @@ export function narrowed(found: Found | undefined, text: string): Found | undefi
   if (found === undefined || found.text === text) return found;
   return {
     text,
-    vms: found.vms.filter(({ id, spec }) => has(spec.name, text) || id.includes(text.toLowerCase()) || (spec.tags ?? []).some((tag) => has(tag, text))),
-    hosts: found.hosts.filter(({ name }) => has(name, text)),
-    templates: found.templates.filter(({ spec }) => has(spec.name, text)),
-    items: found.items.filter(({ name }) => has(name, text)),
+    vms: found.vms.filter((vm) => vmTexts(vm).some((one) => has(one, text))),
+    hosts: found.hosts.filter(({ id, name }) => has(name, text) || has(id, text)),
+    templates: found.templates.filter(({ id, spec }) => has(spec.name, text) || has(id, text)),
+    items: found.items.filter(({ id, name, seen }) => has(name, text) || has(seen.path, text) || has(id, text)),
   };
 }
 

@@ -12,7 +12,7 @@ use super::pages;
 use super::phases::{Phase, Step};
 use crate::packages::{self, Manners};
 use crate::trouble::Trouble;
-use crate::{commands, site, tiny_linux, tree, web};
+use crate::{commands, fuzz_api, site, tiny_linux, tree, web};
 
 /// How a phase ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,7 @@ fn take(step: &Step, manners: Manners, row: &mut Row, said: &mut dyn Write) -> R
             fail_if(counts)
         }
         Step::Site => site::build().map(drop),
+        Step::FuzzApi => fuzz_api::run(None, said),
         Step::DocTests(which) => {
             let counts = count(&[&["cargo", "test", "--quiet", "--doc"], *which].concat(), None, said)?;
             row.counts = row.counts.plus(counts);

@@ -20,6 +20,7 @@ use crate::cli::values::{self, now};
 const COLUMNS: Columns = Columns {
     usual: &["NAME", "STATUS", "SERVES AS", "VERSION", "LAST CONTACT", "CERTIFICATE ENDS", "ID"],
     wide: &["CERTIFICATE", "ENROLLED", "REVISION"],
+    first: "",
 };
 
 /// What can be done with agents.

@@ -10,7 +10,8 @@ use crate::cli::show::{cell, sheet};
 use crate::cli::values::{now, relative};
 use crate::contexts::Context;
 
-const COLUMNS: Columns = Columns { usual: &["CURRENT", "NAME", "SERVER", "USER", "SIGNED IN"], wide: &[] };
+const COLUMNS: Columns =
+    Columns { usual: &["CURRENT", "NAME", "SERVER", "USER", "SIGNED IN"], wide: &[], first: "" };
 
 /// What can be done with contexts.
 #[derive(Subcommand)]

@@ -95,10 +95,12 @@ pub struct Columns {
     pub usual: &'static [&'static str],
     /// Those behind them in `-o wide`.
     pub wide: &'static [&'static str],
+    /// The command that makes one, for who sees an empty list; empty where none does.
+    pub first: &'static str,
 }
 
 /// No columns: a thing of which there is no list.
-pub const NONE: Columns = Columns { usual: &[], wide: &[] };
+pub const NONE: Columns = Columns { usual: &[], wide: &[], first: "" };
 
 impl Columns {
     fn all(&self) -> Vec<&'static str> {

@@ -163,6 +163,9 @@ impl Here {
         columns: Columns,
         row: impl Fn(&T) -> Vec<Cell>,
     ) -> Result<(), Failure> {
+        if items.is_empty() && self.is_for_people() && !columns.first.is_empty() {
+            self.say(format!("There are none to show; \"{} --help\" says how one is made.", columns.first));
+        }
         let listing = Listing { items, columns, rows: items.iter().map(row).collect() };
         show::out(listing.text(&self.global.output, &self.global.columns, self.width)?)
     }

@@ -20,9 +20,10 @@ use crate::cli::vm::Like;
 const COLUMNS: Columns = Columns {
     usual: &["NAME", "STATUS", "MACHINES", "CPUS", "LOAD", "MEMORY", "GIVEN", "FREE DISK", "KVM", "ID"],
     wide: &["AVAILABLE", "MEMORY FREE", "SYSTEM", "KERNEL", "LIBVIRT", "QEMU", "NOTES", "REVISION"],
+    first: "hostler agent enrolment-token",
 };
 
-const RATINGS: Columns = Columns { usual: &["HOST", "STARS", "WHY"], wide: &[] };
+const RATINGS: Columns = Columns { usual: &["HOST", "STARS", "WHY"], wide: &[], first: "" };
 
 /// What can be done with hosts.
 #[derive(Subcommand)]

@@ -17,9 +17,10 @@ use crate::cli::values::{lasted, now, relative};
 const COLUMNS: Columns = Columns {
     usual: &["JOB", "WHAT", "ABOUT", "STATE", "ASKED", "TOOK", "BY"],
     wide: &["ENDED", "WAITS FOR", "ERROR", "COMMAND"],
+    first: "",
 };
 
-const CHANGES: Columns = Columns { usual: &["OBJECT", "PROPERTY", "BEFORE", "AFTER"], wide: &[] };
+const CHANGES: Columns = Columns { usual: &["OBJECT", "PROPERTY", "BEFORE", "AFTER"], wide: &[], first: "" };
 
 /// What can be done with jobs.
 #[derive(Subcommand)]

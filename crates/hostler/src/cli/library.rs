@@ -17,12 +17,16 @@ use crate::cli::show::{Cell, Tone, brief, cell, number, sheet};
 use crate::cli::upload::{self, UploadArgs};
 use crate::cli::values::{now, shown_size};
 
-const SHARES: Columns =
-    Columns { usual: &["NAME", "AGENT", "FOLDER", "CREATED", "ID"], wide: &["NOTES", "REVISION"] };
+const SHARES: Columns = Columns {
+    usual: &["NAME", "AGENT", "FOLDER", "CREATED", "ID"],
+    wide: &["NOTES", "REVISION"],
+    first: "hostler library-share add",
+};
 
 const ITEMS: Columns = Columns {
     usual: &["NAME", "KIND", "SIZE", "GUEST SEES", "STATUS", "PATH", "ID"],
     wide: &["SHARE", "MODIFIED", "PROBLEM", "REVISION"],
+    first: "hostler library-item upload",
 };
 
 /// What can be done with library shares.

@@ -13,7 +13,7 @@ use crate::cli::here::Here;
 use crate::cli::show::{Cell, cell, number};
 use crate::cli::values::{now, relative, shown_size};
 
-const HISTORY: Columns = Columns { usual: &["REVISION", "WHEN", "WHAT", "JOB", "BY"], wide: &[] };
+const HISTORY: Columns = Columns { usual: &["REVISION", "WHEN", "WHAT", "JOB", "BY"], wide: &[], first: "" };
 
 /// The most that a server gives at once.
 const PAGE: u32 = 1_000;

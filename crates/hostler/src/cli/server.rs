@@ -17,6 +17,7 @@ use crate::cli::show::{cell, number, sheet};
 const COLUMNS: Columns = Columns {
     usual: &["SETTING", "VALUE", "UNIT", "DEFAULT", "WHAT IT DOES"],
     wide: &["LEAST", "MOST", "WHERE THE DEFAULT COMES FROM"],
+    first: "",
 };
 
 /// What can be done with the server.

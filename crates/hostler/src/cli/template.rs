@@ -18,6 +18,7 @@ use crate::cli::vm::{Start, Way};
 const COLUMNS: Columns = Columns {
     usual: &["NAME", "CPUS", "MEMORY", "FIRMWARE", "DEPLOY", "CREATED", "ID"],
     wide: &["DISK", "NOTES", "REVISION"],
+    first: "hostler template create",
 };
 
 /// What can be done with templates.

@@ -15,7 +15,11 @@ use crate::cli::list::{Part, ago, all, short};
 use crate::cli::show::{Tone, cell, out};
 use crate::cli::values::{self, now};
 
-const COLUMNS: Columns = Columns { usual: &["NAME", "MADE BY", "ENDS", "CREATED", "ID"], wide: &[] };
+const COLUMNS: Columns = Columns {
+    usual: &["NAME", "MADE BY", "ENDS", "CREATED", "ID"],
+    wide: &[],
+    first: "hostler token create",
+};
 
 /// What can be done with tokens.
 #[derive(Subcommand)]

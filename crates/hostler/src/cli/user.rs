@@ -16,7 +16,8 @@ use crate::cli::list::{Part, ago, all, short};
 use crate::cli::show::{Cell, Tone, cell, number, sheet};
 use crate::cli::values::now;
 
-const COLUMNS: Columns = Columns { usual: &["NAME", "ROLE", "STATUS", "CREATED", "ID"], wide: &["REVISION"] };
+const COLUMNS: Columns =
+    Columns { usual: &["NAME", "ROLE", "STATUS", "CREATED", "ID"], wide: &["REVISION"], first: "" };
 
 /// What can be done with users.
 #[derive(Subcommand)]

@@ -13,8 +13,11 @@ use crate::cli::list::{Part, ago, all, short};
 use crate::cli::show::{Cell, brief, cell, number, sheet};
 use crate::cli::values::now;
 
-const COLUMNS: Columns =
-    Columns { usual: &["VIEW", "SHOWS", "CREATED", "ID"], wide: &["PAGE", "NAME", "REVISION"] };
+const COLUMNS: Columns = Columns {
+    usual: &["VIEW", "SHOWS", "CREATED", "ID"],
+    wide: &["PAGE", "NAME", "REVISION"],
+    first: "hostler view save",
+};
 
 /// What can be done with saved views.
 #[derive(Subcommand)]

@@ -330,6 +330,10 @@ async fn library(client: &Client, agent: AgentId, layout: &Layout) -> Result<(),
 
 fn say_where(addresses: &Addresses, layout: &Layout) {
     println!("Hostler is up: {}", addresses.url());
+    println!(
+        "Open that in a browser. It does not know this server's authority yet: compare the fingerprint below, or"
+    );
+    println!("let it trust {}.", layout.authority().display());
     if layout.initial_password().exists() {
         println!("Sign in as administrator; the password is in {}", layout.initial_password().display());
     }

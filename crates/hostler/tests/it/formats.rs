@@ -5,7 +5,8 @@ use hostler::cli::list::{bytes, short};
 use hostler::cli::show::{cell, number};
 use serde_json::{Value, json};
 
-const COLUMNS: Columns = Columns { usual: &["NAME", "STATUS", "MEMORY", "ID"], wide: &["LAST CONTACT"] };
+const COLUMNS: Columns =
+    Columns { usual: &["NAME", "STATUS", "MEMORY", "ID"], wide: &["LAST CONTACT"], first: "" };
 
 fn things() -> Vec<Value> {
     vec![

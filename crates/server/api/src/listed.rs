@@ -133,6 +133,8 @@ listed! {
         "template": Is::Text, |p, vm| Cell::some(vm.spec.template.and_then(|t| called(p, Key::Template(t))));
         "tags": Is::Texts, |_, vm| Cell::Many(vm.spec.tags.iter().map(|tag| Cell::text(tag.as_str())).collect());
         "notes": Is::Text, |_, vm| Cell::text(&vm.spec.notes);
+        "mac": Is::Texts, |_, vm| Cell::Many(macs(vm).collect());
+        "text": Is::Texts, |_, vm| texts_of_vm(vm);
         "cpus": Is::Number, |_, vm| Cell::number(vm.spec.hardware.cpus);
         "memory_mib": Is::Number, |_, vm| Cell::number(vm.spec.hardware.memory_mib);
         "origin": Is::Word(|| vec!["created", "found", "adopted"]), |_, vm| Cell::word(&vm.origin);
@@ -143,6 +145,7 @@ listed! {
         "status": Is::Word(|| HostStatus::ALL.iter().map(|s| s.word()).collect()), |p, host| Cell::text(p.host_status(host).word());
         "answers": Is::Flag, |p, host| Cell::Flag(p.answers(host.id.into()));
         "available": Is::Flag, |_, host| Cell::Flag(host.spec.available);
+        "text": Is::Texts, |_, host| texts([host.name.as_str(), &host.id.to_string()]);
         "machines": Is::Number, |p, host| Cell::number(p.usage(host.id).machines);
         "cpus": Is::Number, |_, host| Cell::number(host.facts.cpus);
         "memory_mib": Is::Number, |_, host| Cell::number(host.facts.memory_mib);
@@ -173,6 +176,7 @@ listed! {
         "share": Is::Text, |p, item| Cell::some(called(p, Key::Share(item.share)));
         "kind": Is::Word(|| vec!["disk", "iso", "floppy", "script", "answer-file", "other"]), |_, item| Cell::word(&item.seen.kind);
         "path": Is::Text, |_, item| Cell::text(&item.seen.path);
+        "text": Is::Texts, |_, item| texts([item.name.as_str(), &item.seen.path, &item.id.to_string()]);
         "size_bytes": Is::Number, |_, item| Cell::number(item.seen.size_bytes);
         "missing": Is::Flag, |_, item| Cell::Flag(item.missing_since.is_some());
         "usable": Is::Flag, |_, item| Cell::Flag(item.missing_since.is_none() && item.seen.problem.is_none());
@@ -180,6 +184,7 @@ listed! {
     }
     Template, Template {
         "name": Is::Text, |_, template| Cell::text(template.spec.name.as_str());
+        "text": Is::Texts, |_, template| texts([template.spec.name.as_str(), &template.id.to_string()]);
         "disk": Is::Text, |p, template| Cell::some(called(p, Key::Item(template.spec.disk)));
         "cpus": Is::Number, |_, template| Cell::number(template.spec.cpus);
         "memory_mib": Is::Number, |_, template| Cell::number(template.spec.memory_mib);
@@ -203,6 +208,21 @@ listed! {
         "page": Is::Text, |_, view| Cell::text(&view.page);
         "created": Is::Time, |_, view| Cell::time(view.created);
     }
+}
+
+/// All by which somebody may look for a thing who remembers one of them: the field `text`.
+fn texts<const N: usize>(texts: [&str; N]) -> Cell {
+    Cell::Many(texts.into_iter().map(Cell::text).collect())
+}
+
+fn texts_of_vm(vm: &Vm) -> Cell {
+    let said = [vm.spec.name.as_str(), &vm.id.to_string(), &vm.spec.notes].map(Cell::text);
+    let tags = vm.spec.tags.iter().map(|tag| Cell::text(tag.as_str()));
+    Cell::Many(said.into_iter().chain(tags).chain(macs(vm)).collect())
+}
+
+fn macs(vm: &Vm) -> impl Iterator<Item = Cell> + '_ {
+    vm.spec.hardware.adapters.iter().map(|adapter| Cell::text(&adapter.mac.to_string()))
 }
 
 /// The names of the fields of a kind.

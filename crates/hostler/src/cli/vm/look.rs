@@ -20,6 +20,7 @@ use crate::cli::values::{now, shown_mib, shown_size};
 const COLUMNS: Columns = Columns {
     usual: &["NAME", "STATUS", "HOST", "CPUS", "MEMORY", "DISK", "CREATED", "ID"],
     wide: &["FIRMWARE", "JOB", "GUEST AGENT", "TAGS", "NOTES", "ORIGIN", "DIFFERENCES", "REVISION"],
+    first: "hostler vm create",
 };
 
 pub(super) async fn list(here: &Here, part: &Part) -> Result<(), Failure> {

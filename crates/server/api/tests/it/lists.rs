@@ -40,7 +40,8 @@ pub fn inventory() -> Vec<Object> {
     );
     for n in 0..25 {
         let name = if n < 23 { format!("web-{n:02}") } else { "twin".to_owned() };
-        let hardware = json!({ "cpus": 1 + n % 3, "memory_mib": 256 * (1 + n % 4) });
+        let adapter = json!({ "no": 0, "mac": format!("52:54:00:00:00:{n:02x}"), "network": "default" });
+        let hardware = json!({ "cpus": 1 + n % 3, "memory_mib": 256 * (1 + n % 4), "adapters": [adapter] });
         put(
             Kind::Vm,
             json!({
@@ -51,6 +52,15 @@ pub fn inventory() -> Vec<Object> {
         );
     }
     objects
+}
+
+fn id_of(answer: &crate::face::Answer, n: usize) -> String {
+    let named = answer.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["spec"]["name"] == format!("web-{n:02}"));
+    named.unwrap()["id"].as_str().unwrap().to_owned()
 }
 
 fn names(answer: &crate::face::Answer) -> Vec<String> {
@@ -68,6 +78,17 @@ async fn a_list_is_filtered_and_sorted_as_asked() {
     assert_eq!(names(&some), ["web-02", "web-04", "web-08"]);
     let tagged = face.admin("GET", "/vms?filter=tags=prod,memory_mib=256|512", None).await.is(200);
     assert_eq!(names(&tagged), ["web-00", "web-01", "web-04"]);
+    // One term finds by whatever somebody remembers of a machine.
+    for (remembered, found) in
+        [("WEB-22", "web-22"), ("52:54:00:00:00:0B", "web-11"), (&*id_of(&all, 7), "web-07")]
+    {
+        let path = format!("/vms?filter=text~*{remembered}*");
+        assert_eq!(names(&face.admin("GET", &path, None).await.is(200)), [found], "{remembered}");
+    }
+    let tag = face.admin("GET", "/vms?filter=text~*pro*,mac=52:54:00:00:00:03", None).await.is(200);
+    assert_eq!(names(&tag), ["web-03"]);
+    let item = face.admin("GET", "/library-items?filter=text~*t.qcow2*", None).await.is(200);
+    assert_eq!(item.body["total"], 1);
     let none = face.admin("GET", "/vms?filter=status=running", None).await.is(200);
     assert_eq!(none.body["total"], 0);
     let sorted = face.admin("GET", "/vms?sort=-memory_mib,name&limit=3", None).await.is(200);
