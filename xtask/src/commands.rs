@@ -1,6 +1,7 @@
 //! Runs other programs: quietly, for what they say, or in front of the caller's eyes while what they say is kept
 //! for counting. Which programs are run, and what their answers mean, is their callers' business.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -25,7 +26,19 @@ pub fn command<S: AsRef<std::ffi::OsStr>>(line: &[S]) -> Command {
     let (program, arguments) = line.split_first().map_or(("true".as_ref(), line), |(p, a)| (p.as_ref(), a));
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
+    for variable in of_this_package() {
+        command.env_remove(variable);
+    }
     command
+}
+
+/// What cargo tells a program that it runs about its package. Build scripts of others (ring's) look at the same variables,
+/// and build all that stands on them anew when they differ from those of a cargo that somebody calls by hand.
+fn of_this_package() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    })
 }
 
 /// The command as a person would type it, for messages.

@@ -96,6 +96,8 @@ enum Developer {
         #[arg(long, value_name = "ADDRESS:PORT")]
         agent_listen: Option<String>,
     },
+    /// Take pictures of every page of the console into docs/screenshots, wide and narrow, light and dark; needs root.
+    Shots,
     /// Build the documentation as a site, with search, to be read from disk: target/site/index.html.
     Site,
     /// Write anew what in docs/ is made from the code: reference pages, OpenAPI, rights, and the console's types.
@@ -131,6 +133,8 @@ enum Developer {
 enum OnComputer {
     /// Browser stories.
     Browser,
+    /// Pictures of the console's pages.
+    Shots,
     /// The commands of the documentation.
     Pages,
 }
@@ -160,7 +164,9 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::Test { only, allow_downgrades, .. } => {
             test::run(&only, Manners { only_list: false, allow_downgrades })?;
         }
-        Developer::OnComputer { what: OnComputer::Browser } => test::browser::inside()?,
+        Developer::OnComputer { what: OnComputer::Browser } => test::browser::inside("e2e")?,
+        Developer::OnComputer { what: OnComputer::Shots } => test::browser::inside("shots")?,
+        Developer::Shots => test::browser::pictures()?,
         Developer::OnComputer { what: OnComputer::Pages } => test::pages::inside()?,
         Developer::Site => println!("{}", site::build()?.display()),
         Developer::Bench { names, runs } => bench::run(&names, runs)?,
@@ -174,8 +180,8 @@ fn run(command: Developer) -> Result<(), Trouble> {
 
 /// The simulator, built to be quick, in the place of this process's own output.
 fn sim(arguments: &[String]) -> Result<(), Trouble> {
-    let mut cargo = std::process::Command::new("cargo");
-    cargo.args(["run", "--quiet", "--release", "-p", "hostler-sim", "--"]).args(arguments);
+    let mut cargo = commands::command(&["cargo", "run", "--quiet", "--release", "-p", "hostler-sim", "--"]);
+    cargo.args(arguments);
     let ended = cargo.current_dir(tree::top()).status();
     match ended {
         Ok(status) if status.success() => Ok(()),

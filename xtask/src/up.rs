@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -86,8 +85,8 @@ pub fn up(wishes: &Wishes) -> Result<(), Trouble> {
 }
 
 fn build() -> Result<(), Trouble> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "-p", "hostler", "-p", "hostler-agent"]).current_dir(tree::top());
+    let mut cargo = commands::command(&["cargo", "build", "--quiet", "-p", "hostler", "-p", "hostler-agent"]);
+    cargo.current_dir(tree::top());
     let done = commands::watched(&mut cargo, &mut std::io::stderr())?;
     if done.success { Ok(()) } else { Err(commands::failed(&cargo, &done.said)) }
 }

@@ -26,7 +26,7 @@ pub fn run(names: &[String], runs: u32) -> Result<(), Trouble> {
         return console();
     }
     let disk = tiny_linux::build()?;
-    in_front(Command::new("cargo").args(["build", "--release"]).args(PROGRAMS))?;
+    in_front(commands::command(&["cargo", "build", "--release"]).args(PROGRAMS))?;
     let out = tree::target().join("bench.md");
     let mut bench = Command::new(tree::target().join("release/hostler-testbed"));
     bench.arg("bench").args(names).args(["--runs", &runs.to_string()]).arg("--out").arg(&out);
@@ -38,7 +38,7 @@ pub fn run(names: &[String], runs: u32) -> Result<(), Trouble> {
 /// Figures of the console in a real browser; ten minutes of them watch the tab's memory.
 fn console() -> Result<(), Trouble> {
     web::build()?;
-    in_front(Command::new("cargo").args(["build", "--release"]).args(PROGRAMS))?;
+    in_front(commands::command(&["cargo", "build", "--release"]).args(PROGRAMS))?;
     let folder = tree::target().join("bench-console");
     std::fs::create_dir_all(&folder).map_err(|error| Trouble::file("made", &folder, &error))?;
     let fleet = FLEET.start(&folder)?;
@@ -53,9 +53,9 @@ fn console() -> Result<(), Trouble> {
 /// # Errors
 /// Something cannot be built, or a story fails.
 pub fn soak(kills: Option<u32>) -> Result<(), Trouble> {
-    in_front(Command::new("cargo").arg("build").args(PROGRAMS))?;
+    in_front(commands::command(&["cargo", "build"]).args(PROGRAMS))?;
     let kills = kills.map_or_else(|| SOAK_KILLS.to_owned(), |kills| kills.to_string());
-    let mut stories = Command::new("cargo");
+    let mut stories = commands::command(&["cargo"]);
     stories.args(["test", "-p", "hostler-testbed", "--test", "it", "--"]);
     // One at a time: what is measured is the length of the work, and the blows are spread over that.
     stories.args(["--ignored", "--nocapture", "--test-threads=1", "kills"]);

@@ -7,9 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::counts::Counts;
-use crate::packages::Manners;
+use crate::packages::{self, Group, Manners};
 use crate::trouble::Trouble;
-use crate::{commands, tree, up};
+use crate::{commands, site, tiny_linux, tree, up, web};
 
 /// Fewer stories than this are never told: a run that silently told none is noticed here. Raise it with the stories.
 const LEAST_STORIES: u32 = 34;
@@ -68,26 +68,45 @@ pub fn on_computer(what: &str) -> Result<std::process::Command, Trouble> {
     Ok(command)
 }
 
-/// What happens on that computer. Its power is cut afterwards, so nothing needs to be stopped.
+/// Takes pictures of every page into docs/screenshots, of a server and a machine that were just made, as for the stories.
 ///
 /// # Errors
-/// The server does not come up, or a story failed.
-pub fn inside() -> Result<(), Trouble> {
+/// Something cannot be built, the server does not come up, or a page complains or is too wide.
+pub fn pictures() -> Result<(), Trouble> {
+    packages::ensure(&[Group::Browser], Manners::default())?;
+    tiny_linux::build()?;
+    site::build()?;
+    web::build()?;
+    let programs = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
+    commands::output(
+        commands::command(&["cargo", "build", "--quiet"]).args(programs).current_dir(tree::top()),
+    )?;
+    let mut command = on_computer("shots")?;
+    let finished = commands::watched(&mut command, &mut std::io::stdout())?;
+    if finished.success { Ok(()) } else { Err(commands::failed(&command, &finished.said)) }
+}
+
+/// What happens on that computer: this script of `web/package.json`, once a machine runs there. Its power is cut
+/// afterwards, so nothing needs to be stopped.
+///
+/// # Errors
+/// The server does not come up, or the script fails.
+pub fn inside(script: &str) -> Result<(), Trouble> {
     let wishes = up::Wishes {
         manners: Manners::default(),
         state: Some(STATE.into()),
         listen: None,
         agent_listen: None,
     };
-    let told = up::up(&wishes).and_then(|()| tell());
+    let told = up::up(&wishes).and_then(|()| tell(script));
     if told.is_err() {
         keep_logs(Path::new(STATE), &kept());
     }
     told
 }
 
-fn tell() -> Result<(), Trouble> {
-    let mut npm = commands::command(&["npm", "--prefix", "web", "run", "e2e"]);
+fn tell(script: &str) -> Result<(), Trouble> {
+    let mut npm = commands::command(&["npm", "--prefix", "web", "run", script]);
     npm.current_dir(tree::top()).env("HOSTLER_STATE", STATE).env("HOSTLER_SERVER", SERVER);
     npm.env("HOSTLER_FAILURES", kept());
     let finished = commands::watched(&mut npm, &mut std::io::stdout())?;
@@ -95,8 +114,8 @@ fn tell() -> Result<(), Trouble> {
         return Ok(());
     }
     Err(Trouble::new(
-        "A browser story failed.",
-        "See above which, and why; its picture is in target/browser.",
+        "The browser did not get through.",
+        "See above where, and why; pictures of stories that failed are in target/browser.",
     ))
 }
 

@@ -1,7 +1,7 @@
 //! The client: one connection to one server, and how requests and answers pass over it.
 
 use std::fmt::Write as _;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::error::ClientError;
 use crate::trust::{Authority, Seen, looking, trusting};
@@ -22,8 +23,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take: a question to a guest's agent waits 15 s on the server.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// How much of an answer may be on its way.
-const WINDOW_BYTES: u32 = 8 << 20;
+/// How much of an answer may be on its way: a list of 1,000 machines comes in one go.
+const STREAM_BYTES: u32 = 4 << 20;
+/// How many feeds are open at most for those who wait for jobs. Feeds stay open while their waiters ask for other things
+/// on the same connection, on which a server takes 128 requests at a time: were all of them feeds, each would wait for
+/// the others for ever.
+const FEEDS: u16 = 16;
+/// How much of all answers may be on its way: more than what those feeds hold while nobody reads them.
+const CONNECTION_BYTES: u32 = STREAM_BYTES * (FEEDS as u32 + 1);
 
 /// Where a server is and how to ask it.
 #[derive(Clone)]
@@ -44,6 +51,8 @@ pub struct Client {
     upgrades: reqwest::Client,
     base: Url,
     token: Option<HeaderValue>,
+    /// One permit for each feed that may be open for a wait.
+    pub(crate) feeds: Arc<Semaphore>,
 }
 
 /// How a change is asked for.
@@ -78,7 +87,8 @@ impl Client {
         let base = address(&config.server)?;
         let token = config.token.as_deref().map(bearer).transpose()?;
         let tls = trusting(&config.authority)?;
-        Ok(Self { upgrades: http(only_http1(tls.clone()))?, http: http(tls)?, base, token })
+        let upgrades = http(only_http1(tls.clone()))?;
+        Ok(Self { upgrades, http: http(tls)?, base, token, feeds: Arc::new(Semaphore::new(FEEDS.into())) })
     }
 
     /// The authority that a server shows, without trusting it: for a person to compare its fingerprint. Nothing is
@@ -287,9 +297,8 @@ fn http(tls: rustls::ClientConfig) -> Result<reqwest::Client, ClientError> {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT)
-        // A list of 1,000 machines comes in one go.
-        .http2_initial_stream_window_size(WINDOW_BYTES)
-        .http2_initial_connection_window_size(WINDOW_BYTES)
+        .http2_initial_stream_window_size(STREAM_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_BYTES)
         .user_agent(concat!("hostler/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|cause| ClientError::Config(cause.to_string()))
@@ -378,6 +387,7 @@ mod tests {
             upgrades: http(looking(&Seen::default()).unwrap()).unwrap(),
             base: address("manager").unwrap(),
             token: None,
+            feeds: Arc::new(Semaphore::new(0)),
         };
         for name in ["", ".", ".."] {
             match client.at(&["vms", name, "start"]) {

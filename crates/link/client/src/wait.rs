@@ -1,4 +1,4 @@
-//! Waiting for a job: one look, then the feed; where there is no feed, looking again and again.
+//! Waiting for a job: one look, then the feed; where there is no feed, or too many wait, looking again and again.
 
 use std::time::{Duration, Instant};
 
@@ -37,8 +37,15 @@ impl Client {
                         return Ok(view);
                     }
                     // Behind the version just read: what happened since then is said, nothing is missed.
-                    let feed = feed.get_or_insert_with(|| self.watch(cursor, &[Kind::Job]));
+                    feed = feed.or_else(|| {
+                        let permit = self.feeds.clone().try_acquire_owned().ok()?;
+                        Some((self.watch(cursor, &[Kind::Job]), permit))
+                    });
                     let until = tokio::time::Instant::now() + PROGRESS;
+                    let Some((feed, _)) = &mut feed else {
+                        tokio::time::sleep_until(until).await;
+                        continue;
+                    };
                     loop {
                         match tokio::time::timeout_at(until, feed.next()).await {
                             Ok(Some(Ok(Word::Change { event, .. }))) if event.id != job.to_string() => {}

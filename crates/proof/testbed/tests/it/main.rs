@@ -4,6 +4,7 @@
 
 mod actions;
 mod consoles;
+mod crowd;
 mod first;
 mod full;
 mod hosts;
