@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useMayChange } from "../api/hooks.ts";
 import type { VmView } from "../api/types.ts";
 import { Confirm, type Risky } from "../forms/confirm.tsx";
-import { Menu, type Choice } from "../parts/menu.tsx";
+import { Choices, Menu, type Choice } from "../parts/menu.tsx";
 import { useTeller } from "../shell/toasts.tsx";
 import { words } from "../words/en.ts";
 import { vmActionWords } from "../words/machines.ts";
@@ -31,9 +31,23 @@ function usualAction(vm: VmView): PlainAction {
 /** Everything that can be done to a machine. What is not possible now says why; nothing is hidden. */
 export function VmMenu({ vm, small = false }: { vm: VmView; small?: boolean }) {
   const mayChange = useMayChange();
-  const reasons = useReasons();
   const { act, risky, close } = useAct(vm);
   if (!mayChange) return null;
+  return (
+    <>
+      <Menu
+        label={small ? words.table.actionsOf(vm.spec.name) : vmActionWords.menu}
+        variant={small ? "plain" : "default"}
+        toggle={small ? <EllipsisVIcon /> : vmActionWords.menu}
+        choices={<VmChoices vm={vm} act={act} />}
+      />
+      {risky !== undefined && <Confirm risky={risky} onClose={close} />}
+    </>
+  );
+}
+
+function VmChoices({ vm, act }: { vm: VmView; act: (action: PlainAction) => void }) {
+  const reasons = useReasons();
   const isFound = vm.origin === "found" || vm.presence.is === "elsewhere";
   const choices: Choice[] = plainActions
     .filter((action) => action !== "adopt" || isFound)
@@ -44,17 +58,7 @@ export function VmMenu({ vm, small = false }: { vm: VmView; small?: boolean }) {
       isDanger: action === "delete",
       onChoose: () => act(action),
     }));
-  return (
-    <>
-      <Menu
-        label={small ? words.table.actionsOf(vm.spec.name) : vmActionWords.menu}
-        variant={small ? "plain" : "default"}
-        toggle={small ? <EllipsisVIcon /> : vmActionWords.menu}
-        choices={choices}
-      />
-      {risky !== undefined && <Confirm risky={risky} onClose={close} />}
-    </>
-  );
+  return <Choices choices={choices} />;
 }
 
 /** The action that is usually wanted, one press away. */

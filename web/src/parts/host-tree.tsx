@@ -4,7 +4,7 @@ import { ExclamationCircleIcon } from "@patternfly/react-icons/dist/esm/icons/ex
 import { ExclamationTriangleIcon } from "@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon";
 import { MinusCircleIcon } from "@patternfly/react-icons/dist/esm/icons/minus-circle-icon";
 import { TimesIcon } from "@patternfly/react-icons/dist/esm/icons/times-icon";
-import { useState, type ReactNode } from "react";
+import { memo, useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import { useWindow } from "../api/hooks.ts";
 import type { HostView } from "../api/types.ts";
 import { treeWords } from "../words/tree.ts";
@@ -33,12 +33,31 @@ export function useHasTree(view: View): boolean {
   return view.search.tree === undefined ? isWide : view.search.tree === "on";
 }
 
-/** A list with the tree of hosts beside it, where there is room or somebody asked for it. */
-export function WithTree({ view, chosen, onChoose, children }: { view: View; chosen: string | undefined; onChoose: (host: HostView | undefined) => void; children: ReactNode }) {
+/** True a moment after it became so, when what was drawn by then stands on the screen. */
+function useAfter(isReady: boolean): boolean {
+  const [isAfter, setAfter] = useState(false);
+  useEffect(() => {
+    if (!isReady) return undefined;
+    const timer = setTimeout(() => setAfter(true));
+    return () => clearTimeout(timer);
+  }, [isReady]);
+  return isAfter;
+}
+
+/** A list with the tree of hosts beside it, where there is room or somebody asked for it. The list comes first. */
+export function WithTree({ view, isReady, chosen, onChoose, children }: { view: View; isReady: boolean; chosen: string | undefined; onChoose: (host: HostView | undefined) => void; children: ReactNode }) {
   const isShown = useHasTree(view);
+  const isAfter = useAfter(isReady);
+  const { set } = view;
+  const choose = useRef(onChoose);
+  useEffect(() => {
+    choose.current = onChoose;
+  });
+  const onAny = useCallback((host: HostView | undefined) => choose.current(host), []);
+  const onClose = useCallback(() => set({ tree: "off" }), [set]);
   return (
     <div className={isShown ? "hostler-with-tree" : ""}>
-      {isShown && <HostTree chosen={chosen} onChoose={onChoose} onClose={() => view.set({ tree: "off" })} />}
+      {isShown && <aside className="hostler-tree" aria-label={treeWords.title}>{isAfter ? <HostTree chosen={chosen} onChoose={onAny} onClose={onClose} /> : <Waiting />}</aside>}
       <div className="hostler-beside-tree">{children}</div>
     </div>
   );
@@ -49,47 +68,77 @@ export function TreeButton({ view }: { view: View }) {
   return isShown ? null : <Button variant="link" isInline onClick={() => view.set({ tree: "on" })}>{treeWords.show}</Button>;
 }
 
+/** What of a host the tree shows. */
+interface Leaf {
+  id: string;
+  name: string;
+  health: Health;
+  machines: number;
+  troubles: number;
+}
+
 /** All hosts with their health, rolled up to the top, and how many machines of each are in trouble. */
-function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; onChoose: (host: HostView | undefined) => void; onClose: () => void }) {
+const HostTree = memo(function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; onChoose: (host: HostView | undefined) => void; onClose: () => void }) {
   const { window, error } = useWindow("hosts", { sort: "name", limit: 1000 });
   const troubled = useWindow("vms", { filter: `status=${vmTroubles.join("|")}`, limit: 1000 }).window?.rows ?? [];
   const [text, setText] = useState("");
   if (error !== undefined) return <ErrorBox refusal={error} />;
   const all = window?.rows ?? [];
-  const hosts = all.filter(({ name }) => name.toLowerCase().includes(text.trim().toLowerCase()));
   const troubles = new Map<string, number>();
   for (const vm of troubled) if (typeof vm.host === "string") troubles.set(vm.host, (troubles.get(vm.host) ?? 0) + 1);
-  const healths = all.map((host) => healthOf(hostStatus(host), isWell(host) ? (troubles.get(host.id) ?? 0) : 0));
-  const root: TreeViewDataItem = {
-    id: "all-hosts",
-    name: <Node health={rolledUp(healths)} title={treeWords.all} note={all.length.toLocaleString()} />,
-    defaultExpanded: true,
-    children: hosts.slice(0, SHOWN).map((host) => ({
-      id: host.id,
-      name: <Node health={healthOf(hostStatus(host), troubles.get(host.id) ?? 0)} title={host.name} note={host.machines.toLocaleString()} troubles={troubles.get(host.id) ?? 0} />,
-    })),
-  };
-  const active = chosen === undefined ? root : root.children?.find(({ id }) => id === chosen || hosts.find((host) => host.id === id)?.name === chosen);
+  const leaves = all.map((host): Leaf => {
+    const inTrouble = troubles.get(host.id) ?? 0;
+    return { id: host.id, name: host.name, health: healthOf(hostStatus(host), isWell(host) ? inTrouble : 0), machines: host.machines, troubles: inTrouble };
+  });
   return (
-    <aside className="hostler-tree" aria-label={treeWords.title}>
+    <>
       <div className="hostler-tree-head">
         {all.length > 12 ? <SearchInput aria-label={treeWords.find} placeholder={treeWords.find} value={text} onChange={(_, next) => setText(next)} onClear={() => setText("")} /> : <strong>{treeWords.title}</strong>}
         <Button variant="plain" aria-label={treeWords.hide} icon={<TimesIcon />} onClick={onClose} />
       </div>
-      {window === undefined ? (
-        <Waiting />
-      ) : (
+      {/* Loads change at every moment and are not in the tree: only what it shows draws it anew. */}
+      {window === undefined ? <Waiting /> : <Leaves leaves={JSON.stringify(leaves)} text={text} chosen={chosen} onChoose={(id) => onChoose(all.find((host) => host.id === id))} />}
+    </>
+  );
+});
+
+interface LeavesProps {
+  /** As JSON: equal trees are equal texts. */
+  leaves: string;
+  text: string;
+  chosen: string | undefined;
+  onChoose: (id: string | undefined) => void;
+}
+
+const Leaves = memo(
+  function Leaves({ leaves, text, chosen, onChoose }: LeavesProps) {
+    const all = JSON.parse(leaves) as Leaf[];
+    const hosts = all.filter(({ name }) => name.toLowerCase().includes(text.trim().toLowerCase()));
+    const root: TreeViewDataItem = {
+      id: "all-hosts",
+      name: <Node health={rolledUp(all.map(({ health }) => health))} title={treeWords.all} note={all.length.toLocaleString()} />,
+      defaultExpanded: true,
+      children: hosts.slice(0, SHOWN).map(({ id, name, health, machines, troubles }) => ({
+        id,
+        name: <Node health={health} title={name} note={machines.toLocaleString()} troubles={troubles} />,
+      })),
+    };
+    const active = chosen === undefined ? root.id : hosts.find(({ id, name }) => id === chosen || name === chosen)?.id;
+    return (
+      <>
         <TreeView
           aria-label={treeWords.title}
           data={[root]}
-          activeItems={active === undefined ? [] : [active]}
-          onSelect={(_, { id }) => onChoose(all.find((host) => host.id === id))}
+          activeItems={[root, ...(root.children ?? [])].filter(({ id }) => id === active)}
+          onSelect={(_, { id }) => onChoose(id)}
         />
-      )}
-      {hosts.length > SHOWN && <p className="hostler-hint">{treeWords.more(hosts.length - SHOWN)}</p>}
-    </aside>
-  );
-}
+        {hosts.length > SHOWN && <p className="hostler-hint">{treeWords.more(hosts.length - SHOWN)}</p>}
+      </>
+    );
+  },
+  // What is chosen is looked up by its id: an older function finds the same.
+  (before, now) => before.leaves === now.leaves && before.text === now.text && before.chosen === now.chosen,
+);
 
 function Node({ health, title, note, troubles = 0 }: { health: Health; title: string; note: string; troubles?: number }) {
   return (

@@ -2,7 +2,7 @@ import { Bullseye, Button, Checkbox, EmptyState, EmptyStateActions, EmptyStateBo
 import { AngleDownIcon } from "@patternfly/react-icons/dist/esm/icons/angle-down-icon";
 import { AngleRightIcon } from "@patternfly/react-icons/dist/esm/icons/angle-right-icon";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import type { KeyboardEvent, ReactNode } from "react";
+import { memo, useMemo, type KeyboardEvent, type ReactNode } from "react";
 import type { WindowState } from "../api/hooks.ts";
 import { idOf, type Window } from "../api/window.ts";
 import { words } from "../words/en.ts";
@@ -27,7 +27,11 @@ export interface Column<T> {
 
 /** The columns that a view shows. */
 export function shownColumns<T>(columns: Column<T>[], view: View): Column<T>[] {
-  const asked = view.search.columns?.split(",");
+  return columnsOf(columns, view.search.columns);
+}
+
+function columnsOf<T>(columns: Column<T>[], written: string | undefined): Column<T>[] {
+  const asked = written?.split(",");
   return columns.filter((column) => (asked === undefined ? column.isExtra !== true : asked.includes(column.key)));
 }
 
@@ -69,8 +73,8 @@ interface Props<T extends { id: string | number }> {
 export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
   const { columns, state, view, bulk } = props;
   const { window, error } = state;
+  const shown = useMemo(() => columnsOf(columns, view.search.columns), [columns, view.search.columns]);
   if (error !== undefined) return <ErrorBox refusal={error} />;
-  const shown = shownColumns(columns, view);
   if (window === undefined) return <WaitingTable heads={shown.map((column) => column.title)} />;
   if (window.total === 0) return (view.search.filter ?? "") === "" ? props.empty : <NothingMatches view={view} />;
   if (window.rows.length === 0 && view.page > 1) return <BehindTheEnd view={view} />;
@@ -85,13 +89,28 @@ export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
 }
 
 function Rows<T extends { id: string | number }>(props: Props<T> & { window: Window<T>; shown: Column<T>[]; selection: Selection }) {
-  const { label, state, view, actions, bulk, groups = [], window, shown, selection } = props;
+  const { label, state, view, actions, bulk, nameOf, hasDrawer = false, groups = [], window, shown, selection } = props;
   const sorted = sortOf(view.sort);
   const ids = window.rows.map(idOf);
   const pickedHere = ids.filter((id) => isPicked(selection, id)).length;
   const grouping = groups.find(({ field }) => field === view.search.group);
   const width = shown.length + (bulk === undefined ? 0 : 1) + (actions === undefined ? 0 : 1);
-  const row = (one: T): ReactNode => <Row key={idOf(one)} {...props} row={one} />;
+  const row = (one: T): ReactNode => {
+    const id = idOf(one);
+    return (
+      <LiveRow
+        key={id}
+        row={one}
+        columns={shown}
+        changes={window.changes.get(id)}
+        set={view.set}
+        nameOf={nameOf}
+        actions={actions}
+        isPicked={bulk === undefined ? undefined : isPicked(selection, id)}
+        isShown={hasDrawer ? view.search.show === id : undefined}
+      />
+    );
+  };
   return (
     <div className="hostler-scroll">
       <Table aria-label={label} variant="compact" className={state.stale ? "hostler-stale" : ""}>
@@ -165,31 +184,45 @@ function Group<T>({ part, grouping, view, counts, width, children }: { part: Par
   );
 }
 
-function Row<T extends { id: string | number }>({ row, view, window, shown, selection, nameOf, bulk, actions, hasDrawer = false }: Props<T> & { window: Window<T>; shown: Column<T>[]; selection: Selection; row: T }) {
+interface RowProps<T extends { id: string | number }> {
+  row: T;
+  columns: Column<T>[];
+  /** How often it changed while it was looked at. */
+  changes: number | undefined;
+  set: View["set"];
+  nameOf: (row: T) => string;
+  actions: ((row: T) => ReactNode) | undefined;
+  /** Undefined where rows cannot be selected. */
+  isPicked: boolean | undefined;
+  /** Whether its details stand beside the list; undefined where there are none. */
+  isShown: boolean | undefined;
+}
+
+function Row<T extends { id: string | number }>({ row, columns, changes, set, nameOf, actions, isPicked: picked, isShown }: RowProps<T>) {
   const id = idOf(row);
   return (
     <Tr
-      className={rowClass(window.changes.get(id))}
-      {...(hasDrawer
-        ? {
+      className={rowClass(changes)}
+      {...(isShown === undefined
+        ? {}
+        : {
             isClickable: true,
-            isRowSelected: view.search.show === id,
-            onRowClick: () => view.set({ show: view.search.show === id ? undefined : id }),
-          }
-        : {})}
+            isRowSelected: isShown,
+            onRowClick: () => set(({ show }) => ({ show: show === id ? undefined : id })),
+          })}
     >
-      {bulk !== undefined && (
+      {picked !== undefined && (
         <Td className="hostler-pick" onClick={(event) => event.stopPropagation()} onKeyDown={keepFromRow}>
           <Checkbox
             id={`select-${id}`}
             aria-label={words.table.select(nameOf(row))}
-            isChecked={isPicked(selection, id)}
-            onChange={(_, isOn) => view.set({ picked: pickedOf(picking(selection, [id], isOn)) })}
+            isChecked={picked}
+            onChange={(_, isOn) => set((before) => ({ picked: pickedOf(picking(selectionOf(before.picked), [id], isOn)) }))}
           />
         </Td>
       )}
-      {shown.map((column) => (
-        <Td key={column.key} dataLabel={column.title} {...cellClass(column, column === shown[0])}>
+      {columns.map((column) => (
+        <Td key={column.key} dataLabel={column.title} {...cellClass(column, column === columns[0])}>
           {column.cell(row)}
         </Td>
       ))}
@@ -201,6 +234,9 @@ function Row<T extends { id: string | number }>({ row, view, window, shown, sele
     </Tr>
   );
 }
+
+/** A row that is drawn anew only when it is another one, or something of it has changed. */
+const LiveRow = memo(Row) as typeof Row;
 
 /** How many are selected, on whatever page, and what can be done to them. */
 function SelectedBar({ selection, window, view, actions }: { selection: Selection; window: { total: number }; view: View; actions: ReactNode }) {

@@ -58,10 +58,13 @@ export function searchOf(raw: Record<string, unknown>): Search {
   return search;
 }
 
+/** What changes in an address; an undefined value takes a key out. */
+export type Patch = { [Key in keyof Search]?: Search[Key] | undefined };
+
 export interface View {
   search: Search;
-  /** Changes the address; an undefined value takes a key out. */
-  set: (patch: { [Key in keyof Search]?: Search[Key] | undefined }) => void;
+  /** Changes the address: by a patch, or by one that follows from how it is then. Always the same function. */
+  set: (patch: Patch | ((before: Search) => Patch)) => void;
   query: WindowQuery;
   /** What the rows are sorted by; within a group, where there are groups. */
   sort: string;
@@ -77,7 +80,10 @@ export function useView(usualSort = "", groups: readonly string[] = noGroups): V
   const search = useSearch({ from: "__root__" });
   const navigate = useNavigate();
   const set = useCallback<View["set"]>(
-    (patch) => void navigate({ to: ".", search: (before: Search) => searchOf({ ...before, ...patch }), replace: true }),
+    (patch) => {
+      const search = (before: Search): Search => searchOf({ ...before, ...(typeof patch === "function" ? patch(before) : patch) });
+      void navigate({ to: ".", search, replace: true });
+    },
     [navigate],
   );
   const page = Math.max(1, Math.floor(Number(search.page ?? 1)) || 1);

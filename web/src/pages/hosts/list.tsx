@@ -18,6 +18,8 @@ import { HostMeters } from "./meters.tsx";
 
 const groupFields = hostGroups.map(({ field }) => field);
 
+const nameOf = (host: HostView): string => host.name;
+
 export function HostsPage() {
   const view = useView("name", groupFields);
   const state = useWindow("hosts", view.query);
@@ -30,7 +32,7 @@ export function HostsPage() {
         <TreeButton view={view} />
       </PageHead>
       <PageSection isFilled>
-        <WithTree view={view} chosen={view.search.show} onChoose={(host) => view.set({ show: host?.id })}>
+        <WithTree view={view} isReady={state.window !== undefined} chosen={view.search.show} onChoose={(host) => view.set({ show: host?.id })}>
         <Split
           title={shown?.name}
           details={
@@ -57,7 +59,7 @@ export function HostsPage() {
             groups={hostGroups}
             state={state}
             view={view}
-            nameOf={(host) => host.name}
+            nameOf={nameOf}
             hasDrawer
             empty={
               <Nothing title={hostWords.empty} body={hostWords.emptyBody}>

@@ -1,7 +1,9 @@
 import { Button, PageSection } from "@patternfly/react-core";
 import { useNavigate } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { BulkMenu } from "../../actions/vm-bulk.tsx";
 import { VmMenu } from "../../actions/vm-menu.tsx";
+import { useReasons } from "../../actions/vm.ts";
 import { filterOf, termsOf, valuesOf, withTerm } from "../../api/filter.ts";
 import { useMayChange, useWindow } from "../../api/hooks.ts";
 import type { VmView } from "../../api/types.ts";
@@ -31,11 +33,16 @@ function facetsFor(rows: VmView[], filter: string, counts: Record<string, number
   ];
 }
 
+const nameOf = (vm: VmView): string => vm.spec.name;
+const menuOf = (vm: VmView): ReactNode => <VmMenu vm={vm} small />;
+
 export function MachinesPage() {
   const view = useView("name", groupFields);
   const state = useWindow("vms", view.query);
   const navigate = useNavigate();
   const mayChange = useMayChange();
+  // Read before the first menu is opened.
+  useReasons();
   const filter = view.search.filter ?? "";
   const rows = state.window?.rows ?? [];
   const shown = useShown("vms", view, rows);
@@ -49,6 +56,7 @@ export function MachinesPage() {
       <PageSection isFilled>
         <WithTree
           view={view}
+          isReady={state.window !== undefined}
           chosen={host}
           onChoose={(one) => {
             const next = one === undefined ? filterOf(termsOf(filter).filter((term) => term.field !== "host")) : withTerm(filter, { field: "host", op: "=", values: [one.name] });
@@ -63,11 +71,11 @@ export function MachinesPage() {
               groups={machineGroups}
               state={state}
               view={view}
-              nameOf={(vm) => vm.spec.name}
+              nameOf={nameOf}
               hasDrawer
               {...(mayChange
                 ? {
-                    actions: (vm) => <VmMenu vm={vm} small />,
+                    actions: menuOf,
                     bulk: (selection, total) => <BulkMenu selection={selection} view={view} known={rows} total={total} onDone={() => view.set({ picked: undefined })} />,
                   }
                 : {})}
