@@ -1,5 +1,5 @@
 import { Dropdown, DropdownItem, DropdownList, MenuToggle, type MenuToggleProps } from "@patternfly/react-core";
-import { useRef, useState, type ReactElement, type ReactNode } from "react";
+import { useState, type ReactElement, type ReactNode } from "react";
 
 /** A thing to choose. One that is not possible now says why, and what to do about it. */
 export interface Choice {
@@ -24,27 +24,22 @@ export function Menu({ label, toggle, choices, icon, variant = "default", stays 
   isDisabled?: boolean;
 }) {
   const [open, setOpen] = useState(false);
-  const button = useRef<HTMLButtonElement>(null);
   return (
-    <>
-      <MenuToggle ref={button} aria-label={label} variant={variant} isExpanded={open} isDisabled={isDisabled} onClick={() => setOpen(!open)} icon={icon}>
-        {toggle}
-      </MenuToggle>
-      {open && (
-        <Dropdown
-          isOpen
-          onOpenChange={setOpen}
-          onSelect={() => setOpen(stays)}
-          popperProps={{ position: "end", preventOverflow: true }}
-          isScrollable
-          maxMenuHeight="min(34rem, 70vh)"
-          // The button stands above, without all that a list needs: a hundred rows have one each.
-          toggle={{ toggleNode: <></>, toggleRef: button }}
-        >
-          <DropdownList aria-label={label}>{Array.isArray(choices) ? <Choices choices={choices} /> : choices}</DropdownList>
-        </Dropdown>
+    <Dropdown
+      isOpen={open}
+      onOpenChange={setOpen}
+      onSelect={() => setOpen(stays)}
+      popperProps={{ position: "end", preventOverflow: true }}
+      isScrollable
+      maxMenuHeight="min(34rem, 70vh)"
+      toggle={(ref) => (
+        <MenuToggle ref={ref} aria-label={label} variant={variant} isExpanded={open} isDisabled={isDisabled} onClick={() => setOpen(!open)} icon={icon}>
+          {toggle}
+        </MenuToggle>
       )}
-    </>
+    >
+      <DropdownList aria-label={label}>{Array.isArray(choices) ? <Choices choices={choices} /> : choices}</DropdownList>
+    </Dropdown>
   );
 }
 

@@ -49,7 +49,7 @@ function useFound(text: string, onlyVms: boolean): { found: Found | undefined; i
   return { found: text === "" ? undefined : narrowed(data, text), isSearching: text !== "" && (isOld || isFetching) };
 }
 
-/** Search and commands in one: objects by name, tag, address, MAC or id, jobs by number, actions by verb. */
+/** Search and commands in one: objects by name, tag, notes, MAC, id or path, jobs by number, actions by verb. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
   const [picked, setPicked] = useState<string | undefined>();
