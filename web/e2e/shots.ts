@@ -13,6 +13,8 @@ const only = new RegExp(process.argv[3] ?? "", "u");
 const QUALITY = 72;
 const MOST_MIB = 6;
 const TRIES = 3;
+/** Until the first picture of a machine's screen has come. */
+const SCREEN_MS = 1_500;
 
 async function picture(page: Page, file: string): Promise<void> {
   const client = await page.context().newCDPSession(page);
@@ -36,6 +38,9 @@ try {
         who.complaints.length = 0;
         try {
           await get(who.page, path);
+          // A console is worth a picture once it shows something.
+          await who.page.getByText("Connecting").last().waitFor({ state: "hidden" });
+          if (name.startsWith("machine-console")) await who.page.waitForTimeout(SCREEN_MS);
           if (await isTooWide(who.page)) who.complaints.push(`wider than ${width} px`);
         } catch (thrown) {
           who.complaints.push(String(thrown).split("\n")[0] ?? "");
