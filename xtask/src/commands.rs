@@ -13,6 +13,9 @@ use crate::trouble::Trouble;
 /// Lines of a failed program's own words that are quoted in our trouble: enough for its last paragraph.
 const QUOTED_LINES: usize = 25;
 
+/// The programs that take part wherever a whole Hostler runs, as cargo is told of them.
+pub const PROGRAMS: [&str; 6] = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
+
 /// What a program said and how it ended.
 pub struct Finished {
     /// Whether it ended with exit code 0.

@@ -51,7 +51,7 @@ export function FilterBar<N extends Noun>({ noun, view, columns, facets = [], gr
     setRefusal(undefined);
     try {
       const rows = await readAll(noun, view.query);
-      const shown = shownColumns(columns, view);
+      const shown = shownColumns(columns, view.search.columns);
       if (as === "json") download(`${noun}.json`, "application/json", JSON.stringify(rows, null, 2));
       else download(`${noun}.csv`, "text/csv", csv(shown.map((column) => column.title), rows.map((row) => shown.map((column) => column.text(row)))));
     } catch (thrown) {

@@ -4,7 +4,7 @@ import { ExclamationCircleIcon } from "@patternfly/react-icons/dist/esm/icons/ex
 import { ExclamationTriangleIcon } from "@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon";
 import { MinusCircleIcon } from "@patternfly/react-icons/dist/esm/icons/minus-circle-icon";
 import { TimesIcon } from "@patternfly/react-icons/dist/esm/icons/times-icon";
-import { memo, useCallback, useEffect, useRef, useState, type ReactNode } from "react";
+import { memo, useEffect, useState, type ReactNode } from "react";
 import { useWindow } from "../api/hooks.ts";
 import type { HostView } from "../api/types.ts";
 import { treeWords } from "../words/tree.ts";
@@ -44,20 +44,16 @@ function useAfter(isReady: boolean): boolean {
   return isAfter;
 }
 
-/** A list with the tree of hosts beside it, where there is room or somebody asked for it. The list comes first. */
+/**
+ * A list with the tree of hosts beside it, where there is room or somebody asked for it. The list comes first. `onChoose` may
+ * be called when it is an old one: what it does follows from the address as it is then.
+ */
 export function WithTree({ view, isReady, chosen, onChoose, children }: { view: View; isReady: boolean; chosen: string | undefined; onChoose: (host: HostView | undefined) => void; children: ReactNode }) {
   const isShown = useHasTree(view);
   const isAfter = useAfter(isReady);
-  const { set } = view;
-  const choose = useRef(onChoose);
-  useEffect(() => {
-    choose.current = onChoose;
-  });
-  const onAny = useCallback((host: HostView | undefined) => choose.current(host), []);
-  const onClose = useCallback(() => set({ tree: "off" }), [set]);
   return (
     <div className={isShown ? "hostler-with-tree" : ""}>
-      {isShown && <aside className="hostler-tree" aria-label={treeWords.title}>{isAfter ? <HostTree chosen={chosen} onChoose={onAny} onClose={onClose} /> : <Waiting />}</aside>}
+      {isShown && <aside className="hostler-tree" aria-label={treeWords.title}>{isAfter ? <HostTree chosen={chosen} onChoose={onChoose} onClose={() => view.set({ tree: "off" })} /> : <Waiting />}</aside>}
       <div className="hostler-beside-tree">{children}</div>
     </div>
   );
@@ -78,7 +74,7 @@ interface Leaf {
 }
 
 /** All hosts with their health, rolled up to the top, and how many machines of each are in trouble. */
-const HostTree = memo(function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; onChoose: (host: HostView | undefined) => void; onClose: () => void }) {
+function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; onChoose: (host: HostView | undefined) => void; onClose: () => void }) {
   const { window, error } = useWindow("hosts", { sort: "name", limit: 1000 });
   const troubled = useWindow("vms", { filter: `status=${vmTroubles.join("|")}`, limit: 1000 }).window?.rows ?? [];
   const [text, setText] = useState("");
@@ -100,7 +96,7 @@ const HostTree = memo(function HostTree({ chosen, onChoose, onClose }: { chosen:
       {window === undefined ? <Waiting /> : <Leaves leaves={JSON.stringify(leaves)} text={text} chosen={chosen} onChoose={(id) => onChoose(all.find((host) => host.id === id))} />}
     </>
   );
-});
+}
 
 interface LeavesProps {
   /** As JSON: equal trees are equal texts. */

@@ -9,7 +9,7 @@ import { words } from "../words/en.ts";
 import { ErrorBox } from "./error-box.tsx";
 import { grouped, type Grouping, type Part } from "./grouping.ts";
 import { countOf, isPicked, pickedOf, picking, selectionOf, type Selection } from "./selection.ts";
-import type { View } from "./view.ts";
+import type { Search, View } from "./view.ts";
 
 export interface Column<T> {
   key: string;
@@ -25,12 +25,8 @@ export interface Column<T> {
   isNumber?: boolean;
 }
 
-/** The columns that a view shows. */
-export function shownColumns<T>(columns: Column<T>[], view: View): Column<T>[] {
-  return columnsOf(columns, view.search.columns);
-}
-
-function columnsOf<T>(columns: Column<T>[], written: string | undefined): Column<T>[] {
+/** The columns that a view shows, as its address has them. */
+export function shownColumns<T>(columns: Column<T>[], written: Search["columns"]): Column<T>[] {
   const asked = written?.split(",");
   return columns.filter((column) => (asked === undefined ? column.isExtra !== true : asked.includes(column.key)));
 }
@@ -73,7 +69,7 @@ interface Props<T extends { id: string | number }> {
 export function LiveTable<T extends { id: string | number }>(props: Props<T>) {
   const { columns, state, view, bulk } = props;
   const { window, error } = state;
-  const shown = useMemo(() => columnsOf(columns, view.search.columns), [columns, view.search.columns]);
+  const shown = useMemo(() => shownColumns(columns, view.search.columns), [columns, view.search.columns]);
   if (error !== undefined) return <ErrorBox refusal={error} />;
   if (window === undefined) return <WaitingTable heads={shown.map((column) => column.title)} />;
   if (window.total === 0) return (view.search.filter ?? "") === "" ? props.empty : <NothingMatches view={view} />;

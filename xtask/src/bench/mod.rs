@@ -7,8 +7,6 @@ use crate::fleet::Fleet;
 use crate::trouble::Trouble;
 use crate::{commands, tiny_linux, tree, web};
 
-/// The programs that take part.
-const PROGRAMS: [&str; 6] = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
 /// How many moments of each piece of work are killed in, by each of three victims.
 const SOAK_KILLS: &str = "20";
 
@@ -26,7 +24,7 @@ pub fn run(names: &[String], runs: u32) -> Result<(), Trouble> {
         return console();
     }
     let disk = tiny_linux::build()?;
-    in_front(commands::command(&["cargo", "build", "--release"]).args(PROGRAMS))?;
+    in_front(commands::command(&["cargo", "build", "--release"]).args(commands::PROGRAMS))?;
     let out = tree::target().join("bench.md");
     let mut bench = Command::new(tree::target().join("release/hostler-testbed"));
     bench.arg("bench").args(names).args(["--runs", &runs.to_string()]).arg("--out").arg(&out);
@@ -38,7 +36,7 @@ pub fn run(names: &[String], runs: u32) -> Result<(), Trouble> {
 /// Figures of the console in a real browser; ten minutes of them watch the tab's memory.
 fn console() -> Result<(), Trouble> {
     web::build()?;
-    in_front(commands::command(&["cargo", "build", "--release"]).args(PROGRAMS))?;
+    in_front(commands::command(&["cargo", "build", "--release"]).args(commands::PROGRAMS))?;
     let folder = tree::target().join("bench-console");
     std::fs::create_dir_all(&folder).map_err(|error| Trouble::file("made", &folder, &error))?;
     let fleet = FLEET.start(&folder)?;
@@ -53,7 +51,7 @@ fn console() -> Result<(), Trouble> {
 /// # Errors
 /// Something cannot be built, or a story fails.
 pub fn soak(kills: Option<u32>) -> Result<(), Trouble> {
-    in_front(commands::command(&["cargo", "build"]).args(PROGRAMS))?;
+    in_front(commands::command(&["cargo", "build"]).args(commands::PROGRAMS))?;
     let kills = kills.map_or_else(|| SOAK_KILLS.to_owned(), |kills| kills.to_string());
     let mut stories = commands::command(&["cargo"]);
     stories.args(["test", "-p", "hostler-testbed", "--test", "it", "--"]);

@@ -18,8 +18,6 @@ use crate::{commands, tree};
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 /// What it is told besides the document.
 const CHECKS: &str = include_str!("checks.py");
-/// The programs that take part.
-const PROGRAMS: [&str; 6] = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
 /// How long the short run of CI asks, all ways together: with the server's start within 90 s.
 const SHORT: Duration = Duration::from_secs(65);
 /// Examples for each operation in the short run, and in each minute of a longer one.
@@ -39,7 +37,7 @@ const ASKERS: [(&str, u32); 3] = [("administrator", 4), ("reader", 2), ("nobody"
 pub fn run(minutes: Option<u32>, said: &mut dyn Write) -> Result<(), Trouble> {
     let schemathesis = installed()?;
     let mut cargo = commands::command(&["cargo", "build", "--quiet"]);
-    cargo.args(PROGRAMS).current_dir(tree::top());
+    cargo.args(commands::PROGRAMS).current_dir(tree::top());
     commands::output(&mut cargo)?;
     let folder = tree::target().join("fuzz-api");
     let checks = folder.join("hostler_checks.py");

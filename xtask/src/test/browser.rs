@@ -77,9 +77,8 @@ pub fn pictures() -> Result<(), Trouble> {
     tiny_linux::build()?;
     site::build()?;
     web::build()?;
-    let programs = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
     commands::output(
-        commands::command(&["cargo", "build", "--quiet"]).args(programs).current_dir(tree::top()),
+        commands::command(&["cargo", "build", "--quiet"]).args(commands::PROGRAMS).current_dir(tree::top()),
     )?;
     let mut command = on_computer("shots")?;
     let finished = commands::watched(&mut command, &mut std::io::stdout())?;

@@ -58,10 +58,12 @@ export function MachinesPage() {
           view={view}
           isReady={state.window !== undefined}
           chosen={host}
-          onChoose={(one) => {
-            const next = one === undefined ? filterOf(termsOf(filter).filter((term) => term.field !== "host")) : withTerm(filter, { field: "host", op: "=", values: [one.name] });
-            view.set({ filter: next, page: undefined, picked: undefined });
-          }}
+          onChoose={(one) =>
+            view.set(({ filter: before = "" }) => {
+              const next = one === undefined ? filterOf(termsOf(before).filter((term) => term.field !== "host")) : withTerm(before, { field: "host", op: "=", values: [one.name] });
+              return { filter: next, page: undefined, picked: undefined };
+            })
+          }
         >
           <Split title={shown?.spec.name} details={shown !== undefined ? <MachineDetails vm={shown} /> : undefined} onClose={() => view.set({ show: undefined })}>
             <FilterBar noun="vms" view={view} columns={machineColumns} groups={machineGroups} facets={facetsFor(rows, filter, state.window?.counts ?? {})} />
