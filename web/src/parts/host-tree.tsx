@@ -4,10 +4,11 @@ import { ExclamationCircleIcon } from "@patternfly/react-icons/dist/esm/icons/ex
 import { ExclamationTriangleIcon } from "@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon";
 import { MinusCircleIcon } from "@patternfly/react-icons/dist/esm/icons/minus-circle-icon";
 import { TimesIcon } from "@patternfly/react-icons/dist/esm/icons/times-icon";
-import { memo, useEffect, useState, type ReactNode } from "react";
+import { memo, useState, type ReactNode } from "react";
 import { useWindow } from "../api/hooks.ts";
 import type { HostView } from "../api/types.ts";
 import { treeWords } from "../words/tree.ts";
+import { useAfter } from "./after.ts";
 import { ErrorBox } from "./error-box.tsx";
 import { Waiting } from "./live-table.tsx";
 import { hostStatus, isWell, vmTroubles } from "./status-label.tsx";
@@ -18,7 +19,7 @@ import { useIsWide } from "./wide.ts";
 /** More in one tree is nothing to look through: the field above it finds. */
 const SHOWN = 300;
 /** From this width on there is room for a tree beside a list without anybody asking. */
-const ROOM_PX = 1_100;
+const ROOM_PX = 1_400;
 
 const icons: Record<Health, ReactNode> = {
   well: <Icon status="success"><CheckCircleIcon /></Icon>,
@@ -31,17 +32,6 @@ const icons: Record<Health, ReactNode> = {
 export function useHasTree(view: View): boolean {
   const isWide = useIsWide(ROOM_PX);
   return view.search.tree === undefined ? isWide : view.search.tree === "on";
-}
-
-/** True a moment after it became so, when what was drawn by then stands on the screen. */
-function useAfter(isReady: boolean): boolean {
-  const [isAfter, setAfter] = useState(false);
-  useEffect(() => {
-    if (!isReady) return undefined;
-    const timer = setTimeout(() => setAfter(true));
-    return () => clearTimeout(timer);
-  }, [isReady]);
-  return isAfter;
 }
 
 /**

@@ -6,6 +6,7 @@ import { memo, useMemo, type KeyboardEvent, type ReactNode } from "react";
 import type { WindowState } from "../api/hooks.ts";
 import { idOf, type Window } from "../api/window.ts";
 import { words } from "../words/en.ts";
+import { useAfter } from "./after.ts";
 import { ErrorBox } from "./error-box.tsx";
 import { grouped, type Grouping, type Part } from "./grouping.ts";
 import { countOf, isPicked, pickedOf, picking, selectionOf, type Selection } from "./selection.ts";
@@ -50,6 +51,9 @@ function keepFromRow(event: KeyboardEvent): void {
 const cellClass = <T,>(column: Column<T>, isFirst: boolean): { className?: string } =>
   isFirst ? { className: "hostler-name" } : column.isNumber === true ? { className: "hostler-number" } : {};
 
+/** As many rows as a usual screen holds. */
+const ABOVE_FOLD = 20;
+
 interface Props<T extends { id: string | number }> {
   label: string;
   columns: Column<T>[];
@@ -88,6 +92,8 @@ function Rows<T extends { id: string | number }>(props: Props<T> & { window: Win
   const { label, state, view, actions, bulk, nameOf, hasDrawer = false, groups = [], window, shown, selection } = props;
   const sorted = sortOf(view.sort);
   const ids = window.rows.map(idOf);
+  // What is above the fold comes first: nobody waits for rows that are not seen yet.
+  const drawn = useAfter(true) ? window.rows : window.rows.slice(0, ABOVE_FOLD);
   const pickedHere = ids.filter((id) => isPicked(selection, id)).length;
   const grouping = groups.find(({ field }) => field === view.search.group);
   const width = shown.length + (bulk === undefined ? 0 : 1) + (actions === undefined ? 0 : 1);
@@ -146,8 +152,8 @@ function Rows<T extends { id: string | number }>(props: Props<T> & { window: Win
         </Thead>
         <Tbody>
           {grouping === undefined
-            ? window.rows.map(row)
-            : grouped(window.rows, grouping).map((part) => (
+            ? drawn.map(row)
+            : grouped(drawn, grouping).map((part) => (
                 <Group key={part.key} part={part} grouping={grouping} view={view} counts={window.counts} width={width}>
                   {part.rows.map(row)}
                 </Group>

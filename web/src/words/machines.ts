@@ -39,6 +39,7 @@ export const machineWords = {
   create: "Create machine",
   noHost: "On no host",
   noTags: "Without tags",
+  moreTags: (count: number) => `+${count}`,
   noTemplate: "Of no template",
   empty: "No virtual machines yet",
   emptyBody: "Create the first one from a template. Machines that others made on your hosts show up here by themselves.",

@@ -1,4 +1,4 @@
-import { Label, LabelGroup } from "@patternfly/react-core";
+import { Label } from "@patternfly/react-core";
 import { Link } from "@tanstack/react-router";
 import { useGet } from "../../api/hooks.ts";
 import type { TemplateView, VmView } from "../../api/types.ts";
@@ -36,14 +36,17 @@ function StatusAndJob({ vm }: { vm: VmView }) {
   );
 }
 
-export function Tags({ tags }: { tags: readonly string[] }) {
+/** Words to find machines by: all, or the first few and how many more there are. */
+export function Tags({ tags, most = tags.length }: { tags: readonly string[]; most?: number }) {
   if (tags.length === 0) return null;
+  const rest = tags.slice(most);
   return (
-    <LabelGroup>
-      {tags.map((tag) => (
+    <span className="hostler-tags">
+      {tags.slice(0, most).map((tag) => (
         <Label key={tag} isCompact color="teal">{tag}</Label>
       ))}
-    </LabelGroup>
+      {rest.length > 0 && <small title={rest.join(", ")}>{machineWords.moreTags(rest.length)}</small>}
+    </span>
   );
 }
 
@@ -65,7 +68,7 @@ export const machineColumns: Column<VmView>[] = [
   { key: "cpus", title: titles.cpus, sort: "cpus", isNumber: true, cell: (vm) => vm.spec.hardware.cpus, text: (vm) => String(vm.spec.hardware.cpus) },
   { key: "memory", title: titles.memory, sort: "memory_mib", isNumber: true, cell: (vm) => mebibytes(vm.spec.hardware.memory_mib), text: (vm) => String(vm.spec.hardware.memory_mib) },
   { key: "disk", title: titles.disk, isExtra: true, isNumber: true, cell: (vm) => bytes(diskBytes(vm)), text: (vm) => String(diskBytes(vm)) },
-  { key: "tags", title: titles.tags, sort: "tags", cell: (vm) => <Tags tags={vm.spec.tags ?? []} />, text: (vm) => (vm.spec.tags ?? []).join(" ") },
+  { key: "tags", title: titles.tags, sort: "tags", cell: (vm) => <Tags tags={vm.spec.tags ?? []} most={2} />, text: (vm) => (vm.spec.tags ?? []).join(" ") },
   {
     key: "job",
     title: titles.job,
