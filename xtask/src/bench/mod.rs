@@ -53,8 +53,17 @@ fn console() -> Result<(), Trouble> {
 pub fn soak(kills: Option<u32>) -> Result<(), Trouble> {
     in_front(commands::command(&["cargo", "build"]).args(commands::PROGRAMS))?;
     let kills = kills.map_or_else(|| SOAK_KILLS.to_owned(), |kills| kills.to_string());
-    let mut stories = commands::command(&["cargo"]);
-    stories.args(["test", "-p", "hostler-testbed", "--test", "it", "--"]);
+    in_front(&mut commands::command(&[
+        "cargo",
+        "test",
+        "-p",
+        "hostler-testbed",
+        "--test",
+        "it",
+        "--no-run",
+    ]))?;
+    let mut stories = commands::command(&[tree::target().join("debug/hostler-testbed")]);
+    stories.args(["apart", "--", "cargo", "test", "-p", "hostler-testbed", "--test", "it", "--"]);
     // One at a time: what is measured is the length of the work, and the blows are spread over that.
     stories.args(["--ignored", "--nocapture", "--test-threads=1", "kills"]);
     in_front(stories.env("HOSTLER_KILLS", kills))

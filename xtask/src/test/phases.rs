@@ -13,8 +13,8 @@ pub enum Step {
     /// Runs the tests that these arguments of cargo choose (`-p …`, `--workspace …`), by nextest where it is
     /// installed and else by `cargo test`. Tests marked `#[ignore]` are set aside: [`Step::SetAside`] owes them.
     Tests(&'static [&'static str]),
-    /// Runs those marked `#[ignore]`, which are long stories, mostly with guests that boot. They find the path
-    /// of the tiny Linux disk in `HOSTLER_TINY_LINUX`.
+    /// Runs those marked `#[ignore]`, which are long stories, mostly with guests that boot, in a network that has no
+    /// way out. They find the path of the tiny Linux disk in `HOSTLER_TINY_LINUX`. `hostler-testbed` has to be built.
     SetAside(&'static [&'static str]),
     /// Builds the console where something of it is newer than what was built.
     Console,

@@ -5,15 +5,16 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
+use crate::cage::Cage;
 use crate::commands::{ip, program, run};
-use crate::ground::{Ground, passable};
+use crate::ground::{self, Ground, passable};
+use crate::link::is_device;
 use crate::process::{Process, wait_for};
 use crate::trouble::{Result, Trouble};
+use serde::{Deserialize, Serialize};
 
 /// How long namespaces may take to stand.
 const STANDS: Duration = Duration::from_secs(20);
@@ -23,8 +24,6 @@ const STANDS: Duration = Duration::from_secs(20);
 pub struct Computer {
     about: About,
     folder: PathBuf,
-    cache: PathBuf,
-    bridge: String,
     /// Whether it outlives the program that holds it.
     stays: bool,
     /// Whether what Hostler keeps below `/var/lib` is its own.
@@ -33,6 +32,8 @@ pub struct Computer {
     switch: Option<Child>,
     /// Programs that wait for one process inside each, to be buried.
     waiting: Vec<Child>,
+    /// The slow line that its cable leads to, to be buried.
+    line: Mutex<Option<Child>>,
 }
 
 /// What is written down of a computer, so that another program can take hold of it.
@@ -41,62 +42,51 @@ struct About {
     name: String,
     /// The testbed's.
     number: u8,
-    /// Its own within the testbed, 2 and up.
-    n: u8,
     address: String,
-    uuid: Uuid,
 }
+
+/// What a computer is written down in, in its folder.
+const ABOUT: &str = "computer.json";
 
 impl Computer {
     /// Makes a computer's folders; its power is off.
     pub(crate) fn make(ground: &Ground, name: &str, n: u8, stays: bool) -> Result<Self> {
         let folder = ground.folder().join(name);
-        let about = About {
-            name: name.into(),
-            number: ground.number(),
-            n,
-            address: ground.address_of(n),
-            uuid: Uuid::new_v4(),
-        };
+        let about = About { name: name.into(), number: ground.number(), address: ground.address_of(n) };
         passable(&folder)?;
-        if stays {
-            let path = folder.join("stays");
-            fs::write(&path, "").map_err(Trouble::file(&path))?;
-        }
-        let path = folder.join("computer.json");
+        let path = folder.join(ABOUT);
         fs::write(&path, serde_json::to_string(&about).unwrap_or_default()).map_err(Trouble::file(&path))?;
-        Ok(Self {
-            about,
-            folder,
-            cache: ground.cache(),
-            bridge: ground.bridge(),
-            stays,
-            fresh: false,
-            switch: None,
-            waiting: Vec::new(),
-        })
+        let mut computer = Self::at(&folder)?;
+        computer.stays = stays;
+        Ok(computer)
     }
 
-    /// Takes hold of a computer that another program made to stay.
+    /// Takes hold of a computer that another program made, by its folder. Dropped, it is left as it is.
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn find(ground: &Ground, name: &str) -> Result<Self> {
-        let folder = ground.folder().join(name);
-        let path = folder.join("computer.json");
+    pub fn at(folder: &Path) -> Result<Self> {
+        let path = folder.join(ABOUT);
         let text = fs::read(&path).map_err(Trouble::file(&path))?;
         let about = serde_json::from_slice(&text)
             .map_err(|why| Trouble::Answer(format!("{}: {why}", path.display())))?;
         Ok(Self {
             about,
-            folder,
-            cache: ground.cache(),
-            bridge: ground.bridge(),
+            folder: folder.into(),
             stays: true,
             fresh: false,
             switch: None,
             waiting: Vec::new(),
+            line: Mutex::new(None),
         })
+    }
+
+    /// The computers of a testbed, by its folder, in the order of their addresses.
+    pub(crate) fn all_of(ground: &Path) -> Vec<Self> {
+        let read = fs::read_dir(ground).into_iter().flatten().flatten();
+        let mut all: Vec<Self> = read.filter_map(|entry| Self::at(&entry.path()).ok()).collect();
+        all.sort_by_key(|computer| computer.address().parse::<std::net::Ipv4Addr>().ok());
+        all
     }
 
     /// From its next boot, what Hostler keeps below `/var/lib` is its own, and none of it is there at first.
@@ -129,18 +119,26 @@ impl Computer {
         Ok(path)
     }
 
+    /// The folder that all computers of its testbed see, by the same path.
+    pub fn shared(&self) -> PathBuf {
+        self.folder.with_file_name(ground::SHARED)
+    }
+
     /// Switches it on: namespaces, folders, network. No program runs on it then.
     ///
     /// # Errors
     /// It is on, not root, or a tool is missing.
     pub fn power_on(&mut self) -> Result<()> {
         if self.first().is_some() {
-            return Err(Trouble::Host { name: self.about.name.clone(), is: "on already" });
+            return Err(self.is("on already"));
         }
-        let mut command = Command::new("unshare");
+        if let Some(cage) = self.cage() {
+            cage.make();
+        }
+        let mut command = self.caged("unshare");
         command.args(["-m", "-n", "-p", "-u", "-i", "-f", "--mount-proc", "--kill-child=SIGKILL", "--"]);
         command.arg(program("hostler-testbed")?).arg("first-process");
-        command.arg("--folder").arg(&self.folder).arg("--cache").arg(&self.cache);
+        command.arg("--folder").arg(&self.folder);
         command.args(["--name", &self.about.name]);
         if self.fresh {
             command.arg("--fresh");
@@ -171,15 +169,20 @@ impl Computer {
 
     /// A pair of cables: one end in the host, one at the testbed's bridge. It vanishes with the host's namespace.
     fn plug_in(&self, first: Process) -> Result<()> {
-        let cable = format!("{}-{}", self.bridge, self.about.n);
+        let cable = self.cable();
         // The kernel takes a namespace apart some time after its last process.
-        wait_for(STANDS, "the old cable is gone", || {
-            (!Path::new("/sys/class/net").join(&cable).exists()).then_some(())
-        })?;
-        ip(&format!("link add {cable} type veth peer name eth0 netns {}", first.pid))?;
-        ip(&format!("link set {cable} master {} up", self.bridge))?;
+        wait_for(STANDS, "the old cable is gone", || (!is_device(&cable)).then_some(()))?;
+        let mac = self.mac();
+        ip(&format!("link add {cable} type veth peer name eth0 address {mac} netns {}", first.pid))?;
         self.inside(&["ip", "address", "add", &format!("{}/24", self.about.address), "dev", "eth0"])?;
-        self.inside(&["ip", "link", "set", "eth0", "up"]).map(drop)
+        self.inside(&["ip", "link", "set", "eth0", "up"])?;
+        self.link_up()
+    }
+
+    /// The address of its adapter: the same at each boot, or others would look for it at the one before.
+    fn mac(&self) -> String {
+        let n = self.about.address.rsplit('.').next().and_then(|n| n.parse::<u8>().ok());
+        format!("02:68:74:62:{:02x}:{:02x}", self.about.number, n.unwrap_or_default())
     }
 
     /// Cuts the power: everything in it is gone at once, what was not on disk is lost.
@@ -188,9 +191,81 @@ impl Computer {
     /// It does not go off.
     pub fn power_off(&mut self) -> Result<()> {
         let Some(first) = self.first() else { return Ok(()) };
+        if self.is_frozen() {
+            // Whoever has to bury the dead is frozen as well. Nothing runs any more when it is thawed: all of it is dead.
+            for (process, _) in self.processes() {
+                process.kill();
+            }
+            self.thaw()?;
+        }
         first.end("the host")?;
         if let Some(mut switch) = self.switch.take() {
             let _ = switch.wait();
+        }
+        self.bury();
+        // What waited for something inside ends with that, a moment later.
+        self.cage().map_or(Ok(()), |cage| cage.clear())
+    }
+
+    /// Freezes it: nothing in it runs from now on, its machines neither, and it says nothing on the network. What it has
+    /// open stays open, and the time goes on without it.
+    ///
+    /// # Errors
+    /// It is off, or this system has no control groups of version 2.
+    pub fn freeze(&self) -> Result<()> {
+        self.frozen(true)
+    }
+
+    /// Lets it go on where it was frozen.
+    ///
+    /// # Errors
+    /// It is off.
+    pub fn thaw(&self) -> Result<()> {
+        self.frozen(false)
+    }
+
+    fn frozen(&self, frozen: bool) -> Result<()> {
+        self.first().ok_or_else(|| self.is("off"))?;
+        let cage = self
+            .cage()
+            .ok_or_else(|| self.is("not to be frozen: there are no control groups of version 2"))?;
+        cage.freeze(frozen)
+    }
+
+    /// Whether it is frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.cage().is_some_and(|cage| cage.is_frozen())
+    }
+
+    /// The processes that run on it, with their programs' names; none while it is off. Names have 15 letters at most.
+    pub fn processes(&self) -> Vec<(Process, String)> {
+        let Some(first) = self.first() else { return Vec::new() };
+        let space = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let Some(own) = space(first.pid) else { return Vec::new() };
+        let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let of_own = numbers.filter(|pid| space(*pid).as_ref() == Some(&own));
+        let named = of_own.filter_map(|pid| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            Some((Process::of(pid)?, name.trim().to_owned()))
+        });
+        named.collect()
+    }
+
+    /// Kills all that runs on it and has a name of which this is said, with `SIGKILL`, and waits until it is gone.
+    ///
+    /// # Errors
+    /// It is frozen, or something does not go.
+    pub fn kill_those(&mut self, which: impl Fn(&str) -> bool) -> Result<()> {
+        self.is_not_frozen()?;
+        let first = self.first();
+        let mut all = self.processes();
+        all.retain(|(process, name)| Some(*process) != first && which(name));
+        for (process, _) in &all {
+            process.kill();
+        }
+        for (process, name) in &all {
+            process.end(name)?;
         }
         self.bury();
         Ok(())
@@ -215,13 +290,44 @@ impl Computer {
     /// A program that will run inside.
     ///
     /// # Errors
-    /// The host is off.
+    /// The host is off, or frozen: it would never end.
     pub fn command(&self, words: &[&str]) -> Result<Command> {
-        let first = self.first();
-        let first = first.ok_or_else(|| Trouble::Host { name: self.about.name.clone(), is: "off" })?;
-        let mut command = Command::new("nsenter");
+        let first = self.first().ok_or_else(|| self.is("off"))?;
+        self.is_not_frozen()?;
+        let mut command = self.caged("nsenter");
         command.args(["-t", &first.pid.to_string(), "-m", "-n", "-p", "-u", "-i", "--"]).args(words);
         Ok(command)
+    }
+
+    fn is_not_frozen(&self) -> Result<()> {
+        if self.is_frozen() { Err(self.is("frozen")) } else { Ok(()) }
+    }
+
+    fn cage(&self) -> Option<Cage> {
+        Cage::of(self.about.number, &self.about.name)
+    }
+
+    fn caged(&self, program: &str) -> Command {
+        self.cage().map_or_else(|| Command::new(program), |cage| cage.entered_by(program))
+    }
+
+    fn is(&self, is: &'static str) -> Trouble {
+        Trouble::Host { name: self.about.name.clone(), is }
+    }
+
+    /// The bridge of its testbed.
+    pub(crate) fn bridge(&self) -> String {
+        ground::bridge_of(self.about.number)
+    }
+
+    pub(crate) fn keep_line(&self, child: Child) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+    }
+
+    pub(crate) fn bury_line(&self) {
+        if let Some(mut line) = self.line.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = line.wait();
+        }
     }
 
     /// What the log of something that was launched holds.
@@ -260,8 +366,9 @@ impl Computer {
     /// Kills it with `SIGKILL`, and waits until it is gone. One that is gone already is no error.
     ///
     /// # Errors
-    /// It does not go.
+    /// The computer is frozen, so that nobody would bury it, or it does not go.
     pub fn kill(&mut self, what: &str) -> Result<()> {
+        self.is_not_frozen()?;
         if let Some(process) = self.process(what) {
             process.end(what)?;
         }
@@ -273,11 +380,11 @@ impl Computer {
         self.waiting.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 
-    fn pid_file(&self, what: &str) -> PathBuf {
+    pub(crate) fn pid_file(&self, what: &str) -> PathBuf {
         self.folder.join(format!("{what}.pid"))
     }
 
-    fn log(&self, name: &str) -> Result<fs::File> {
+    pub(crate) fn log(&self, name: &str) -> Result<fs::File> {
         let path = self.folder.join(name);
         fs::OpenOptions::new().create(true).append(true).open(&path).map_err(Trouble::file(&path))
     }
@@ -287,6 +394,7 @@ impl Drop for Computer {
     fn drop(&mut self) {
         if !self.stays {
             let _ = self.power_off();
+            let _ = self.line_end();
         }
     }
 }

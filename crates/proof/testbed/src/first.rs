@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_move, mount_remount, unmount};
 use rustix::process::{WaitOptions, wait};
 
 use crate::commands::run;
-use crate::ground::passable;
+use crate::ground::{self, passable};
 use crate::trouble::{Result, Trouble};
 
 /// What the first process is told.
@@ -21,9 +21,6 @@ pub struct First {
     /// The folder that holds the host's own folders.
     #[arg(long)]
     folder: PathBuf,
-    /// The folder that libvirt's cache is kept in.
-    #[arg(long)]
-    cache: PathBuf,
     /// What the host is called.
     #[arg(long)]
     name: String,
@@ -47,6 +44,7 @@ pub fn run_first(first: &First) -> Result<()> {
     let tmpfs = mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), Some(c"mode=755"));
     tmpfs.map_err(|why| Trouble::File { path: "/run".into(), cause: why.into() })?;
     passable(Path::new("/run/libvirt"))?;
+    own_devices()?;
     if first.fresh {
         empty_of_hostler(&first.folder.join("var-lib"))?;
     }
@@ -55,7 +53,8 @@ pub fn run_first(first: &First) -> Result<()> {
         passable(&own)?;
         bind(&own, Path::new(place))?;
     }
-    bind(&first.cache, Path::new("/var/cache/libvirt"))?;
+    bind(&ground::cache(), Path::new("/var/cache/libvirt"))?;
+    own_and_shared(&first.folder)?;
     let named = rustix::system::sethostname(first.name.as_bytes());
     named.map_err(|why| Trouble::File { path: "hostname".into(), cause: why.into() })?;
     run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
@@ -75,6 +74,36 @@ pub fn run_first(first: &First) -> Result<()> {
             std::thread::sleep(Duration::from_millis(20)); // no child at this moment
         }
     }
+}
+
+/// Lets `/sys` show this computer's adapters and not those of whoever mounted it. Control groups are not there then.
+fn own_devices() -> Result<()> {
+    let sys = Path::new("/sys");
+    let trouble = |why: rustix::io::Errno| Trouble::File { path: sys.into(), cause: why.into() };
+    unmount(sys, UnmountFlags::DETACH).map_err(trouble)?;
+    mount("sysfs", sys, "sysfs", MountFlags::empty(), None::<&std::ffi::CStr>).map_err(trouble)
+}
+
+/// Lets nothing be seen of testbeds but this computer's own folder and the one that all of its testbed share, both by
+/// the paths that they have outside: another computer's private folder cannot be mistaken for one's own.
+fn own_and_shared(folder: &Path) -> Result<()> {
+    let shared = folder.with_file_name(ground::SHARED);
+    let kept = [(folder, Path::new("/run/own")), (&shared, Path::new("/run/shared"))];
+    for (from, aside) in kept {
+        passable(aside)?;
+        bind(from, aside)?;
+    }
+    let all = Path::new(ground::ALL);
+    let tmpfs = mount("tmpfs", all, "tmpfs", MountFlags::empty(), Some(c"mode=755"));
+    tmpfs.map_err(|why| Trouble::File { path: all.into(), cause: why.into() })?;
+    let inside = all.join(ground::INSIDE);
+    fs::write(&inside, "").map_err(Trouble::file(&inside))?;
+    for (place, aside) in kept {
+        passable(place)?;
+        mount_move(aside, place).map_err(|why| Trouble::File { path: place.into(), cause: why.into() })?;
+        fs::remove_dir(aside).map_err(Trouble::file(aside))?;
+    }
+    Ok(())
 }
 
 /// Sets a folder in place of `/var/lib` in which everything is but what Hostler and libvirt keep there. `/srv` is empty.

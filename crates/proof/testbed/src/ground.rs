@@ -1,21 +1,32 @@
 //! The ground of one testbed: a number of its own, by which its folder, its bridge and its addresses differ from those
-//! of every other testbed on this computer. What a testbed left that was killed is removed by the next one.
+//! of every other testbed on this computer. Whoever holds it may be killed: a process that waits for that clears it, and
+//! where that was killed too, the next testbed does.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
-use crate::commands::ip;
+use crate::clearing::{NET, lock, net_of_mine, remove, sweep};
+use crate::commands::{ip, program};
 use crate::process::Process;
 use crate::trouble::{Result, Trouble};
 
 /// Where all testbeds keep their folders. QEMU's account passes through it.
-const ALL: &str = "/var/tmp/hostler-testbed";
+pub(crate) const ALL: &str = "/var/tmp/hostler-testbed";
 /// What libvirt found out about QEMU: the same for all test hosts, and four seconds' work for each.
 const CACHE: &str = "cache";
-const OWNER: &str = "owner.json";
+/// Who holds a ground, in its folder.
+pub(crate) const OWNER: &str = "owner.json";
+/// The folder that all computers of a testbed see, in its folder.
+pub(crate) const SHARED: &str = "shared";
+/// What a testbed is called that stays, in its folder.
+const STANDING: &str = "stays";
+/// In the folder of all testbeds, where a computer of a testbed sees it.
+pub(crate) const INSIDE: &str = "inside";
 /// Numbers of testbeds, one network each of 198.18.0.0/15, which is set aside for tests of networks (RFC 2544).
-const NUMBERS: std::ops::Range<u8> = 1..250;
+pub(crate) const NUMBERS: std::ops::Range<u8> = 1..250;
 
 /// The ground of one testbed. Dropped, it is cleaned up, unless it is to stay.
 #[derive(Debug)]
@@ -23,14 +34,21 @@ pub struct Ground {
     number: u8,
     folder: PathBuf,
     stays: bool,
+    /// Clears it when this process is gone.
+    warden: Option<Child>,
 }
 
 impl Ground {
     /// Claims a number, with a folder and a bridge, for as long as this process lives.
     ///
     /// # Errors
-    /// Not root, or no number is free.
+    /// Not root, no number is free, or this is a computer of a testbed.
     pub fn claim() -> Result<Self> {
+        if Path::new(ALL).join(INSIDE).exists() {
+            return Err(Trouble::Answer(
+                "this is a computer of a testbed; make testbeds outside of it".into(),
+            ));
+        }
         let _one = lock()?;
         sweep()?;
         let me = Process::me();
@@ -41,10 +59,13 @@ impl Ground {
             let folder = folder_of(number);
             match fs::create_dir(&folder) {
                 Ok(()) => {
-                    let ground = Self { number, folder, stays: false };
+                    let mut ground = Self { number, folder, stays: false, warden: None };
                     me.write(&ground.folder.join(OWNER))?;
+                    ground.note(NET, &net_of_mine())?;
                     passable(&ground.folder)?;
+                    passable(&ground.shared())?;
                     ground.build_bridge()?;
+                    ground.warden = Some(ground.watched(me)?);
                     return Ok(ground);
                 }
                 Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -54,28 +75,24 @@ impl Ground {
         Err(Trouble::Answer(format!("{ALL}: no number is free")))
     }
 
-    /// The ground that another program left, with the host of this name on it; and who holds it.
-    ///
-    /// # Errors
-    /// There is none.
-    pub(crate) fn with(host: &str) -> Result<(Self, Process)> {
-        for number in NUMBERS {
+    /// The grounds that other programs left to stay: what they are called, and who holds them.
+    pub(crate) fn standing() -> Vec<(String, Self, Process)> {
+        let standing = NUMBERS.filter_map(|number| {
             let folder = folder_of(number);
-            if folder.join(host).join("stays").is_file()
-                && let Some(holder) = Process::read(&folder.join(OWNER))
-            {
-                return Ok((Self { number, folder, stays: true }, holder));
-            }
-        }
-        Err(Trouble::Host { name: host.into(), is: "not there; hostler-testbed up makes it" })
+            let name = fs::read_to_string(folder.join(STANDING)).ok()?;
+            let holder = Process::read(&folder.join(OWNER))?;
+            Some((name, Self { number, folder, stays: true, warden: None }, holder))
+        });
+        standing.collect()
     }
 
-    /// Leaves it to another process: it stays until that one is gone and another testbed is made.
+    /// Leaves it, under a name, to another process: it stays until that one is gone and another testbed is made.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub(crate) fn leave_to(&mut self, owner: Process) -> Result<()> {
+    pub(crate) fn leave_to(&mut self, owner: Process, name: &str) -> Result<()> {
         self.stays = true;
+        self.note(STANDING, name)?;
         owner.write(&self.folder.join(OWNER))
     }
 
@@ -94,6 +111,11 @@ impl Ground {
         &self.folder
     }
 
+    /// The folder that all its computers see, by the same path.
+    pub fn shared(&self) -> PathBuf {
+        self.folder.join(SHARED)
+    }
+
     /// The address of this computer on the testbed's network.
     pub fn address(&self) -> String {
         self.address_of(1)
@@ -104,21 +126,25 @@ impl Ground {
         format!("198.18.{}.{n}", self.number)
     }
 
-    /// The bridge that joins the testbed's hosts.
-    pub(crate) fn bridge(&self) -> String {
-        bridge_of(self.number)
-    }
-
-    /// The folder that libvirt's cache is kept in.
-    pub(crate) fn cache(&self) -> PathBuf {
-        Path::new(ALL).join(CACHE)
-    }
-
     fn build_bridge(&self) -> Result<()> {
-        let bridge = self.bridge();
+        let bridge = bridge_of(self.number);
         ip(&format!("link add {bridge} type bridge"))?;
         ip(&format!("address add {}/24 dev {bridge}", self.address()))?;
         ip(&format!("link set {bridge} up")).map(drop)
+    }
+
+    /// Starts what clears it when this process is gone, out of reach of what is done to this process's group.
+    fn watched(&self, owner: Process) -> Result<Child> {
+        let mut command = Command::new(program("hostler-testbed")?);
+        command.args(["warden", "--number", &self.number.to_string()]);
+        command.arg("--owner").arg(serde_json::to_string(&owner).unwrap_or_default());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        command.spawn().map_err(Trouble::file("hostler-testbed"))
+    }
+
+    fn note(&self, file: &str, text: &str) -> Result<()> {
+        let path = self.folder.join(file);
+        fs::write(&path, text).map_err(Trouble::file(path))
     }
 }
 
@@ -127,48 +153,28 @@ impl Drop for Ground {
         if !self.stays {
             remove(self.number);
         }
+        if let Some(mut warden) = self.warden.take() {
+            drop(warden.stdin.take());
+            let _ = warden.wait();
+        }
     }
 }
 
-fn folder_of(number: u8) -> PathBuf {
+pub(crate) fn folder_of(number: u8) -> PathBuf {
     Path::new(ALL).join(number.to_string())
 }
 
-fn bridge_of(number: u8) -> String {
+pub(crate) fn bridge_of(number: u8) -> String {
     format!("htb{number}")
+}
+
+/// The folder that libvirt's cache is kept in.
+pub(crate) fn cache() -> PathBuf {
+    Path::new(ALL).join(CACHE)
 }
 
 /// Makes a folder through which everybody may pass.
 pub(crate) fn passable(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Trouble::file(folder))?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(Trouble::file(folder))
-}
-
-/// One testbed at a time is made or swept.
-fn lock() -> Result<File> {
-    passable(Path::new(ALL))?;
-    passable(&Path::new(ALL).join(CACHE))?;
-    let path = Path::new(ALL).join("lock");
-    let file = File::create(&path).map_err(Trouble::file(&path))?;
-    file.lock().map_err(Trouble::file(&path))?;
-    Ok(file)
-}
-
-/// Removes what testbeds left whose owner is gone.
-fn sweep() -> Result<()> {
-    for entry in fs::read_dir(ALL).map_err(Trouble::file(ALL))?.flatten() {
-        let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        if let Some(number) = number
-            && Process::read(&entry.path().join(OWNER)).is_none()
-        {
-            remove(number);
-        }
-    }
-    Ok(())
-}
-
-/// Its processes are gone by now, and with them the namespaces and what was mounted in them.
-fn remove(number: u8) {
-    let _ = ip(&format!("link delete {}", bridge_of(number)));
-    let _ = fs::remove_dir_all(folder_of(number));
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -10,13 +10,15 @@ use uuid::Uuid;
 use crate::commands::{program, run_with};
 use crate::computer::Computer;
 use crate::ground::{Ground, passable};
-use crate::process::wait_for;
+use crate::process::{Process, wait_for};
 use crate::trouble::{Result, Trouble};
 
 /// libvirtd without systemd, with room for calls that hang in guests' agents.
 const LIBVIRTD: &str = "min_workers = 20\nmax_workers = 64\nmax_client_requests = 20\n";
 /// QEMU without what needs more than namespaces: no log daemon, no security driver, no control groups.
 const QEMU: &str = "stdio_handler = \"file\"\nsecurity_driver = \"none\"\ncgroup_controllers = []\n";
+/// What programs are called that run machines.
+const QEMUS: &str = "qemu-system-";
 /// How long libvirtd may take to answer: five times what it took on a busy computer, with capabilities to find out.
 const ANSWERS: Duration = Duration::from_secs(40);
 
@@ -54,12 +56,12 @@ impl Host {
         Ok(Self { computer })
     }
 
-    /// Takes hold of a host that another program made to stay.
+    /// Takes hold of a host that another program made, by its folder. Dropped, it is left as it is.
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn find(ground: &Ground, name: &str) -> Result<Self> {
-        Computer::find(ground, name).map(|computer| Self { computer })
+    pub fn at(folder: &Path) -> Result<Self> {
+        Computer::at(folder).map(|computer| Self { computer })
     }
 
     /// Boots it: power, libvirtd, and the agent where one is enrolled.
@@ -69,11 +71,16 @@ impl Host {
     pub fn boot(&mut self) -> Result<()> {
         self.power_on()?;
         self.libvirtd_start()?;
-        if !self.agent_state().join("identity").exists() {
+        if !self.has_agent() {
             return Ok(());
         }
         self.agent_settings()?;
         self.agent_start()
+    }
+
+    /// Whether an agent is enrolled on it.
+    pub(crate) fn has_agent(&self) -> bool {
+        self.agent_state().join("identity").exists()
     }
 
     /// The state folder of its agent.
@@ -167,6 +174,28 @@ impl Host {
     /// It does not go.
     pub fn agent_kill(&mut self) -> Result<()> {
         self.kill("agent")
+    }
+
+    /// Kills the processes of all its machines with `SIGKILL`. libvirtd and the agent run on.
+    ///
+    /// # Errors
+    /// One does not go.
+    pub fn qemus_kill(&mut self) -> Result<()> {
+        self.kill_those(|name| name.starts_with(QEMUS))
+    }
+
+    /// Kills all that runs on it with `SIGKILL`: agent, libvirtd, machines. The host itself stays on.
+    ///
+    /// # Errors
+    /// Something does not go.
+    pub fn all_kill(&mut self) -> Result<()> {
+        self.kill_those(|_| true)
+    }
+
+    /// The processes of its machines.
+    pub fn qemus(&self) -> Vec<Process> {
+        let all = self.processes().into_iter();
+        all.filter(|(_, name)| name.starts_with(QEMUS)).map(|(process, _)| process).collect()
     }
 
     /// Runs `virsh` inside and answers what it wrote.

@@ -6,7 +6,10 @@
 //! binary `hostler-testbed`, and by `cargo xtask bench`.
 
 mod alone;
+mod apart;
 mod bench;
+mod cage;
+mod clearing;
 pub mod cli;
 mod commands;
 mod computer;
@@ -14,6 +17,8 @@ mod first;
 mod fleet;
 mod ground;
 mod host;
+mod line;
+mod link;
 mod process;
 mod server;
 mod site;
@@ -25,6 +30,8 @@ pub use computer::Computer;
 pub use fleet::{Fleet, Wanted, live, populate};
 pub use ground::Ground;
 pub use host::Host;
+pub use line::Slow;
+pub use link::Link;
 pub use process::{Process, wait_for};
 pub use server::Server;
 pub use site::{Site, ask_empty, create, empty, success, taken};

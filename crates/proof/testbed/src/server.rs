@@ -20,6 +20,9 @@ pub(crate) const ANSWERS: Duration = Duration::from_secs(20);
 /// What the server's process is known by on its computer.
 pub(crate) const PROCESS: &str = "hostler";
 
+/// What its computer is called.
+pub(crate) const NAME: &str = "server";
+
 /// A server. Dropped, its power is cut.
 #[derive(Debug)]
 pub struct Server {
@@ -32,7 +35,12 @@ impl Server {
     /// # Errors
     /// A program is missing or fails.
     pub fn start(ground: &Ground, n: u8) -> Result<Self> {
-        let mut computer = Computer::make(ground, "server", n, false)?;
+        Self::make(ground, n, false)
+    }
+
+    /// The same; one that stays outlives the program that made it.
+    pub(crate) fn make(ground: &Ground, n: u8, stays: bool) -> Result<Self> {
+        let mut computer = Computer::make(ground, NAME, n, stays)?;
         computer.power_on()?;
         let mut server = Self { computer };
         server.launch_it()?;
@@ -48,7 +56,15 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts it again after [`Server::stop`].
+    /// Takes hold of the server that another program made on this ground.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn on(ground: &Ground) -> Result<Self> {
+        Computer::at(&ground.folder().join(NAME)).map(|computer| Self { computer })
+    }
+
+    /// Starts it again after [`Server::kill_it`], or once its computer was switched on.
     ///
     /// # Errors
     /// It runs already, or cannot be started.
@@ -108,7 +124,8 @@ impl Server {
         Ok(Client::new(Config { server, authority, token: None })?)
     }
 
-    fn password_file(&self) -> PathBuf {
+    /// The file with the first administrator's first password.
+    pub fn password_file(&self) -> PathBuf {
         self.state().join("initial-password")
     }
 }

@@ -23,9 +23,13 @@ use crate::trouble::{Result, Trouble};
 /// How long a job may take here: five times the longest on a busy computer, short of what ends a hanging test.
 const JOB: Duration = Duration::from_secs(120);
 /// How long what follows by itself may take.
-const FOLLOWS: Duration = Duration::from_secs(60);
+pub(crate) const FOLLOWS: Duration = Duration::from_secs(60);
 /// How often is looked, where there is nothing to be told by.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// The address of the server on its ground, and the first of a host.
+pub(crate) const SERVER: u8 = 2;
+pub(crate) const FIRST_HOST: usize = 3;
 
 /// A server and its hosts.
 pub struct Site {
@@ -46,7 +50,7 @@ impl Site {
     /// Something of it cannot be started.
     pub fn new() -> Result<Self> {
         let ground = Ground::claim()?;
-        let server = Server::start(&ground, 2)?;
+        let server = Server::start(&ground, SERVER)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(Trouble::file("runtime"))?;
         let client = runtime.block_on(server.sign_in())?;
@@ -63,18 +67,35 @@ impl Site {
         Ok(site)
     }
 
+    /// A server with so many hosts, `a`, `b` and so on, whose agents run and are connected.
+    ///
+    /// # Errors
+    /// Something of it cannot be started.
+    pub fn with_hosts(count: usize) -> Result<Self> {
+        let mut site = Self::new()?;
+        let names: Vec<String> = names(count).collect();
+        site.add_hosts(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(site)
+    }
+
     /// Adds a host, enrols its agent and waits until it answers.
     ///
     /// # Errors
     /// Something of it cannot be started.
     pub fn add_host(&mut self, name: &str) -> Result<()> {
-        let n = u8::try_from(self.hosts.len() + 3).unwrap_or(u8::MAX);
-        let mut host = Host::start(&self.ground, name, n)?;
-        let token = self.enrolment_token()?;
-        host.agent_enrol(&self.server.agent_address(), &token)?;
-        host.agent_start()?;
-        self.hosts.push(host);
-        self.host_answers(name)
+        self.add_hosts(&[name])
+    }
+
+    /// Adds hosts that boot at the same time.
+    ///
+    /// # Errors
+    /// Something of one cannot be started.
+    pub fn add_hosts(&mut self, names: &[&str]) -> Result<()> {
+        let tokens = names.iter().map(|_| self.enrolment_token()).collect::<Result<Vec<_>>>()?;
+        let begun = self.hosts.len() + FIRST_HOST;
+        let hosts = enrolled(&self.ground, &self.server.agent_address(), begun, names, &tokens, false)?;
+        self.hosts.extend(hosts);
+        names.iter().try_for_each(|name| self.host_answers(name))
     }
 
     /// A token with which one computer can enrol as host and library server.
@@ -88,6 +109,20 @@ impl Site {
             Changed::Taken(made) => Ok(made.token),
             Changed::Planned(_) => Err(Trouble::Answer("a plan in place of a token".into())),
         }
+    }
+
+    /// The ground on which all of it stands.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// The host of this name.
+    ///
+    /// # Panics
+    /// There is none.
+    #[expect(clippy::expect_used, reason = "a story must not ask for a host that it did not make")]
+    pub fn host_named(&mut self, name: &str) -> &mut Host {
+        self.hosts.iter_mut().find(|host| host.name() == name).expect("the site has a host of this name")
     }
 
     /// The first host.
@@ -310,6 +345,43 @@ impl Drop for Site {
             }
         }
     }
+}
+
+/// What hosts are called that are not named: `a` to `z`, `a1` and so on.
+pub(crate) fn names(count: usize) -> impl Iterator<Item = String> {
+    let round = |n: usize| if n == 0 { String::new() } else { n.to_string() };
+    (0..count).map(move |at| {
+        let letter = char::from(b'a' + u8::try_from(at % 26).unwrap_or_default());
+        format!("{letter}{}", round(at / 26))
+    })
+}
+
+/// Makes hosts that boot at the same time, each with an agent that is enrolled by its token and runs.
+pub(crate) fn enrolled(
+    ground: &Ground,
+    agents: &str,
+    begun: usize,
+    names: &[&str],
+    tokens: &[String],
+    stays: bool,
+) -> Result<Vec<Host>> {
+    let one = |at: usize, name: &str, token: &str| -> Result<Host> {
+        let n = u8::try_from(at).map_err(|_| Trouble::Answer("a testbed has no room for so many".into()))?;
+        let mut host = Host::make(ground, name, n, stays)?;
+        host.boot()?;
+        host.agent_enrol(agents, token)?;
+        host.agent_start()?;
+        Ok(host)
+    };
+    std::thread::scope(|scope| {
+        let each = names.iter().zip(tokens).zip(begun..);
+        let booting: Vec<_> =
+            each.map(|((name, token), at)| scope.spawn(move || one(at, name, token))).collect();
+        let lost = || Trouble::Answer("a host's boot did not come to an end".into());
+        let booted: Vec<Result<Host>> =
+            booting.into_iter().map(|each| each.join().unwrap_or_else(|_| Err(lost()))).collect();
+        booted.into_iter().collect()
+    })
 }
 
 /// Asks for a machine with an empty disk.

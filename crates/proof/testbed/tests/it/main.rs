@@ -1,10 +1,12 @@
 //! Stories on real hosts. They need root and the packages; run them with
-//! `cargo nextest run -p hostler-testbed --run-ignored only`.
+//! `hostler-testbed apart -- cargo nextest run -p hostler-testbed --run-ignored only`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod actions;
+mod by_hand;
 mod consoles;
 mod crowd;
+mod faults;
 mod first;
 mod full;
 mod hosts;

@@ -1,34 +1,43 @@
-//! The command line of `hostler-testbed`: a test host by hand, a simulated fleet, benches.
+//! The command line of `hostler-testbed`: test hosts by hand, a simulated fleet, benches.
 
-use std::os::unix::process::CommandExt;
+mod standing;
+
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hostler_client::{Authority, Client, Config};
 
 use crate::alone::Alone;
+use crate::apart::run_apart;
 use crate::bench::{Benches, measure};
-use crate::commands::program;
+use crate::clearing::{Warden, run_warden};
 use crate::first::{First, run_first};
 use crate::fleet::{Fleet, Wanted, live, populate};
 use crate::ground::Ground;
 use crate::host::Host;
-use crate::process::Process;
+use crate::line::{Line, Slow, run_line};
 use crate::trouble::{Result, Trouble};
 
+use standing::{Bed, Part, Up, Which, become_hostler, become_inside};
+
 /// Test hosts in namespaces of this computer, and simulated fleets. As root.
+///
+/// A testbed is a server and hosts on a network of their own. Each host has network, mounts, name and processes of its
+/// own, a libvirtd and an agent, a folder of its own and one that all share.
 #[derive(Debug, Parser)]
 #[command(
     name = "hostler-testbed",
     version,
     after_help = "Examples:
-  hostler-testbed up
-  hostler-testbed virsh list --all
-  hostler-testbed kill libvirtd
-  hostler-testbed power off
+  hostler-testbed up --hosts 3
+  hostler-testbed list
+  hostler-testbed hostler vm list
+  hostler-testbed cut --host b
+  hostler-testbed heal --host b
+  hostler-testbed power off --host c
   hostler-testbed down
   hostler-testbed run -- hostler up
+  hostler-testbed apart -- cargo nextest run -p hostler-testbed --run-ignored only
   hostler-testbed simulate --hosts 200 --vms 20000 --alone /tmp/fleet --changes-per-s 20
   hostler-testbed simulate --hosts 20 --vms 1000 --server manager --agents manager:8471 --ca authority.crt"
 )]
@@ -39,62 +48,154 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Make a test host with a libvirt of its own; it stays until `down`.
-    Up {
-        #[command(flatten)]
-        which: Which,
-        /// Enrol an agent on it with this server, and start it. The server must listen where the host reaches it.
-        #[arg(long, value_name = "HOST:PORT", requires = "token_file")]
-        server: Option<String>,
-        /// The file with the enrolment token.
-        #[arg(long, value_name = "FILE")]
-        token_file: Option<PathBuf>,
-    },
-    /// Run virsh on it.
-    #[command(trailing_var_arg = true, allow_hyphen_values = true)]
-    Virsh {
-        /// What virsh is told.
+    /// Make a testbed: a server and hosts whose agents are enrolled with it. It stays until `down`.
+    #[command(after_help = "Examples:
+  hostler-testbed up --hosts 3
+  hostler-testbed up --hosts 2 --bare --testbed other
+  hostler-testbed up --server 198.51.100.7:8471 --token-file token")]
+    Up(Up),
+    /// Show the testbeds that are up: their computers, and what is the matter with each.
+    List,
+    /// Run Hostler's command line as the administrator of the testbed's server.
+    #[command(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        after_help = "Examples:
+  hostler-testbed hostler host list
+  hostler-testbed hostler vm create web --disk-size 16MiB"
+    )]
+    Hostler {
+        /// What it is told.
         words: Vec<String>,
         #[command(flatten)]
-        which: Which,
+        bed: Bed,
     },
-    /// Run a shell on it, or a script.
+    /// Run virsh on a host.
+    #[command(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        after_help = "Examples:
+  hostler-testbed virsh --host a list --all"
+    )]
+    Virsh {
+        #[command(flatten)]
+        which: Which,
+        /// What virsh is told.
+        words: Vec<String>,
+    },
+    /// Run a shell on a host, or a script.
+    #[command(after_help = "Examples:
+  hostler-testbed shell --host a
+  hostler-testbed shell --host a 'ip address'")]
     Shell {
         /// The script.
         script: Option<String>,
         #[command(flatten)]
         which: Which,
     },
-    /// Kill something on it with SIGKILL.
+    /// Pull a host's cable, or let nothing pass between it and one other.
+    #[command(after_help = "Examples:
+  hostler-testbed cut --host b
+  hostler-testbed cut --host a --from b
+  hostler-testbed cut --host a --from server")]
+    Cut {
+        #[command(flatten)]
+        which: Which,
+        /// From this computer only; both go on to reach everybody else.
+        #[arg(long, value_name = "NAME")]
+        from: Option<String>,
+    },
+    /// Plug a host's cable in again, whole and as fast as can be, or let packets pass between it and one other again.
+    #[command(after_help = "Examples:
+  hostler-testbed heal --host b
+  hostler-testbed heal --host a --with server")]
+    Heal {
+        #[command(flatten)]
+        which: Which,
+        /// With this computer only; whatever else is wrong with the cable stays.
+        #[arg(long, value_name = "NAME")]
+        with: Option<String>,
+    },
+    /// Make a host's cable slow, each way, in place of how slow it was. `heal` makes it fast.
+    #[command(after_help = "Examples:
+  hostler-testbed slow --host b --delay-ms 50
+  hostler-testbed slow --host b --delay-ms 20 --rate-kbit-s 10000 --loss-percent 1")]
+    Slow {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        slow: Slow,
+    },
+    /// Freeze a host: nothing in it runs any more, its machines neither.
+    #[command(after_help = "Examples:
+  hostler-testbed freeze --host b")]
+    Freeze {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Let a frozen host go on where it was.
+    #[command(after_help = "Examples:
+  hostler-testbed thaw --host b")]
+    Thaw {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Kill something on a host with SIGKILL.
+    #[command(after_help = "Examples:
+  hostler-testbed kill libvirtd --host a
+  hostler-testbed kill all --host a
+  hostler-testbed kill agent --host server")]
     Kill {
         /// What.
         what: Part,
         #[command(flatten)]
         which: Which,
     },
-    /// Start something on it again.
+    /// Start something on a host again.
+    #[command(after_help = "Examples:
+  hostler-testbed start libvirtd --host a
+  hostler-testbed start all --host a")]
     Start {
         /// What.
         what: Part,
         #[command(flatten)]
         which: Which,
     },
-    /// Cut its power, or boot it.
+    /// Cut a host's power, or boot it.
+    #[command(after_help = "Examples:
+  hostler-testbed power off --host c
+  hostler-testbed power on --host c")]
     Power {
         /// Which of both.
         switch: Switch,
         #[command(flatten)]
         which: Which,
     },
-    /// Take it down, with its machines and its folder.
+    /// Take a testbed down, with its machines and its folders.
+    #[command(after_help = "Examples:
+  hostler-testbed down
+  hostler-testbed down --testbed other")]
     Down {
         #[command(flatten)]
-        which: Which,
+        bed: Bed,
     },
     /// Run a program on a fresh computer that has nothing of Hostler and a libvirt of its own, and is gone when the
     /// program has ended, with all that it started. Its only network is its own.
     #[command(trailing_var_arg = true, allow_hyphen_values = true)]
     Run {
+        /// The program and its arguments.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Run a program in a network of its own, with loopback, what it makes itself, and no way out. Stories run so: they
+    /// cannot reach an address that is none of theirs.
+    #[command(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        after_help = "Examples:
+  hostler-testbed apart -- cargo nextest run -p hostler-testbed --run-ignored only"
+    )]
+    Apart {
         /// The program and its arguments.
         #[arg(required = true)]
         words: Vec<String>,
@@ -107,28 +208,18 @@ enum Verb {
     /// The first process of a test host.
     #[command(hide = true)]
     FirstProcess(First),
+    /// A slow line.
+    #[command(hide = true)]
+    Line(Line),
+    /// Clears a testbed when its owner is gone.
+    #[command(hide = true)]
+    Warden(Warden),
     /// Lives as long as a test host's ground is in use.
     #[command(hide = true)]
     Hold,
 }
 
-/// Which test host.
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// Its name.
-    #[arg(long = "host", value_name = "NAME", default_value = "test-host")]
-    name: String,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Part {
-    /// The agent.
-    Agent,
-    /// libvirtd.
-    Libvirtd,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Switch {
     /// As a plug that is pulled.
     Off,
@@ -176,104 +267,40 @@ struct Simulate {
 pub fn main() -> Result<()> {
     match Cli::parse().command {
         Verb::FirstProcess(first) => run_first(&first),
+        Verb::Line(line) => run_line(&line),
+        Verb::Warden(warden) => run_warden(&warden),
         Verb::Hold => loop {
             std::thread::park();
         },
-        Verb::Up { which, server, token_file } => up(&which.name, server.zip(token_file)),
-        Verb::Virsh { words, which } => become_inside(
-            &which,
-            &[
-                &["virsh", "-c", "qemu:///system"],
-                words.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
-            ]
-            .concat(),
-        ),
+        Verb::Up(up) => standing::up(&up),
+        Verb::List => {
+            standing::list();
+            Ok(())
+        }
+        Verb::Hostler { words, bed } => become_hostler(&bed, &words),
+        Verb::Virsh { words, which } => {
+            let words = words.iter().map(String::as_str);
+            become_inside(
+                &which,
+                &["virsh", "-c", "qemu:///system"].into_iter().chain(words).collect::<Vec<_>>(),
+            )
+        }
         Verb::Shell { script: Some(script), which } => become_inside(&which, &["sh", "-ec", &script]),
         Verb::Shell { script: None, which } => become_inside(&which, &["bash"]),
-        Verb::Kill { what, which } => on(&which, |host| match what {
-            Part::Agent => host.agent_kill(),
-            Part::Libvirtd => host.libvirtd_kill(),
-        }),
-        Verb::Start { what, which } => on(&which, |host| match what {
-            Part::Agent => host.agent_start(),
-            Part::Libvirtd => host.libvirtd_start(),
-        }),
-        Verb::Power { switch, which } => on(&which, |host| match switch {
-            Switch::Off => host.power_off(),
-            Switch::On => host.boot(),
-        }),
-        Verb::Down { which } => down(&which.name),
+        Verb::Cut { which, from } => standing::cut(&which, from.as_deref()),
+        Verb::Heal { which, with } => standing::heal(&which, with.as_deref()),
+        Verb::Slow { which, slow } => standing::slow(&which, slow),
+        Verb::Freeze { which } => standing::freeze(&which, true),
+        Verb::Thaw { which } => standing::freeze(&which, false),
+        Verb::Kill { what, which } => standing::kill(&which, what),
+        Verb::Start { what, which } => standing::start(&which, what),
+        Verb::Power { switch, which } => standing::power(&which, switch == Switch::On),
+        Verb::Down { bed } => standing::down(&bed),
         Verb::Run { words } => run_alone(&words),
+        Verb::Apart { words } => run_apart(&words),
         Verb::Simulate(simulate) => run_fleet(&simulate),
         Verb::Bench(benches) => measure(&benches),
     }
-}
-
-fn up(name: &str, agent: Option<(String, PathBuf)>) -> Result<()> {
-    if Ground::with(name).is_ok() {
-        return Err(Trouble::Host {
-            name: name.into(),
-            is: "there already; hostler-testbed down removes it",
-        });
-    }
-    let mut ground = Ground::claim()?;
-    let holder = Command::new(program("hostler-testbed")?)
-        .arg("hold")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(Trouble::file("hostler-testbed"))?;
-    let gone = || Trouble::Answer("the process that holds the ground has ended".into());
-    let holder = i32::try_from(holder.id()).ok().and_then(Process::of).ok_or_else(gone)?;
-    ground.leave_to(holder)?;
-    let made = make(&ground, name, agent);
-    if made.is_err() {
-        holder.kill();
-        ground.give_up();
-    }
-    made
-}
-
-fn make(ground: &Ground, name: &str, agent: Option<(String, PathBuf)>) -> Result<()> {
-    let mut host = Host::make(ground, name, 2, true)?;
-    let begun = host.boot().and_then(|()| match agent {
-        None => Ok(()),
-        Some((server, file)) => {
-            let token = std::fs::read_to_string(&file).map_err(Trouble::file(&file))?;
-            host.agent_enrol(&server, token.trim())?;
-            host.agent_start()
-        }
-    });
-    if let Err(why) = begun {
-        let _ = host.power_off();
-        return Err(why);
-    }
-    println!("Host {name} is up at {}; this computer is {} for it.", host.address(), ground.address());
-    println!("Its folder is {}. Next: hostler-testbed virsh list --all", host.folder().display());
-    Ok(())
-}
-
-fn down(name: &str) -> Result<()> {
-    let (mut ground, holder) = Ground::with(name)?;
-    Host::find(&ground, name)?.power_off()?;
-    ground.give_up();
-    drop(ground);
-    holder.kill();
-    Ok(())
-}
-
-fn on(which: &Which, what: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
-    let (ground, _) = Ground::with(&which.name)?;
-    what(&mut Host::find(&ground, &which.name)?)
-}
-
-/// Becomes a program inside: its terminal and its exit code are that program's.
-fn become_inside(which: &Which, words: &[&str]) -> Result<()> {
-    let (ground, _) = Ground::with(&which.name)?;
-    let why = Host::find(&ground, &which.name)?.command(words)?.exec();
-    Err(Trouble::File { path: "nsenter".into(), cause: why })
 }
 
 /// Runs a program on a fresh computer; contexts of the command line are that computer's own, too.
@@ -338,4 +365,21 @@ fn client(simulate: &Simulate) -> Result<Client> {
     let server = simulate.server.clone().unwrap_or_default();
     let token = std::env::var("HOSTLER_TOKEN").ok();
     Ok(Client::new(Config { server, authority: Authority::from_pem(&pem)?, token })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_words_of_no_verb_contradict_each_other_and_each_verb_for_people_has_help() {
+        let mut all = Cli::command();
+        all.build();
+        all.clone().debug_assert();
+        for verb in all.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            assert!(verb.get_about().is_some(), "{}", verb.get_name());
+        }
+    }
 }
