@@ -1,4 +1,4 @@
-//! Three views of one host, compared as sets: Hostler's list, libvirt's list, the folder.
+//! Three views of each host, compared as sets: Hostler's list, libvirt's list, the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostler_model::status::VmStatus;
+use hostler_model::view::VmView;
 use hostler_testbed::{Host, Result, Site, Trouble, wait_for};
 
 /// What a host has, as one of the views shows it: a domain's UUID and whether it runs.
@@ -52,18 +53,30 @@ fn a_stray_file_a_stray_machine_and_a_lost_one_are_differences() {
     noticed("a machine that is gone");
 }
 
-/// The first difference between the views.
+/// The first difference between the views, of any host.
 fn difference(site: &Site) -> Result<Option<String>> {
-    let host = &site.hosts[0];
-    let mut listed = Machines::new();
-    let mut files = BTreeSet::new();
-    for view in site.vms()? {
-        let on = match view.status {
-            VmStatus::Running => true,
-            VmStatus::Off | VmStatus::Crashed => false,
-            other => return Ok(Some(format!("{} is {}", view.vm.spec.name, other.word()))),
-        };
-        listed.insert(view.vm.domain.to_string(), on);
+    let views = site.vms()?;
+    let strange =
+        |view: &&VmView| !matches!(view.status, VmStatus::Running | VmStatus::Off | VmStatus::Crashed);
+    if let Some(view) = views.iter().find(strange) {
+        return Ok(Some(format!("{} is {}", view.vm.spec.name, view.status.word())));
+    }
+    for host in &site.hosts {
+        let here: Vec<_> =
+            views.iter().filter(|view| view.host_name.as_deref() == Some(host.name())).collect();
+        if let Some(difference) = difference_on(host, &here)? {
+            return Ok(Some(format!("host {}: {difference}", host.name())));
+        }
+    }
+    let nowhere: Vec<_> = views.iter().filter(|view| view.host_name.is_none()).collect();
+    Ok((!nowhere.is_empty()).then(|| format!("on no host: {nowhere:?}")))
+}
+
+/// The first difference between the views of one host, with the machines that Hostler lists there.
+fn difference_on(host: &Host, views: &[&VmView]) -> Result<Option<String>> {
+    let (mut listed, mut files) = (Machines::new(), BTreeSet::new());
+    for view in views {
+        listed.insert(view.vm.domain.to_string(), view.status == VmStatus::Running);
         files.extend(view.vm.spec.disks().map(|disk| disk.file.clone()));
     }
     let defined = libvirt(host)?;
@@ -108,6 +121,10 @@ fn empty_folders(folder: &Path, machines: usize) -> Result<Option<String>> {
 }
 
 fn below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let read = fs::read_dir(folder).map_err(|cause| Trouble::File { path: folder.into(), cause })?;
-    Ok(read.flatten().map(|entry| entry.path()).collect())
+    match fs::read_dir(folder) {
+        Ok(read) => Ok(read.flatten().map(|entry| entry.path()).collect()),
+        // A host that never had a machine.
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(cause) => Err(Trouble::File { path: folder.into(), cause }),
+    }
 }
