@@ -196,6 +196,99 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/host-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List groups of hosts, with the hosts and machines in and below each. */
+        get: operations["list_host_groups"];
+        put?: never;
+        /** Make a group of hosts. */
+        post: operations["create_host_group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/host-groups/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a part of the list of groups of hosts, with the hosts and machines in and below each.
+         * @description Server-sent events: `window` tells it whole, at first and whenever that is needed again; each `change`
+         *     then what is otherwise, at most four times a second. A comment comes every ten seconds when nothing
+         *     happens.
+         */
+        get: operations["watch_host_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/host-groups/{group}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a group of hosts, with the hosts and machines in and below it. */
+        get: operations["get_host_group"];
+        put?: never;
+        post?: never;
+        /** Delete a group of hosts in which there are neither hosts nor groups. */
+        delete: operations["delete_host_group"];
+        options?: never;
+        head?: never;
+        /** Change name, notes and settings of a group of hosts; what is absent stays, and null is as in the group above. */
+        patch: operations["edit_host_group"];
+        trace?: never;
+    };
+    "/api/v1/host-groups/{group}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a group of hosts, newest first. */
+        get: operations["get_host_group_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/host-groups/{group}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a group of hosts, with all that is in it, into another one. A dry run says what would be in force otherwise. */
+        post: operations["move_host_group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts": {
         parameters: {
             query?: never;
@@ -249,7 +342,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Set availability, reserve and notes of a host. */
+        /** Set availability, reserve and notes of a host; what is absent stays, and null is as in its group. */
         patch: operations["edit_host"];
         trace?: never;
     };
@@ -281,6 +374,23 @@ export interface paths {
         get: operations["get_host_history"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a host into another group. A dry run says what would be in force otherwise. */
+        post: operations["move_host"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1638,7 +1748,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /**
          * @description What of a machine a console shows.
          * @enum {string}
@@ -1749,6 +1859,7 @@ export interface components {
             choices: Record<string, never>;
             /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
             command?: string;
+            effects?: components["schemas"]["Effects"] | null;
             /** @description The kind of job it would become. */
             kind: components["schemas"]["JobKind"];
             /** @description The steps, as far as they can be known. */
@@ -1769,6 +1880,71 @@ export interface components {
             /** @description What would take it back. */
             undo: Record<string, never>;
         };
+        /** @description Change what administrators set for a host; what is absent stays. */
+        EditHost: {
+            /**
+             * @description Whether placement may choose it.
+             * @default null
+             */
+            available?: boolean | null;
+            /**
+             * @description Free text, at most 10,000 characters.
+             * @default null
+             */
+            notes?: string | null;
+            /** @default {} */
+            reserve?: components["schemas"]["EditReserve"] | null;
+        };
+        /** @description Change a group of hosts; what is absent stays. */
+        EditHostGroup: {
+            /** @default null */
+            name?: components["schemas"]["Name"] | null;
+            /**
+             * @description Free text, at most 10,000 characters.
+             * @default null
+             */
+            notes?: string | null;
+            /** @default {} */
+            reserve?: components["schemas"]["EditReserve"] | null;
+            /**
+             * @description Whether data may travel between its hosts without encryption; null is as in the group above.
+             * @default null
+             */
+            unencrypted_transfers?: boolean | null;
+        };
+        /** @description A change of what is set: absent stays, null is as in the group above from now on. */
+        EditReserve: {
+            /**
+             * Format: int32
+             * @description Processor, percent of the whole host. Default 20.
+             * @default null
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: int64
+             * @description Disk space in MiB. Default 100.
+             * @default null
+             */
+            disk_mib?: number | null;
+            /**
+             * Format: int32
+             * @description Disk operations per second. Default 0.
+             * @default null
+             */
+            disk_operations_per_s?: number | null;
+            /**
+             * Format: int64
+             * @description Memory in MiB. Default 512.
+             * @default null
+             */
+            memory_mib?: number | null;
+            /**
+             * Format: int32
+             * @description Network, percent of what the adapters carry. Default 0.
+             * @default null
+             */
+            network_percent?: number | null;
+        };
         /** @description Change name, notes, tags; what is absent stays. */
         EditVm: {
             /** @default null */
@@ -1784,12 +1960,33 @@ export interface components {
              */
             tags?: components["schemas"]["Name"][] | null;
         };
+        /** @description What would hold otherwise for hosts and machines when a host or a group of hosts were moved or set otherwise. */
+        Effects: {
+            /** @description For which hosts what would be in force otherwise, at most 1,000, in the order of their names. */
+            changes: components["schemas"]["InForceChange"][];
+            /**
+             * Format: int32
+             * @description How many hosts come into another place of the tree, or have something set otherwise.
+             */
+            hosts: number;
+            /**
+             * Format: int32
+             * @description How many machines are on them.
+             */
+            machines: number;
+            /**
+             * Format: int32
+             * @description How many more there are.
+             */
+            more?: number;
+        };
         /** @description A token that lets one computer enrol once. */
         Enrolment: {
             /** @description When it was made. */
             created: components["schemas"]["Timestamp"];
             /** @description When it runs out: an hour after it was made. */
             expires: components["schemas"]["Timestamp"];
+            group?: components["schemas"]["HostGroupId"] | null;
             /** @description The only host name it is good for; any when absent. */
             host_name?: string | null;
             /** @description Its id. */
@@ -1880,6 +2077,8 @@ export interface components {
             dead_since?: components["schemas"]["Timestamp"] | null;
             /** @description What its agent last said of it. */
             facts: components["schemas"]["HostFacts"];
+            /** @description The group that it is in. */
+            group: components["schemas"]["HostGroupId"];
             /** @description Its id, the same value as its agent's. */
             id: components["schemas"]["HostId"];
             /** @description The name people call it: at first its host name. */
@@ -1964,6 +2163,54 @@ export interface components {
              */
             vm_folder?: string;
         };
+        /** @description A group of hosts. */
+        HostGroup: {
+            /** @description When it was made. */
+            created: components["schemas"]["Timestamp"];
+            /** @description Its id. */
+            id: components["schemas"]["HostGroupId"];
+            /** @description Its name, once within the group that it is in. */
+            name: components["schemas"]["Name"];
+            /** @description Free text. */
+            notes?: string;
+            parent?: components["schemas"]["HostGroupId"] | null;
+            /** @description What it sets of what is kept for each host itself. What is absent is as in the group above. */
+            reserve?: components["schemas"]["OwnReserve"];
+            /**
+             * @description Whether data may travel between its hosts without encryption, because their network is trusted; absent is as in
+             *     the group above, and no at the top.
+             */
+            unencrypted_transfers?: boolean | null;
+        };
+        /**
+         * Format: uuid
+         * @description A group of hosts.
+         */
+        HostGroupId: string;
+        /** @description A group of hosts as it is shown, with what is in it and below it. */
+        HostGroupView: components["schemas"]["HostGroup"] & {
+            /**
+             * Format: int32
+             * @description How many groups are in it, not counting those below them.
+             */
+            groups: number;
+            /** @description What is in force for a host in it that sets nothing itself. */
+            in_force: components["schemas"]["InForceView"];
+            /**
+             * Format: int32
+             * @description How many hosts are in it, not counting those below.
+             */
+            own_hosts: number;
+            /** @description Where it stands in the tree, as in `/All Hosts/Site A`. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Its version.
+             */
+            revision: number;
+            /** @description Hosts and machines in it and in all groups below it. */
+            total: components["schemas"]["RollUp"];
+        };
         /**
          * Format: uuid
          * @description A host. The same value as the id of the agent on that computer.
@@ -1975,8 +2222,8 @@ export interface components {
             available?: boolean;
             /** @description Free text. */
             notes?: string;
-            /** @description What is kept for the host itself. */
-            reserve?: components["schemas"]["Reserve"];
+            /** @description What is set for it of what is kept for the host itself. What is absent is as in its group. */
+            reserve?: components["schemas"]["OwnReserve"];
         };
         /**
          * @description The status of a host.
@@ -1987,6 +2234,10 @@ export interface components {
         HostView: components["schemas"]["Host"] & {
             /** @description Whether its agent answers. */
             answers: boolean;
+            /** @description Its group, as its path. */
+            host_group: string;
+            /** @description What is in force for it of what it and the groups above it set. */
+            in_force: components["schemas"]["InForceView"];
             load?: components["schemas"]["Load"] | null;
             /**
              * Format: int32
@@ -2027,6 +2278,30 @@ export interface components {
              * @description How large a guest would see it, in bytes.
              */
             virtual_size_bytes: number;
+        };
+        /** @description Something that would be in force otherwise for a host. */
+        InForceChange: {
+            /** @description As it would be in force then. */
+            after: unknown;
+            /** @description As it is in force now. */
+            before: unknown;
+            /** @description The host. */
+            host: components["schemas"]["HostId"];
+            /** @description Its name. */
+            name: string;
+            /** @description What: `reserve.memory_mib`, `unencrypted_transfers`. */
+            property: string;
+        };
+        /** @description What is in force, with who set it. */
+        InForceView: {
+            /** @description What is kept for a host itself. */
+            reserve: components["schemas"]["Reserve"];
+            /** @description Who set each of it. */
+            reserve_from: components["schemas"]["ReserveFrom"];
+            /** @description Whether data may travel between hosts without encryption. */
+            unencrypted_transfers: boolean;
+            /** @description Who set that. */
+            unencrypted_transfers_from: components["schemas"]["SetBy"];
         };
         /**
          * Format: uuid
@@ -2120,7 +2395,7 @@ export interface components {
          * @description A kind of job.
          * @enum {string}
          */
-        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "edit-host" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
+        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
         /**
          * @description The state of a job, as people see it.
          * @enum {string}
@@ -2146,7 +2421,7 @@ export interface components {
          * @description A kind of object.
          * @enum {string}
          */
-        Kind: "vm" | "host" | "agent" | "enrolment" | "library-share" | "library-item" | "template" | "user" | "credential" | "token" | "view" | "job" | "installation";
+        Kind: "vm" | "host" | "host-group" | "agent" | "enrolment" | "library-share" | "library-item" | "template" | "user" | "credential" | "token" | "view" | "job" | "installation";
         /** @description Whether hardware virtualization works: tried by booting, not believed from a device file. */
         Kvm: {
             /** @enum {string} */
@@ -2204,6 +2479,11 @@ export interface components {
             file: string;
             item?: components["schemas"]["ItemId"] | null;
         };
+        /** @description Put a host or a group of hosts into another group. */
+        MoveTo: {
+            /** @description The group, by path (`/All Hosts/Site A`) or id. */
+            to: string;
+        };
         /**
          * @description A name that kept the rules when it was made.
          * @example web-1
@@ -2241,6 +2521,8 @@ export interface components {
         };
         /** @description Make a token with which one computer can enrol. */
         NewEnrolment: {
+            /** @description The group that the host is put into, by path (`/All Hosts/Site A`) or id; *All Hosts* when absent. */
+            group?: string | null;
             /** @description The only host name it is good for; any when absent. */
             host_name?: string | null;
             /** @description What the computer may serve as. */
@@ -2250,6 +2532,19 @@ export interface components {
              * @description How long it is good for, in seconds: 1 to 86,400, an hour when absent.
              */
             valid_s?: number | null;
+        };
+        /** @description Make a group of hosts. */
+        NewHostGroup: {
+            /** @description Its name. */
+            name: components["schemas"]["Name"];
+            /** @description Free text, at most 10,000 characters. */
+            notes?: string;
+            /** @description The group that it is in, by path (`/All Hosts/Site A`) or id; *All Hosts* when absent. */
+            parent?: string | null;
+            /** @description What it sets of what is kept for each host itself. What is absent is as in the group above. */
+            reserve?: components["schemas"]["OwnReserve"];
+            /** @description Whether data may travel between its hosts without encryption; as in the group above when absent. */
+            unencrypted_transfers?: boolean | null;
         };
         /** @description Add a library share. */
         NewShare: {
@@ -2327,6 +2622,39 @@ export interface components {
          * @enum {string}
          */
         Origin: "created" | "found" | "adopted";
+        /** @description What a host or a group of hosts sets of it. What is absent is as in the group above. */
+        OwnReserve: {
+            /**
+             * Format: int32
+             * @description Processor, percent of the whole host. Default 20.
+             * @default null
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: int64
+             * @description Disk space in MiB. Default 100.
+             * @default null
+             */
+            disk_mib?: number | null;
+            /**
+             * Format: int32
+             * @description Disk operations per second. Default 0.
+             * @default null
+             */
+            disk_operations_per_s?: number | null;
+            /**
+             * Format: int64
+             * @description Memory in MiB. Default 512.
+             * @default null
+             */
+            memory_mib?: number | null;
+            /**
+             * Format: int32
+             * @description Network, percent of what the adapters carry. Default 0.
+             * @default null
+             */
+            network_percent?: number | null;
+        };
         /** @description A page of a list. */
         Page_AgentView: {
             /** @description What is on it. */
@@ -2398,11 +2726,49 @@ export interface components {
             total?: number | null;
         };
         /** @description A page of a list. */
+        Page_HostGroupView: {
+            /** @description What is on it. */
+            items: (components["schemas"]["HostGroup"] & {
+                /**
+                 * Format: int32
+                 * @description How many groups are in it, not counting those below them.
+                 */
+                groups: number;
+                /** @description What is in force for a host in it that sets nothing itself. */
+                in_force: components["schemas"]["InForceView"];
+                /**
+                 * Format: int32
+                 * @description How many hosts are in it, not counting those below.
+                 */
+                own_hosts: number;
+                /** @description Where it stands in the tree, as in `/All Hosts/Site A`. */
+                path: string;
+                /**
+                 * Format: int64
+                 * @description Its version.
+                 */
+                revision: number;
+                /** @description Hosts and machines in it and in all groups below it. */
+                total: components["schemas"]["RollUp"];
+            })[];
+            /** @description Where the next page begins; none on the last one. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description A page of a list. */
         Page_HostView: {
             /** @description What is on it. */
             items: (components["schemas"]["Host"] & {
                 /** @description Whether its agent answers. */
                 answers: boolean;
+                /** @description Its group, as its path. */
+                host_group: string;
+                /** @description What is in force for it of what it and the groups above it set. */
+                in_force: components["schemas"]["InForceView"];
                 load?: components["schemas"]["Load"] | null;
                 /**
                  * Format: int32
@@ -2570,6 +2936,8 @@ export interface components {
             items: (components["schemas"]["Vm"] & {
                 /** @description Where what its host shows differs from what was asked for, in words. */
                 differences?: string[];
+                /** @description The group of its host, as its path. */
+                host_group?: string | null;
                 /** @description The name of its host. */
                 host_name?: string | null;
                 job?: components["schemas"]["JobId"] | null;
@@ -2710,7 +3078,7 @@ export interface components {
             /** @description What to do about it, in words; empty when nothing can be done. */
             remedy?: string;
         };
-        /** @description What is kept for a host itself, so that placement does not give it away. */
+        /** @description What is kept for a host itself, so that placement does not give it away: as it is in force. */
         Reserve: {
             /**
              * Format: int32
@@ -2725,11 +3093,36 @@ export interface components {
              */
             disk_mib?: number;
             /**
+             * Format: int32
+             * @description Disk operations per second. Default 0.
+             * @default 0
+             */
+            disk_operations_per_s?: number;
+            /**
              * Format: int64
              * @description Memory in MiB. Default 512.
              * @default 512
              */
             memory_mib?: number;
+            /**
+             * Format: int32
+             * @description Network, percent of what the adapters carry. Default 0.
+             * @default 0
+             */
+            network_percent?: number;
+        };
+        /** @description Where each value in force was set. */
+        ReserveFrom: {
+            /** @description Processor, percent of the whole host. Default 20. */
+            cpu_percent: components["schemas"]["SetBy"];
+            /** @description Disk space in MiB. Default 100. */
+            disk_mib: components["schemas"]["SetBy"];
+            /** @description Disk operations per second. Default 0. */
+            disk_operations_per_s: components["schemas"]["SetBy"];
+            /** @description Memory in MiB. Default 512. */
+            memory_mib: components["schemas"]["SetBy"];
+            /** @description Network, percent of what the adapters carry. Default 0. */
+            network_percent: components["schemas"]["SetBy"];
         };
         /**
          * @description A role.
@@ -2742,6 +3135,72 @@ export interface components {
             host: boolean;
             /** @description Serves library shares. */
             library: boolean;
+        };
+        /** @description Hosts and machines rolled up: how many of each status, and how much there is. */
+        RollUp: {
+            /**
+             * Format: int32
+             * @description Processor use, percent of all logical processors of hosts whose load is known; absent where none is.
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: int64
+             * @description Logical processors of the hosts.
+             */
+            cpus: number;
+            /**
+             * Format: int64
+             * @description Virtual processors of machines that are on.
+             */
+            cpus_given: number;
+            /**
+             * Format: int64
+             * @description Size of the file systems of the machines' folders, in MiB, of hosts whose load is known.
+             */
+            disk_total_mib: number;
+            /**
+             * Format: int64
+             * @description What of that is in use, in MiB.
+             */
+            disk_used_mib: number;
+            /**
+             * Format: int32
+             * @description Hosts.
+             */
+            hosts: number;
+            /** @description How many hosts have each status; one that none has is left out. */
+            hosts_by_status: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int32
+             * @description How many hosts' loads are known.
+             */
+            loads_known: number;
+            /**
+             * Format: int32
+             * @description Machines.
+             */
+            machines: number;
+            /** @description How many machines have each status; one that none has is left out. */
+            machines_by_status: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Memory given to machines that are on, in MiB.
+             */
+            memory_given_mib: number;
+            /**
+             * Format: int64
+             * @description Memory of the hosts in MiB.
+             */
+            memory_mib: number;
+            /**
+             * Format: int64
+             * @description Memory that is kept for the hosts themselves, in MiB.
+             */
+            memory_reserved_mib: number;
         };
         /** @description Save a view of a page of the console. */
         SaveView: {
@@ -2901,6 +3360,21 @@ export interface components {
             started: components["schemas"]["Timestamp"];
             /** @description Its version. */
             version: string;
+        };
+        /** @description By whom a value in force was set. */
+        SetBy: {
+            /** @enum {string} */
+            is: "default";
+        } | {
+            /** @enum {string} */
+            is: "itself";
+        } | {
+            /** @description Which. */
+            id: components["schemas"]["HostGroupId"];
+            /** @enum {string} */
+            is: "host-group";
+            /** @description Where it stands in the tree. */
+            path: string;
         };
         /** @description A setting as it is documented. */
         SettingView: {
@@ -3327,6 +3801,8 @@ export interface components {
         VmView: components["schemas"]["Vm"] & {
             /** @description Where what its host shows differs from what was asked for, in words. */
             differences?: string[];
+            /** @description The group of its host, as its path. */
+            host_group?: string | null;
             /** @description The name of its host. */
             host_name?: string | null;
             job?: components["schemas"]["JobId"] | null;
@@ -3411,6 +3887,52 @@ export interface components {
             total: number;
         };
         /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
+        WindowEvent_HostGroupView: {
+            /**
+             * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
+             *     without what it says of that; absent when they are as told before.
+             */
+            counts?: {
+                [key: string]: number;
+            } | null;
+            /** @description The ids of what the window shows, in its order; absent when it is as told before. What is not among them has left. */
+            order?: string[] | null;
+            /** @description What has entered or looks otherwise than it was told. */
+            put?: (components["schemas"]["HostGroup"] & {
+                /**
+                 * Format: int32
+                 * @description How many groups are in it, not counting those below them.
+                 */
+                groups: number;
+                /** @description What is in force for a host in it that sets nothing itself. */
+                in_force: components["schemas"]["InForceView"];
+                /**
+                 * Format: int32
+                 * @description How many hosts are in it, not counting those below.
+                 */
+                own_hosts: number;
+                /** @description Where it stands in the tree, as in `/All Hosts/Site A`. */
+                path: string;
+                /**
+                 * Format: int64
+                 * @description Its version.
+                 */
+                revision: number;
+                /** @description Hosts and machines in it and in all groups below it. */
+                total: components["schemas"]["RollUp"];
+            })[];
+            /**
+             * Format: int64
+             * @description The commit as of which this is.
+             */
+            rev: number;
+            /**
+             * Format: int64
+             * @description How many things the filter lets through.
+             */
+            total: number;
+        };
+        /** @description What is told of a window: `window` at first and whenever what was told before no longer holds, `change` after that. */
         WindowEvent_HostView: {
             /**
              * @description How many there are of each status (of jobs by state, of hosts and agents by whether they answer), over the filter
@@ -3425,6 +3947,10 @@ export interface components {
             put?: (components["schemas"]["Host"] & {
                 /** @description Whether its agent answers. */
                 answers: boolean;
+                /** @description Its group, as its path. */
+                host_group: string;
+                /** @description What is in force for it of what it and the groups above it set. */
+                in_force: components["schemas"]["InForceView"];
                 load?: components["schemas"]["Load"] | null;
                 /**
                  * Format: int32
@@ -3658,6 +4184,8 @@ export interface components {
             put?: (components["schemas"]["Vm"] & {
                 /** @description Where what its host shows differs from what was asked for, in words. */
                 differences?: string[];
+                /** @description The group of its host, as its path. */
+                host_group?: string | null;
                 /** @description The name of its host. */
                 host_name?: string | null;
                 job?: components["schemas"]["JobId"] | null;
@@ -3885,6 +4413,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4011,7 +4540,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: created, expires, host_name, used, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, expires, host_name, id, revision, roles, sha256, used_by. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, expires, group, host_name, id, revision, roles, sha256, used_by. */
                 fields?: string;
             };
             header?: never;
@@ -4162,6 +4691,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4240,6 +4770,486 @@ export interface operations {
             };
         };
     };
+    list_host_groups: {
+        parameters: {
+            query?: {
+                /** @description How many at most, 1 to 1,000; 100 when absent. */
+                limit?: number;
+                /** @description Where to go on: `next` of the page before. */
+                cursor?: string;
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: path, name, parent, under_host_group, notes, text, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: path, name, parent, under_host_group, notes, text, created, id. */
+                sort?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, groups, id, in_force, name, notes, own_hosts, parent, path, reserve, revision, total, unencrypted_transfers. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HostGroupView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_host_group: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewHostGroup"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_host_groups: {
+        parameters: {
+            query?: {
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: path, name, parent, under_host_group, notes, text, created, id. */
+                filter?: string;
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: path, name, parent, under_host_group, notes, text, created, id. */
+                sort?: string;
+                /** @description How many before it are not shown; 0 when absent. */
+                offset?: number;
+                /** @description How many at most, 0 to 1,000; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["WindowEvent_HostGroupView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_host_group: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: created, groups, id, in_force, name, notes, own_hosts, parent, path, reserve, revision, total, unencrypted_transfers. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The path, as in `/All Hosts/Site A` (its `/` written `%2F`), the id, its last six or more digits, or the name where only one group has it. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostGroupView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
+                };
+            };
+            /** @description Not modified since the ETag that was sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_host_group: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The path, as in `/All Hosts/Site A` (its `/` written `%2F`), the id, its last six or more digits, or the name where only one group has it. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_host_group: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The path, as in `/All Hosts/Site A` (its `/` written `%2F`), the id, its last six or more digits, or the name where only one group has it. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditHostGroup"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_host_group_history: {
+        parameters: {
+            query?: {
+                /** @description How many at most, 1 to 1,000; 100 when absent. */
+                limit?: number;
+                /** @description Where to go on: `next` of the page before. */
+                cursor?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: actor, at, body, id, job, kind, op, rev. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The path, as in `/All Hosts/Site A` (its `/` written `%2F`), the id, its last six or more digits, or the name where only one group has it. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FeedEvent"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    move_host_group: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The path, as in `/All Hosts/Site A` (its `/` written `%2F`), the id, its last six or more digits, or the name where only one group has it. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveTo"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_hosts: {
         parameters: {
             query?: {
@@ -4247,11 +5257,11 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, host_name, id, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, group, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
                 fields?: string;
             };
             header?: never;
@@ -4287,9 +5297,9 @@ export interface operations {
     watch_hosts: {
         parameters: {
             query?: {
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
                 /** @description How many before it are not shown; 0 when absent. */
                 offset?: number;
@@ -4324,7 +5334,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, host_name, id, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, group, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
                 fields?: string;
             };
             header?: never;
@@ -4385,7 +5395,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["HostSpec"];
+                "application/json": components["schemas"]["EditHost"];
             };
         };
         responses: {
@@ -4400,6 +5410,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4482,6 +5493,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4570,6 +5582,89 @@ export interface operations {
             };
         };
     };
+    move_host: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveTo"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_host_performance: {
         parameters: {
             query?: {
@@ -4644,6 +5739,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4851,6 +5947,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -4929,6 +6026,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5007,6 +6105,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5290,6 +6389,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5438,6 +6538,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5516,6 +6617,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5670,6 +6772,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5842,6 +6945,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -5922,6 +7026,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6091,6 +7196,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6294,6 +7400,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6446,6 +7553,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6524,6 +7632,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6733,6 +7842,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -6921,6 +8031,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7042,6 +8153,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7190,6 +8302,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7272,6 +8385,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7356,11 +8470,11 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, host_group, under_host_group, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, host_group, under_host_group, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_group, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
                 fields?: string;
             };
             header?: never;
@@ -7425,6 +8539,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7504,9 +8619,9 @@ export interface operations {
     watch_vms: {
         parameters: {
             query?: {
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host, host_group, under_host_group, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host, host_group, under_host_group, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 sort?: string;
                 /** @description How many before it are not shown; 0 when absent. */
                 offset?: number;
@@ -7543,7 +8658,7 @@ export interface operations {
             query?: {
                 /** @description As it was: at a time (RFC 3339) or after a revision (a number, or a cursor of the feed). */
                 as_of?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_group, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
                 fields?: string;
             };
             header?: never;
@@ -7617,6 +8732,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7699,6 +8815,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7812,6 +8929,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -7991,6 +9109,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8073,6 +9192,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8155,6 +9275,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8237,6 +9358,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8353,6 +9475,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8474,6 +9597,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8593,6 +9717,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8671,6 +9796,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8749,6 +9875,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8827,6 +9954,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -8953,6 +10081,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -9031,6 +10160,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */
@@ -9109,6 +10239,7 @@ export interface operations {
                         choices: Record<string, never>;
                         /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
                         command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
                         /** @description The kind of job it would become. */
                         kind: components["schemas"]["JobKind"];
                         /** @description The steps, as far as they can be known. */

@@ -16,12 +16,13 @@ function sizeIn(text: string): number | undefined {
   return /^\s*0/u.test(text) && Number.parseFloat(text) === 0 ? 0 : mebibytesIn(text);
 }
 
-function fieldsOf({ spec }: HostView) {
+/** What is in force: of what the group above it sets, too. */
+function fieldsOf({ spec, in_force: { reserve } }: HostView) {
   return {
     available: spec.available ?? true,
-    cpu: String(spec.reserve?.cpu_percent ?? 0),
-    memory: mebibytes(spec.reserve?.memory_mib ?? 0),
-    disk: mebibytes(spec.reserve?.disk_mib ?? 0),
+    cpu: String(reserve.cpu_percent ?? 0),
+    memory: mebibytes(reserve.memory_mib ?? 0),
+    disk: mebibytes(reserve.disk_mib ?? 0),
     notes: spec.notes ?? "",
   };
 }
@@ -34,8 +35,19 @@ export function EditHostForm({ host, onClose }: { host: HostView; onClose: () =>
   const memoryMib = sizeIn(memory);
   const diskMib = sizeIn(disk);
   const isWhole = percent !== undefined && memoryMib !== undefined && diskMib !== undefined;
-  const isChanged = JSON.stringify(edit.values) !== JSON.stringify(fieldsOf(edit.base));
-  const body: Schemas["HostSpec"] = { available, notes, reserve: { cpu_percent: percent ?? 0, memory_mib: memoryMib ?? 0, disk_mib: diskMib ?? 0 } };
+  const before = fieldsOf(edit.base);
+  const isChanged = JSON.stringify(edit.values) !== JSON.stringify(before);
+  // What is not changed here goes on being as in the group, where it is so.
+  const set = { cpu: cpu !== before.cpu, memory: memory !== before.memory, disk: disk !== before.disk };
+  const body: Schemas["EditHost"] = {
+    available,
+    notes,
+    reserve: {
+      ...(set.cpu && { cpu_percent: percent ?? 0 }),
+      ...(set.memory && { memory_mib: memoryMib ?? 0 }),
+      ...(set.disk && { disk_mib: diskMib ?? 0 }),
+    },
+  };
   return (
     <FormDialog
       title={names.title(host.name)}
@@ -43,9 +55,9 @@ export function EditHostForm({ host, onClose }: { host: HostView; onClose: () =>
       ask={isWhole && isChanged ? { method: "PATCH", path: `/hosts/${host.id}`, body } : undefined}
       command={line("host edit", [host.name], {
         available: String(available),
-        "reserve-cpu": percent,
-        "reserve-memory": `${memoryMib ?? 0}MiB`,
-        "reserve-disk": `${diskMib ?? 0}MiB`,
+        "reserve-cpu": set.cpu ? percent : undefined,
+        "reserve-memory": set.memory ? `${memoryMib ?? 0}MiB` : undefined,
+        "reserve-disk": set.disk ? `${diskMib ?? 0}MiB` : undefined,
         notes,
         "if-match": edit.base.revision,
       })}

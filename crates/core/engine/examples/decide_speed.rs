@@ -40,6 +40,7 @@ fn fleet(hosts: u128, vms: u128) -> (Engine, Vec<SessionId>, Counted) {
         objects.push(Object::from(Host {
             id: agent(n).into(),
             name,
+            group: hostler_model::host_group::ALL_HOSTS,
             spec: HostSpec::default(),
             facts: hostler_model::host::HostFacts { memory_mib: 1 << 20, cpus: 128, ..facts(n) },
             dead_since: None,

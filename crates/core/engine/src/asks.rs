@@ -208,6 +208,7 @@ impl Engine {
             choices,
             steps,
             then,
+            effects: None,
             command: String::new(),
         })
     }
@@ -218,6 +219,7 @@ fn label(object: &Object) -> String {
     match object {
         Object::Vm(vm) => vm.label(),
         Object::Host(host) => host.label(),
+        Object::HostGroup(group) => group.label(),
         Object::Agent(agent) => agent.label(),
         Object::Share(share) => share.label(),
         Object::Template(template) => template.label(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hostler_model::access::{Credential, Token, User};
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
+use hostler_model::host_group::{self, Above, HostGroup};
 use hostler_model::library::{Item, Share};
 use hostler_model::object::Installation;
 use hostler_model::saved_view::SavedView;
@@ -14,8 +15,8 @@ use hostler_model::setting::Settings;
 use hostler_model::template::Template;
 use hostler_model::vm::{Presence, Vm};
 use hostler_model::{
-    AgentId, HostId, InstallationId, ItemId, Key, Kind, Name, Object, ShareId, TemplateId, TokenId, UserId,
-    ViewId, VmId,
+    AgentId, HostGroupId, HostId, InstallationId, ItemId, Key, Kind, Name, Object, ShareId, TemplateId,
+    TokenId, UserId, ViewId, VmId,
 };
 use hostler_placement::Usage;
 use imbl::OrdMap;
@@ -28,6 +29,7 @@ pub struct Inventory {
     pub(crate) installation: Option<Arc<Installation>>,
     pub(crate) vms: BTreeMap<VmId, Arc<Vm>>,
     pub(crate) hosts: BTreeMap<HostId, Arc<Host>>,
+    pub(crate) groups: BTreeMap<HostGroupId, Arc<HostGroup>>,
     pub(crate) agents: BTreeMap<AgentId, Arc<Agent>>,
     pub(crate) enrolments: BTreeMap<TokenId, Arc<Enrolment>>,
     pub(crate) shares: BTreeMap<ShareId, Arc<Share>>,
@@ -42,8 +44,13 @@ pub struct Inventory {
     domains: BTreeMap<Uuid, BTreeSet<VmId>>,
     by_host: BTreeMap<HostId, BTreeSet<VmId>>,
     by_share: BTreeMap<ShareId, BTreeSet<ItemId>>,
+    by_group: BTreeMap<HostGroupId, BTreeSet<HostId>>,
+    groups_in: BTreeMap<HostGroupId, BTreeSet<HostGroupId>>,
+    // Names of groups are taken once within the group that they are in.
+    group_names: BTreeMap<(Option<HostGroupId>, String), BTreeSet<HostGroupId>>,
     // Persistent, because each published picture takes a copy.
     usage: OrdMap<HostId, Usage>,
+    // By what is kept on the host's own account alone: what a group sets may be set for thousands at once.
     by_free: BTreeSet<(u64, HostId)>,
     conflicts: BTreeMap<HostId, BTreeSet<VmId>>,
     // Machines that a job is about to turn on, so that their memory counts before their host shows them running.
@@ -58,6 +65,7 @@ impl Inventory {
             installation: None,
             vms: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            groups: BTreeMap::new(),
             agents: BTreeMap::new(),
             enrolments: BTreeMap::new(),
             shares: BTreeMap::new(),
@@ -71,6 +79,9 @@ impl Inventory {
             domains: BTreeMap::new(),
             by_host: BTreeMap::new(),
             by_share: BTreeMap::new(),
+            by_group: BTreeMap::new(),
+            groups_in: BTreeMap::new(),
+            group_names: BTreeMap::new(),
             usage: OrdMap::new(),
             by_free: BTreeSet::new(),
             conflicts: BTreeMap::new(),
@@ -101,6 +112,42 @@ impl Inventory {
     /// Every host, by id.
     pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.hosts.values()
+    }
+
+    /// A group of hosts.
+    pub fn host_group(&self, id: HostGroupId) -> Option<&Arc<HostGroup>> {
+        self.groups.get(&id)
+    }
+
+    /// Every group of hosts, by id.
+    pub fn host_groups(&self) -> impl Iterator<Item = &Arc<HostGroup>> {
+        self.groups.values()
+    }
+
+    /// A group and those above it, the nearest first.
+    pub fn line_of(&self, group: HostGroupId) -> impl Iterator<Item = &HostGroup> {
+        host_group::line(group, |id| self.groups.get(&id).map(|group| &**group))
+    }
+
+    /// What is in force for a host of what it and the groups above it set.
+    pub fn in_force(&self, host: &Host) -> host_group::InForce {
+        Above::of(self.line_of(host.group)).for_host(host)
+    }
+
+    /// The hosts in a group, not those in groups below it.
+    pub(crate) fn hosts_in(&self, group: HostGroupId) -> impl Iterator<Item = &Arc<Host>> {
+        self.by_group.get(&group).into_iter().flatten().filter_map(|id| self.hosts.get(id))
+    }
+
+    /// The groups in a group, not those below them.
+    pub(crate) fn groups_in(&self, group: HostGroupId) -> impl Iterator<Item = &Arc<HostGroup>> {
+        self.groups_in.get(&group).into_iter().flatten().filter_map(|id| self.groups.get(id))
+    }
+
+    /// The group in `parent` whose name is, or looks, like this one.
+    pub(crate) fn group_named_like(&self, parent: HostGroupId, name: &Name) -> Option<HostGroupId> {
+        let named = self.group_names.get(&(Some(parent), name.skeleton()))?;
+        named.first().copied()
     }
 
     /// Every machine, by id.
@@ -175,8 +222,17 @@ impl Inventory {
                 self.vms.insert(vm.id, vm.clone());
             }
             Object::Host(host) => {
+                self.by_group.entry(host.group).or_default().insert(host.id);
                 self.hosts.insert(host.id, host.clone());
                 self.by_free.insert((self.free(host), host.id));
+            }
+            Object::HostGroup(group) => {
+                if let Some(parent) = group.parent {
+                    self.groups_in.entry(parent).or_default().insert(group.id);
+                }
+                let name = (group.parent, group.name.skeleton());
+                self.group_names.entry(name).or_default().insert(group.id);
+                self.groups.insert(group.id, group.clone());
             }
             Object::Agent(agent) => {
                 self.agents.insert(agent.id, agent.clone());
@@ -228,7 +284,9 @@ impl Inventory {
             Key::Share(id) => self.shares.get(&id).map(|share| &share.name),
             Key::Template(id) => self.templates.get(&id).map(|template| &template.spec.name),
             Key::User(id) => self.users.get(&id).map(|user| &user.name),
-            Key::Enrolment(_)
+            // Within its group only: see `group_names`.
+            Key::HostGroup(_)
+            | Key::Enrolment(_)
             | Key::Item(_)
             | Key::Credential(_)
             | Key::Token(_)
@@ -255,7 +313,16 @@ impl Inventory {
             }
             Key::Host(id) => {
                 if let Some(host) = self.hosts.remove(&id) {
+                    drop_from(&mut self.by_group, &host.group, &id);
                     self.by_free.remove(&(self.free(&host), id));
+                }
+            }
+            Key::HostGroup(id) => {
+                if let Some(group) = self.groups.remove(&id) {
+                    if let Some(parent) = &group.parent {
+                        drop_from(&mut self.groups_in, parent, &id);
+                    }
+                    drop_from(&mut self.group_names, &(group.parent, group.name.skeleton()), &id);
                 }
             }
             Key::Agent(id) => {
@@ -297,6 +364,7 @@ impl Inventory {
         Some(match key {
             Key::Vm(id) => Object::Vm(self.vms.get(&id)?.clone()),
             Key::Host(id) => Object::Host(self.hosts.get(&id)?.clone()),
+            Key::HostGroup(id) => Object::HostGroup(self.groups.get(&id)?.clone()),
             Key::Agent(id) => Object::Agent(self.agents.get(&id)?.clone()),
             Key::Enrolment(id) => Object::Enrolment(self.enrolments.get(&id)?.clone()),
             Key::Share(id) => Object::Share(self.shares.get(&id)?.clone()),
@@ -363,7 +431,8 @@ impl Inventory {
     }
 
     fn free(&self, host: &Host) -> u64 {
-        host.usable_memory_mib().saturating_sub(self.usage(host.id).memory_mib)
+        let kept = host.spec.reserve.in_force();
+        host.usable_memory_mib(&kept).saturating_sub(self.usage(host.id).memory_mib)
     }
 
     fn unname(&mut self, key: Key, name: &Name) {
@@ -380,7 +449,8 @@ fn name_in(object: &Object) -> Option<&Name> {
         Object::Share(share) => Some(&share.name),
         Object::Template(template) => Some(&template.spec.name),
         Object::User(user) => Some(&user.name),
-        Object::Enrolment(_)
+        Object::HostGroup(_)
+        | Object::Enrolment(_)
         | Object::Item(_)
         | Object::Credential(_)
         | Object::Token(_)

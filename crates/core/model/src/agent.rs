@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{AgentId, TokenId};
+use crate::ids::{AgentId, HostGroupId, TokenId};
 use crate::name::Name;
 use crate::time::Timestamp;
 
@@ -82,6 +82,9 @@ pub struct Enrolment {
     /// The only host name it is good for; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<String>,
+    /// The group that the host is put into; *All Hosts* when absent, and when the group is gone by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<HostGroupId>,
     /// When it runs out: an hour after it was made.
     pub expires: Timestamp,
     /// Which agent used it.

@@ -11,6 +11,7 @@ use crate::ids::{JobId, TokenId, VmId};
 use crate::name::Name;
 use crate::object::Kind;
 use crate::request::Request;
+use crate::reserve::OwnReserve;
 use crate::time::Timestamp;
 use crate::view::UserView;
 
@@ -164,6 +165,34 @@ pub struct NewShare {
     pub folder: String,
 }
 
+/// Make a group of hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewHostGroup {
+    /// Its name.
+    pub name: Name,
+    /// The group that it is in, by path (`/All Hosts/Site A`) or id; *All Hosts* when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Free text, at most 10,000 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub notes: String,
+    /// What it sets of what is kept for each host itself. What is absent is as in the group above.
+    #[serde(default, skip_serializing_if = "OwnReserve::is_empty")]
+    pub reserve: OwnReserve,
+    /// Whether data may travel between its hosts without encryption; as in the group above when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unencrypted_transfers: Option<bool>,
+}
+
+/// Put a host or a group of hosts into another group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveTo {
+    /// The group, by path (`/All Hosts/Site A`) or id.
+    pub to: String,
+}
+
 /// Declare that a host will never return.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -181,6 +210,9 @@ pub struct NewEnrolment {
     /// The only host name it is good for; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<String>,
+    /// The group that the host is put into, by path (`/All Hosts/Site A`) or id; *All Hosts* when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// How long it is good for, in seconds: 1 to 86,400, an hour when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_s: Option<u32>,

@@ -2,12 +2,14 @@
 //! can be written into a script. Pure: names are looked up by a function that the caller brings.
 
 use crate::hardware::{GIB, MIB};
-use crate::host::HostSpec;
+use crate::host::EditHost;
+use crate::host_group::EditHostGroup;
 use crate::object::Key;
 use crate::request::{CreateVm, Request, VmSource};
+use crate::reserve::EditReserve;
 use crate::setting::Settings;
 use crate::template::{Deploy, TemplateSpec};
-use crate::{HostId, VmId};
+use crate::{HostGroupId, HostId, VmId};
 
 /// The words of one command line.
 struct Line<'a> {
@@ -89,7 +91,33 @@ impl Line<'_> {
             Request::AdoptVm { vm } => self.vm("adopt", *vm),
             Request::RefreshVm { vm } => self.vm("refresh", *vm),
             Request::RefreshHost { host } => self.host("refresh", *host),
-            Request::EditHost { host, spec } => self.edit_host(*host, spec),
+            Request::EditHost { host, edit } => self.edit_host(*host, edit),
+            Request::MoveHost { host, to } => {
+                self.host("move", *host);
+                self.named("--to", Key::HostGroup(*to));
+            }
+            // What Hostler makes by itself.
+            Request::CreateHostGroup { parent: None, .. } => {}
+            Request::CreateHostGroup {
+                parent: Some(parent),
+                name,
+                notes,
+                reserve,
+                unencrypted_transfers,
+            } => {
+                self.plain("host-group create");
+                self.positional(name.as_str());
+                self.named("--in", Key::HostGroup(*parent));
+                self.reserve(&reserve.as_edit());
+                self.option("--unencrypted-transfers", unencrypted_transfers.map(|is| is.to_string()));
+                self.option("--notes", Some(notes.clone()).filter(|notes| !notes.is_empty()));
+            }
+            Request::EditHostGroup { group, edit } => self.edit_host_group(*group, edit),
+            Request::MoveHostGroup { group, to } => {
+                self.noun("host-group move", Key::HostGroup(*group));
+                self.named("--to", Key::HostGroup(*to));
+            }
+            Request::DeleteHostGroup { group } => self.noun("host-group delete", Key::HostGroup(*group)),
             Request::DeclareHostDead { host, confirm } => {
                 self.host("declare-dead", *host);
                 self.option("--confirm", Some(confirm.clone()));
@@ -142,11 +170,14 @@ impl Line<'_> {
                 self.option("--expires", expires.map(|at| at.to_string()));
             }
             Request::RevokeToken { token } => self.noun("token revoke", Key::Token(*token)),
-            Request::CreateEnrolment { roles, host_name, valid_ms, .. } => {
+            Request::CreateEnrolment { roles, host_name, group, valid_ms, .. } => {
                 self.plain("agent enrolment-token");
                 self.flag("--host", roles.host);
                 self.flag("--library", roles.library);
                 self.option("--host-name", host_name.clone());
+                if let Some(group) = group {
+                    self.named("--group", Key::HostGroup(*group));
+                }
                 self.option("--valid", Some(span(u32::try_from(valid_ms / 1_000).unwrap_or(u32::MAX))));
             }
             Request::SaveView { page, name, state, .. } => {
@@ -192,13 +223,34 @@ impl Line<'_> {
         self.flag("--start", ask.start);
     }
 
-    fn edit_host(&mut self, host: HostId, spec: &HostSpec) {
+    fn edit_host(&mut self, host: HostId, edit: &EditHost) {
         self.host("edit", host);
-        self.option("--available", Some(spec.available.to_string()));
-        self.option("--reserve-cpu", Some(spec.reserve.cpu_percent.to_string()));
-        self.option("--reserve-memory", Some(mebibytes(spec.reserve.memory_mib)));
-        self.option("--reserve-disk", Some(mebibytes(spec.reserve.disk_mib)));
-        self.option("--notes", Some(spec.notes.clone()));
+        self.option("--available", edit.available.map(|is| is.to_string()));
+        self.reserve(&edit.reserve);
+        self.option("--notes", edit.notes.clone());
+    }
+
+    fn edit_host_group(&mut self, group: HostGroupId, edit: &EditHostGroup) {
+        self.noun("host-group edit", Key::HostGroup(group));
+        self.option("--name", edit.name.as_ref().map(ToString::to_string));
+        self.reserve(&edit.reserve);
+        self.option(
+            "--unencrypted-transfers",
+            edit.unencrypted_transfers.map(|is| or_inherit(is, |is| is.to_string())),
+        );
+        self.option("--notes", edit.notes.clone());
+    }
+
+    fn reserve(&mut self, edit: &EditReserve) {
+        if *edit == EditReserve::inherit() {
+            return self.plain("--inherit-reserve");
+        }
+        let number = |n: u32| n.to_string();
+        self.option("--reserve-cpu", edit.cpu_percent.map(|n| or_inherit(n, number)));
+        self.option("--reserve-memory", edit.memory_mib.map(|n| or_inherit(n, mebibytes)));
+        self.option("--reserve-disk", edit.disk_mib.map(|n| or_inherit(n, mebibytes)));
+        self.option("--reserve-disk-operations", edit.disk_operations_per_s.map(|n| or_inherit(n, number)));
+        self.option("--reserve-network", edit.network_percent.map(|n| or_inherit(n, number)));
     }
 
     fn template(&mut self, spec: &TemplateSpec) {
@@ -278,6 +330,11 @@ impl Line<'_> {
             None => {}
         }
     }
+}
+
+/// A value, or that the one of the group above holds.
+fn or_inherit<T>(value: Option<T>, shown: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "inherit".to_owned(), shown)
 }
 
 /// The word that JSON has for a value of an enum.

@@ -64,6 +64,12 @@ codes! {
     VmStateForbids = "vm.state.forbids", 409;
     /// The thing is in use and cannot be removed.
     ObjectInUse = "object.in.use", 409;
+    /// *All Hosts* holds every other group: it stays as it is.
+    HostGroupFixed = "host.group.fixed", 409;
+    /// A group of hosts cannot be moved into itself, or below itself.
+    HostGroupCycle = "host.group.cycle", 409;
+    /// Groups of hosts would stand below each other deeper than is allowed.
+    HostGroupTooDeep = "host.group.too.deep", 409;
     /// The object has changed since it was read.
     RevisionStale = "revision.stale", 412;
     /// The idempotency key was used for another request.

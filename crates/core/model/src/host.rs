@@ -3,17 +3,23 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::HostId;
+use crate::error::Refusal;
+use crate::host_group::{ALL_HOSTS, check_notes};
+use crate::ids::{HostGroupId, HostId};
 use crate::name::Name;
+use crate::reserve::{EditReserve, OwnReserve, Reserve, edit_or_null};
 use crate::time::Timestamp;
 
 /// A host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(from = "Stored")]
 pub struct Host {
     /// Its id, the same value as its agent's.
     pub id: HostId,
     /// The name people call it: at first its host name.
     pub name: Name,
+    /// The group that it is in.
+    pub group: HostGroupId,
     /// What administrators set.
     pub spec: HostSpec,
     /// What its agent last said of it.
@@ -31,11 +37,45 @@ impl Host {
         format!("host {}", self.name)
     }
 
-    /// Memory that machines may use, in MiB.
-    pub fn usable_memory_mib(&self) -> u64 {
-        self.facts.memory_mib.saturating_sub(self.spec.reserve.memory_mib)
+    /// Memory that machines may use, in MiB, where this is kept for the host.
+    pub fn usable_memory_mib(&self, reserve: &Reserve) -> u64 {
+        self.facts.memory_mib.saturating_sub(reserve.memory_mib)
     }
 }
+
+/// A host as it is stored. Before there were groups a host stood in none, and all that was kept for it was written down
+/// whether somebody had set it or not.
+#[derive(Deserialize)]
+struct Stored {
+    id: HostId,
+    name: Name,
+    group: Option<HostGroupId>,
+    spec: HostSpec,
+    facts: HostFacts,
+    #[serde(default)]
+    dead_since: Option<Timestamp>,
+    created: Timestamp,
+}
+
+impl From<Stored> for Host {
+    fn from(stored: Stored) -> Self {
+        let Stored { id, name, group, mut spec, facts, dead_since, created } = stored;
+        // What was never set is as in the group from now on.
+        if group.is_none() && spec.reserve == BEFORE_GROUPS {
+            spec.reserve = OwnReserve::default();
+        }
+        Self { id, name, group: group.unwrap_or(ALL_HOSTS), spec, facts, dead_since, created }
+    }
+}
+
+/// What was written down for a host of which nobody had set anything, before there were groups.
+const BEFORE_GROUPS: OwnReserve = OwnReserve {
+    cpu_percent: Some(20),
+    memory_mib: Some(512),
+    disk_mib: Some(100),
+    disk_operations_per_s: None,
+    network_percent: None,
+};
 
 /// What administrators set for a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -43,9 +83,9 @@ pub struct HostSpec {
     /// Whether placement may choose it.
     #[serde(default = "yes")]
     pub available: bool,
-    /// What is kept for the host itself.
-    #[serde(default)]
-    pub reserve: Reserve,
+    /// What is set for it of what is kept for the host itself. What is absent is as in its group.
+    #[serde(default, skip_serializing_if = "OwnReserve::is_empty")]
+    pub reserve: OwnReserve,
     /// Free text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
@@ -57,27 +97,45 @@ fn yes() -> bool {
 
 impl Default for HostSpec {
     fn default() -> Self {
-        Self { available: true, reserve: Reserve::default(), notes: String::new() }
+        Self { available: true, reserve: OwnReserve::default(), notes: String::new() }
     }
 }
 
-/// What is kept for a host itself, so that placement does not give it away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct Reserve {
-    // The defaults are the old manager's, memory as its host view shows it (V-021).
-    /// Processor, percent of the whole host. Default 20.
-    pub cpu_percent: u32,
-    /// Memory in MiB. Default 512.
-    pub memory_mib: u64,
-    /// Disk space in MiB. Default 100.
-    pub disk_mib: u64,
+impl HostSpec {
+    /// What is changed by an edit.
+    #[must_use]
+    pub fn edited(&self, edit: &EditHost) -> Self {
+        Self {
+            available: edit.available.unwrap_or(self.available),
+            reserve: edit.reserve.applied(self.reserve),
+            notes: edit.notes.clone().unwrap_or_else(|| self.notes.clone()),
+        }
+    }
+
+    /// Whether it may be set so.
+    ///
+    /// # Errors
+    /// `value.invalid` for notes that are too long and reserves out of range.
+    pub fn check(&self) -> Result<(), Refusal> {
+        check_notes(&self.notes)?;
+        self.reserve.check()
+    }
 }
 
-impl Default for Reserve {
-    fn default() -> Self {
-        Self { cpu_percent: 20, memory_mib: 512, disk_mib: 100 }
-    }
+/// Change what administrators set for a host; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EditHost {
+    /// Whether placement may choose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<bool>,
+    /// What is kept for the host itself; null is all as in its group.
+    #[serde(skip_serializing_if = "EditReserve::is_empty", deserialize_with = "edit_or_null")]
+    #[schema(value_type = Option<EditReserve>)]
+    pub reserve: EditReserve,
+    /// Free text, at most 10,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
 }
 
 /// What an agent says of its computer. Nothing in it changes from second to second: load is not a fact.
@@ -145,4 +203,53 @@ pub struct Load {
     pub disk_free_mib: u64,
     /// How long the computer has been up, in seconds.
     pub uptime_s: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host_group::Above;
+
+    /// A host as a server of before the groups stored it.
+    fn stored(reserve: &str) -> Host {
+        let text = format!(
+            r#"{{"id":"00000000-0000-7000-8000-0000000000aa","name":"a","spec":{{"available":false,"reserve":{reserve}}},
+                "facts":{{"cpus":4}},"created":"2026-11-21T08:00:00Z"}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_host_of_before_the_groups_is_in_all_hosts_and_keeps_what_somebody_had_set_and_nothing_else() {
+        let usual = r#"{"cpu_percent":20,"memory_mib":512,"disk_mib":100}"#;
+        assert_eq!(stored(usual).spec.reserve, OwnReserve::default());
+        let set = stored(r#"{"cpu_percent":20,"memory_mib":1024,"disk_mib":100}"#);
+        assert_eq!(set.spec.reserve.memory_mib, Some(1024));
+        assert_eq!((set.group, set.spec.available), (ALL_HOSTS, false));
+        let reserve = Above::default().for_host(&set).reserve;
+        assert_eq!((reserve.cpu_percent, reserve.memory_mib, reserve.network_percent), (20, 1024, 0));
+    }
+
+    #[test]
+    fn what_somebody_sets_now_is_read_again_as_set_also_where_it_is_what_was_usual_before() {
+        let mut host = stored("{}");
+        host.spec.reserve = BEFORE_GROUPS;
+        let again: Host = serde_json::from_str(&serde_json::to_string(&host).unwrap()).unwrap();
+        assert_eq!(again, host);
+    }
+
+    #[test]
+    fn an_edit_changes_what_it_names_and_null_gives_it_back_to_the_group() {
+        let edit = |text: &str| serde_json::from_str::<EditHost>(text).unwrap();
+        let spec = HostSpec { reserve: BEFORE_GROUPS, ..HostSpec::default() };
+        let one = spec.edited(&edit(r#"{"reserve":{"memory_mib":null,"network_percent":5}}"#));
+        let expected = OwnReserve { memory_mib: None, network_percent: Some(5), ..BEFORE_GROUPS };
+        assert_eq!((one.reserve, one.available), (expected, true));
+        assert_eq!(spec.edited(&edit(r#"{"reserve":null}"#)).reserve, OwnReserve::default());
+        assert_eq!(spec.edited(&edit("{}")), spec);
+        // As the job keeps it, and as a job of before kept a whole specification.
+        let all = edit(r#"{"reserve":{"memory_mib":null,"network_percent":5},"notes":"x"}"#);
+        assert_eq!(edit(&serde_json::to_string(&all).unwrap()), all);
+        assert!(serde_json::from_str::<EditHost>(r#"{"reserve":{"memory":1}}"#).is_err());
+    }
 }

@@ -58,6 +58,8 @@ entity_ids! {
     VmId;
     /// A host. The same value as the id of the agent on that computer.
     HostId;
+    /// A group of hosts.
+    HostGroupId;
     /// An agent, and so the managed computer it runs on.
     AgentId;
     /// A library share.

@@ -348,9 +348,45 @@ pub struct DryRun {
     pub steps: Vec<DryStep>,
     /// The keys of the steps that follow from what those bring.
     pub then: Vec<String>,
+    /// What would hold otherwise from then on, beyond the thing itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Effects>,
     /// The command line that asks for it. A secret that it needs is asked for, or read from a file.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,
+}
+
+/// What would hold otherwise for hosts and machines when a host or a group of hosts were moved or set otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Effects {
+    /// How many hosts come into another place of the tree, or have something set otherwise.
+    pub hosts: u32,
+    /// How many machines are on them.
+    pub machines: u32,
+    /// For which hosts what would be in force otherwise, at most 1,000, in the order of their names.
+    pub changes: Vec<InForceChange>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Something that would be in force otherwise for a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InForceChange {
+    /// The host.
+    pub host: crate::HostId,
+    /// Its name.
+    pub name: String,
+    /// What: `reserve.memory_mib`, `unencrypted_transfers`.
+    pub property: String,
+    /// As it is in force now.
+    pub before: Value,
+    /// As it would be in force then.
+    pub after: Value,
 }
 
 /// A step of a dry run.

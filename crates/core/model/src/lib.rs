@@ -16,6 +16,7 @@ pub mod console;
 pub mod error;
 pub mod hardware;
 pub mod host;
+pub mod host_group;
 pub mod ids;
 pub mod job;
 pub mod library;
@@ -24,6 +25,7 @@ pub mod object;
 pub mod performance;
 pub mod possible;
 pub mod request;
+pub mod reserve;
 pub mod saved_view;
 pub mod seen;
 pub mod setting;
@@ -37,8 +39,8 @@ pub mod window;
 
 pub use error::{Code, Refusal};
 pub use ids::{
-    AgentId, HostId, InstallationId, ItemId, JobId, SessionId, ShareId, StepNo, TemplateId, TokenId, UserId,
-    ViewId, VmId,
+    AgentId, HostGroupId, HostId, InstallationId, ItemId, JobId, SessionId, ShareId, StepNo, TemplateId,
+    TokenId, UserId, ViewId, VmId,
 };
 pub use name::Name;
 pub use object::{Change, Key, Kind, Object};

@@ -11,8 +11,10 @@ use utoipa::ToSchema;
 use crate::access::{Actor, Credential, Token, User};
 use crate::agent::{Agent, Enrolment};
 use crate::host::Host;
+use crate::host_group::HostGroup;
 use crate::ids::{
-    AgentId, HostId, InstallationId, ItemId, JobId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId,
+    AgentId, HostGroupId, HostId, InstallationId, ItemId, JobId, ShareId, TemplateId, TokenId, UserId,
+    ViewId, VmId,
 };
 use crate::job::Job;
 use crate::library::{Item, Share};
@@ -110,6 +112,8 @@ objects! {
     Vm(VmId, Vm) = "vm", |o| o.id;
     /// A host.
     Host(HostId, Host) = "host", |o| o.id;
+    /// A group of hosts.
+    HostGroup(HostGroupId, HostGroup) = "host-group", |o| o.id;
     /// An agent.
     Agent(AgentId, Agent) = "agent", |o| o.id;
     /// A token for enrolment.

@@ -9,10 +9,12 @@ use utoipa::ToSchema;
 use crate::access::Role;
 use crate::agent::{Certificate, Roles};
 use crate::hardware::Firmware;
-use crate::host::{HostFacts, HostSpec};
-use crate::ids::{AgentId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId};
+use crate::host::{EditHost, HostFacts};
+use crate::host_group::EditHostGroup;
+use crate::ids::{AgentId, HostGroupId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId};
 use crate::job::JobKind;
 use crate::name::Name;
+use crate::reserve::OwnReserve;
 use crate::setting::Settings;
 use crate::template::{Deploy, TemplateSpec};
 use crate::time::{Ms, Timestamp};
@@ -140,8 +142,53 @@ pub enum Request {
     EditHost {
         /// Which.
         host: HostId,
-        /// From now on.
-        spec: HostSpec,
+        /// What changes.
+        // Jobs of before kept the whole specification under this name.
+        #[serde(alias = "spec")]
+        edit: EditHost,
+    },
+    /// Put a host into another group.
+    MoveHost {
+        /// Which.
+        host: HostId,
+        /// Into which group.
+        to: HostGroupId,
+    },
+    /// Make a group of hosts.
+    CreateHostGroup {
+        /// In which group; none for *All Hosts*, which Hostler makes once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<HostGroupId>,
+        /// Its name.
+        name: Name,
+        /// Free text.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        notes: String,
+        /// What it sets of what is kept for each host itself.
+        #[serde(default, skip_serializing_if = "OwnReserve::is_empty")]
+        reserve: OwnReserve,
+        /// Whether data may travel between its hosts without encryption; as in the group above when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unencrypted_transfers: Option<bool>,
+    },
+    /// Change a group of hosts; what is absent stays.
+    EditHostGroup {
+        /// Which.
+        group: HostGroupId,
+        /// What changes.
+        edit: EditHostGroup,
+    },
+    /// Put a group of hosts into another one.
+    MoveHostGroup {
+        /// Which.
+        group: HostGroupId,
+        /// Into which group.
+        to: HostGroupId,
+    },
+    /// Delete a group of hosts, in which there are neither hosts nor groups.
+    DeleteHostGroup {
+        /// Which.
+        group: HostGroupId,
     },
     /// Declare that a host will never return.
     DeclareHostDead {
@@ -262,6 +309,9 @@ pub enum Request {
         /// The only host name it is good for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host_name: Option<String>,
+        /// The group that the host is put into; *All Hosts* when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<HostGroupId>,
         /// How long it is good for, in milliseconds.
         valid_ms: Ms,
     },
@@ -449,6 +499,11 @@ impl Request {
             Request::RefreshVm { .. } => JobKind::RefreshVm,
             Request::RefreshHost { .. } => JobKind::RefreshHost,
             Request::EditHost { .. } => JobKind::EditHost,
+            Request::MoveHost { .. } => JobKind::MoveHost,
+            Request::CreateHostGroup { .. } => JobKind::CreateHostGroup,
+            Request::EditHostGroup { .. } => JobKind::EditHostGroup,
+            Request::MoveHostGroup { .. } => JobKind::MoveHostGroup,
+            Request::DeleteHostGroup { .. } => JobKind::DeleteHostGroup,
             Request::DeclareHostDead { .. } => JobKind::DeclareHostDead,
             Request::EnrolAgent(_) => JobKind::EnrolAgent,
             Request::RenewAgent { .. } => JobKind::RenewAgent,

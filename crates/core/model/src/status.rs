@@ -129,17 +129,28 @@ pub fn of_host(host: &Host, agent_answers: bool) -> HostStatus {
 
 /// The status of a machine on a host of this status, under a job or none.
 pub fn of(vm: &Vm, under: Option<JobKind>, host: HostStatus) -> VmStatus {
+    let status = of_answering(vm, under);
+    if vm.host.is_some() { seen_through(status, host) } else { status }
+}
+
+/// What a status that is known by itself comes to where the machine is on a host of this status.
+pub fn seen_through(status: VmStatus, host: HostStatus) -> VmStatus {
+    match (status, host) {
+        // What no word of the host is needed for.
+        (VmStatus::CreationFailed | VmStatus::Conflict | VmStatus::Elsewhere, _) => status,
+        (_, HostStatus::NotResponding | HostStatus::DeclaredDead) => VmStatus::HostNotResponding,
+        (_, HostStatus::HypervisorNotResponding) => VmStatus::HypervisorNotResponding,
+        (_, HostStatus::Responding | HostStatus::NotAvailable) => status,
+    }
+}
+
+/// The status of a machine whose host, if it has one, answers.
+pub fn of_answering(vm: &Vm, under: Option<JobKind>) -> VmStatus {
     match vm.presence {
         Presence::Planned if under.is_none() => return VmStatus::CreationFailed,
         Presence::Conflict { .. } => return VmStatus::Conflict,
         Presence::Elsewhere { .. } => return VmStatus::Elsewhere,
         Presence::Planned | Presence::Here | Presence::Missing { .. } => {}
-    }
-    match host {
-        _ if vm.host.is_none() => {}
-        HostStatus::NotResponding | HostStatus::DeclaredDead => return VmStatus::HostNotResponding,
-        HostStatus::HypervisorNotResponding => return VmStatus::HypervisorNotResponding,
-        HostStatus::Responding | HostStatus::NotAvailable => {}
     }
     if let Some(kind) = under
         && let Some(status) = while_under(kind, vm.power())
@@ -187,6 +198,11 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         JobKind::RefreshVm
         | JobKind::RefreshHost
         | JobKind::EditHost
+        | JobKind::MoveHost
+        | JobKind::CreateHostGroup
+        | JobKind::EditHostGroup
+        | JobKind::MoveHostGroup
+        | JobKind::DeleteHostGroup
         | JobKind::DeclareHostDead
         | JobKind::EnrolAgent
         | JobKind::RenewAgent

@@ -10,6 +10,7 @@ use crate::access::User;
 use crate::agent::{Agent, Enrolment};
 use crate::hardware::Hardware;
 use crate::host::{Host, Load};
+use crate::host_group::{HostGroup, InForceView};
 use crate::ids::{JobId, StepNo};
 use crate::job::Job;
 use crate::library::{Item, Share};
@@ -58,6 +59,9 @@ pub struct VmView {
     /// The name of its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<String>,
+    /// The group of its host, as its path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_group: Option<String>,
     /// Where what its host shows differs from what was asked for, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<String>,
@@ -79,9 +83,65 @@ pub struct HostView {
     pub machines: u32,
     /// Memory given to machines that are on, in MiB.
     pub memory_given_mib: u64,
+    /// Its group, as its path.
+    pub host_group: String,
+    /// What is in force for it of what it and the groups above it set.
+    pub in_force: InForceView,
     /// Its load, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
+}
+
+/// A group of hosts as it is shown, with what is in it and below it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HostGroupView {
+    /// The group.
+    #[serde(flatten)]
+    pub group: HostGroup,
+    /// Its version.
+    pub revision: u64,
+    /// Where it stands in the tree, as in `/All Hosts/Site A`.
+    pub path: String,
+    /// What is in force for a host in it that sets nothing itself.
+    pub in_force: InForceView,
+    /// How many groups are in it, not counting those below them.
+    pub groups: u32,
+    /// How many hosts are in it, not counting those below.
+    pub own_hosts: u32,
+    /// Hosts and machines in it and in all groups below it.
+    pub total: RollUp,
+}
+
+/// Hosts and machines rolled up: how many of each status, and how much there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RollUp {
+    /// Hosts.
+    pub hosts: u32,
+    /// How many hosts have each status; one that none has is left out.
+    pub hosts_by_status: BTreeMap<String, u32>,
+    /// Machines.
+    pub machines: u32,
+    /// How many machines have each status; one that none has is left out.
+    pub machines_by_status: BTreeMap<String, u32>,
+    /// Logical processors of the hosts.
+    pub cpus: u64,
+    /// Virtual processors of machines that are on.
+    pub cpus_given: u64,
+    /// Memory of the hosts in MiB.
+    pub memory_mib: u64,
+    /// Memory that is kept for the hosts themselves, in MiB.
+    pub memory_reserved_mib: u64,
+    /// Memory given to machines that are on, in MiB.
+    pub memory_given_mib: u64,
+    /// Size of the file systems of the machines' folders, in MiB, of hosts whose load is known.
+    pub disk_total_mib: u64,
+    /// What of that is in use, in MiB.
+    pub disk_used_mib: u64,
+    /// Processor use, percent of all logical processors of hosts whose load is known; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<u32>,
+    /// How many hosts' loads are known.
+    pub loads_known: u32,
 }
 
 /// An agent as it is shown.

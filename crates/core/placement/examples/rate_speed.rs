@@ -8,6 +8,8 @@
 use std::time::Instant;
 
 use hostler_model::host::{Host, HostFacts, HostSpec};
+use hostler_model::host_group::ALL_HOSTS;
+use hostler_model::reserve::Reserve;
 use hostler_model::{HostId, Name, Timestamp};
 use hostler_placement::{Candidate, Need, Usage, Weights, rate};
 use uuid::Uuid;
@@ -16,13 +18,15 @@ fn main() {
     let host = |n: u128| Host {
         id: HostId(Uuid::from_u128(n)),
         name: Name::new(&format!("host-{n:05}")).unwrap(),
+        group: ALL_HOSTS,
         spec: HostSpec::default(),
         facts: HostFacts { cpus: 8, memory_mib: 8192, libvirt_answers: true, ..HostFacts::default() },
         dead_since: None,
         created: Timestamp(0),
     };
     let hosts: Vec<Host> = (0..10_000).map(host).collect();
-    let answering = |host| Candidate { host, answers: true, usage: Usage::default(), load: None };
+    let reserve = Reserve::default();
+    let answering = |host| Candidate { host, reserve, answers: true, usage: Usage::default(), load: None };
     let need = Need { cpus: 1, memory_mib: 256, ..Need::default() };
     let mut times: Vec<f64> = (0..20)
         .map(|_| {

@@ -6,11 +6,13 @@
 //!
 //! The formula is ours. Filters come first, and each one that fails is named; a host that lacks something has 0 stars.
 //! Then `5 × Σ weight × headroom`, rounded down to half stars, where *headroom* is the share of a counter that is still
-//! free after the machine is placed. A counter that is not known counts as half headroom, and says so. Ties are broken
+//! free after the machine is placed. A counter that is not known counts as half headroom (of what is not
+//! kept for the host itself, where that is a share), and says so. Ties are broken
 //! by name.
 
 use hostler_model::HostId;
 use hostler_model::host::{Host, Kvm, Load};
+use hostler_model::reserve::Reserve;
 use serde::Serialize;
 
 /// What a machine needs of its host.
@@ -46,6 +48,8 @@ pub struct Usage {
 pub struct Candidate<'a> {
     /// The host.
     pub host: &'a Host,
+    /// What is kept for the host itself: its own, or what groups above it set.
+    pub reserve: Reserve,
     /// Whether it answers.
     pub answers: bool,
     /// What its machines have been given.
@@ -107,20 +111,20 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
     if !host.spec.available {
         lacks.push("an administrator made it unavailable for placement".to_owned());
     }
-    let (usable, used) = (host.usable_memory_mib(), candidate.usage.memory_mib);
+    let (usable, used) = (host.usable_memory_mib(&candidate.reserve), candidate.usage.memory_mib);
     if used.saturating_add(need.memory_mib) > usable {
         lacks.push(format!(
             "memory: {} MiB needed, {} MiB free of {usable} MiB ({} MiB are kept for the host)",
             need.memory_mib,
             usable.saturating_sub(used),
-            host.spec.reserve.memory_mib,
+            candidate.reserve.memory_mib,
         ));
     }
     if need.cpus > host.facts.cpus {
         lacks.push(format!("processors: {} needed, {} there", need.cpus, host.facts.cpus));
     }
     if let Some(load) = candidate.load {
-        let free = load.disk_free_mib.saturating_sub(host.spec.reserve.disk_mib);
+        let free = load.disk_free_mib.saturating_sub(candidate.reserve.disk_mib);
         if load.disk_total_mib > 0 && need.disk_mib > free {
             lacks.push(format!("disk space: {} MiB needed, {free} MiB free", need.disk_mib));
         }
@@ -149,35 +153,44 @@ pub fn rate_one(need: &Need, candidate: &Candidate<'_>, weights: &Weights) -> Ra
     if !rating.lacks.is_empty() {
         return rating;
     }
-    let load = candidate.load.unwrap_or_default();
+    let (load, reserve) = (candidate.load.unwrap_or_default(), &candidate.reserve);
     let known = candidate.load.is_some();
     let cpus = f64::from(host.facts.cpus.max(1));
     let processor = known.then(|| {
-        let free = 100.0 - f64::from(load.cpu_percent) - f64::from(host.spec.reserve.cpu_percent);
+        let free = 100.0 - f64::from(load.cpu_percent) - f64::from(reserve.cpu_percent);
         // A machine is assumed to use a quarter of each of its processors, until it has shown what it uses.
         (free - 25.0 * f64::from(need.cpus) / cpus) / 100.0
     });
-    let usable = host.usable_memory_mib().max(1) as f64;
+    let usable = host.usable_memory_mib(reserve).max(1) as f64;
     let memory = 1.0 - (candidate.usage.memory_mib + need.memory_mib) as f64 / usable;
     let space = (known && load.disk_total_mib > 0).then(|| {
-        let free =
-            load.disk_free_mib.saturating_sub(host.spec.reserve.disk_mib).saturating_sub(need.disk_mib);
+        let free = load.disk_free_mib.saturating_sub(reserve.disk_mib).saturating_sub(need.disk_mib);
         free as f64 / load.disk_total_mib as f64
     });
     let mut sum = 0.0;
-    let mut count = |word: &str, weight: f64, headroom: Option<f64>| {
-        let share = headroom.unwrap_or(0.5).clamp(0.0, 1.0);
+    // `kept`: how much of an unknown counter is kept for the host itself, in words; and what is left to be halved.
+    let mut count = |word: &str, weight: f64, headroom: Option<f64>, kept: Option<(String, f64)>| {
+        let left = kept.as_ref().map_or(1.0, |(_, left)| *left);
+        let share = headroom.unwrap_or(0.5 * left).clamp(0.0, 1.0);
         sum += weight * share;
-        rating.reasons.push(match headroom {
-            Some(_) => format!("{word}: {:.0} % free after placing", share * 100.0),
-            None => format!("{word}: not known, counted as half free"),
+        rating.reasons.push(match (headroom, kept) {
+            (Some(_), _) => format!("{word}: {:.0} % free after placing", share * 100.0),
+            (None, None) => format!("{word}: not known, counted as half free"),
+            (None, Some((kept, _))) => {
+                format!("{word}: not known, counted as half free; {kept} kept for the host")
+            }
         });
     };
-    count("processor", weights.processor, processor);
-    count("memory", weights.memory, Some(memory));
-    count("disk space", weights.disk_space, space);
-    count("disk operations", weights.disk_operations, None);
-    count("network", weights.network, None);
+    count("processor", weights.processor, processor, None);
+    count("memory", weights.memory, Some(memory), None);
+    count("disk space", weights.disk_space, space, None);
+    // How many operations the disks could do is not known, so of how many these are a part is not, either.
+    let operations = Some(reserve.disk_operations_per_s).filter(|kept| *kept > 0);
+    let operations = operations.map(|kept| (format!("{kept} a second are"), 1.0));
+    count("disk operations", weights.disk_operations, None, operations);
+    let network = Some(reserve.network_percent).filter(|kept| *kept > 0);
+    let network = network.map(|kept| (format!("{kept} % of it are"), 1.0 - f64::from(kept.min(100)) / 100.0));
+    count("network", weights.network, None, network);
     if let Kvm::Fails { why } = &host.facts.kvm {
         rating.reasons.push(format!("machines run under slow emulation: {why}"));
     }

@@ -54,6 +54,7 @@ pub enum Commands {
     /// Make a token with which one computer can enrol, once
     #[command(after_help = "Examples:
   hostler agent enrolment-token --host > token
+  hostler agent enrolment-token --host --group '/All Hosts/Site A' --file token
   hostler agent enrolment-token --host --library --host-name host-b --valid 10m --file token
 
 Give it to that computer in a file; it is good for one enrolment.")]
@@ -73,6 +74,9 @@ pub struct Token {
     /// The only host name it is good for; any where absent
     #[arg(long, value_name = "NAME")]
     host_name: Option<String>,
+    /// The group that the host is put into; All Hosts where absent
+    #[arg(long, value_name = "GROUP", requires = "host")]
+    group: Option<String>,
     /// How long it is good for (10m, 1h), at most a day; an hour where absent
     #[arg(long, value_name = "SPAN", value_parser = values::span_s)]
     valid: Option<u32>,
@@ -109,7 +113,8 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         }
         Commands::EnrolmentToken(token) => {
             let roles = Roles { host: token.host, library: token.library };
-            let body = NewEnrolment { roles, host_name: token.host_name, valid_s: token.valid };
+            let body =
+                NewEnrolment { roles, host_name: token.host_name, group: token.group, valid_s: token.valid };
             let how = Change { dry_run: token.dry_run, ..Change::default() };
             match client.create_enrolment(&body, &how.how()).await? {
                 Changed::Planned(plan) => here.one(&plan, || plan_text(&plan)),

@@ -95,6 +95,7 @@ pub fn of_argument(argument: &Arg) -> Option<Values> {
     Some(match name {
         "VM" => Values::Names("vms"),
         "HOST" => Values::Names("hosts"),
+        "GROUP" => Values::Names("host-groups"),
         "AGENT" => Values::Names("agents"),
         "SHARE" => Values::Names("library-shares"),
         "ITEM" => Values::Names("library-items"),
@@ -167,9 +168,14 @@ async fn names(here: &Here, values: Values, begun: &str) -> Result<Vec<(String, 
     let plain = begun.chars().all(|c| c.is_alphanumeric() || "-_. ".contains(c));
     let (list, fields, filter) = match values {
         Values::Names(list) => {
-            let fields: &[&str] =
-                if matches!(list, "vms" | "hosts") { &["name", "status"] } else { &["name"] };
-            (list, fields, (plain && !begun.is_empty()).then(|| format!("name~{begun}*")))
+            let fields: &[&str] = match list {
+                "vms" | "hosts" => &["name", "status"],
+                // Names repeat in other groups: what is offered is where they stand.
+                "host-groups" => &["path"],
+                _ => &["name"],
+            };
+            let by_name = list != "host-groups" && plain && !begun.is_empty();
+            (list, fields, by_name.then(|| format!("name~{begun}*")))
         }
         _ => ("me/views", ["page", "name"].as_slice(), None),
     };
@@ -181,6 +187,7 @@ async fn names(here: &Here, values: Values, begun: &str) -> Result<Vec<(String, 
     };
     let named = found.items.iter().map(|thing| match values {
         Values::Views => (format!("{}/{}", text(thing, "page"), text(thing, "name")), String::new()),
+        Values::Names("host-groups") => (text(thing, "path"), String::new()),
         _ => (text(thing, "name"), text(thing, "status")),
     });
     Ok(named.filter(|(name, _)| !name.is_empty()).collect())

@@ -285,6 +285,20 @@ pub fn plan_text(plan: &DryRun) -> String {
     if !plan.then.is_empty() {
         text.push_str(&format!("  then: {}\n", plan.then.join(", ")));
     }
+    if let Some(effects) = &plan.effects {
+        let count = |n: u32, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+        let concerned = (count(effects.hosts, "host"), count(effects.machines, "machine"));
+        text.push_str(&format!("  concerned: {} with {}\n", concerned.0, concerned.1));
+        for change in &effects.changes {
+            let (before, after) = (&change.before, &change.after);
+            text.push_str(&format!("    {}: {} from {before} to {after}\n", change.name, change.property));
+        }
+        match effects.more {
+            0 if effects.changes.is_empty() => text.push_str("    nothing would be in force otherwise\n"),
+            0 => {}
+            more => text.push_str(&format!("    and {more} more\n")),
+        }
+    }
     text.push_str("Nothing was done.\n");
     text
 }

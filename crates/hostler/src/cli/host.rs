@@ -1,11 +1,10 @@
 //! `hostler host`: hosts.
 
 use clap::Subcommand;
-use hostler_model::body::DeclareDead;
-use hostler_model::host::Kvm;
+use hostler_model::body::{DeclareDead, MoveTo};
+use hostler_model::host::{EditHost, Kvm};
 use hostler_model::status::HostStatus;
 use hostler_model::view::{HostView, RatingView};
-use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
@@ -13,13 +12,14 @@ use crate::cli::format::Columns;
 use crate::cli::here::{Here, ask};
 use crate::cli::list::{HistoryPart, Part, all, history, mib, short};
 use crate::cli::performance::{self, Span};
+use crate::cli::reserve::{self, Kept};
 use crate::cli::show::{Cell, Tone, brief, cell, number, sheet};
-use crate::cli::values::{self, lasted, shown_mib};
+use crate::cli::values::{lasted, shown_mib};
 use crate::cli::vm::Like;
 
 const COLUMNS: Columns = Columns {
     usual: &["NAME", "STATUS", "MACHINES", "CPUS", "LOAD", "MEMORY", "GIVEN", "FREE DISK", "KVM", "ID"],
-    wide: &["AVAILABLE", "MEMORY FREE", "SYSTEM", "KERNEL", "LIBVIRT", "QEMU", "NOTES", "REVISION"],
+    wide: &["GROUP", "AVAILABLE", "MEMORY FREE", "SYSTEM", "KERNEL", "LIBVIRT", "QEMU", "NOTES", "REVISION"],
     first: "hostler agent enrolment-token",
 };
 
@@ -32,8 +32,9 @@ pub enum Commands {
     #[command(after_help = "Examples:
   hostler host list
   hostler host list --filter answers=true --sort -memory_mib
+  hostler host list --filter 'under_host_group=/All Hosts/Site A'
 
-Fields to filter and sort by: name, answers, available, machines, cpus, memory_mib, created.")]
+Fields to filter and sort by: name, status, host_group, under_host_group, answers, available, machines, cpus, memory_mib, created.")]
     List(Part),
     /// Show hosts
     #[command(after_help = "Examples:\n  hostler host show host-a\n  hostler host show host-a -o json")]
@@ -45,25 +46,37 @@ Fields to filter and sort by: name, answers, available, machines, cpus, memory_m
     /// Change what is set for a host; what is not said stays
     #[command(after_help = "Examples:
   hostler host edit host-a --available false
-  hostler host edit host-a --reserve-memory 2GiB --reserve-disk 10GiB --reserve-cpu 10")]
+  hostler host edit host-a --reserve-memory 2GiB --reserve-disk 10GiB --reserve-cpu 10
+  hostler host edit host-a --inherit-reserve")]
     Edit {
         /// Which
         host: String,
         /// Whether placement may choose it
         #[arg(long, value_name = "true|false")]
         available: Option<bool>,
-        /// Processor kept for the host itself, percent of the whole host
-        #[arg(long, value_name = "PERCENT")]
-        reserve_cpu: Option<u32>,
-        /// Memory kept for the host itself
-        #[arg(long, value_name = "SIZE", value_parser = values::mebibytes)]
-        reserve_memory: Option<u64>,
-        /// Disk space kept for the host itself
-        #[arg(long, value_name = "SIZE", value_parser = values::mebibytes)]
-        reserve_disk: Option<u64>,
         /// Free text
         #[arg(long, value_name = "TEXT")]
         notes: Option<String>,
+        /// What is kept for it.
+        #[command(flatten)]
+        kept: Kept,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Put hosts into another group
+    #[command(after_help = "Examples:
+  hostler host move host-a --to '/All Hosts/Site A' --dry-run
+  hostler host move host-a host-b --to '/All Hosts/Site A/Rack 1'
+
+With --dry-run it is shown what would be in force otherwise.")]
+    Move {
+        /// Which
+        #[arg(required = true, value_name = "HOST")]
+        hosts: Vec<String>,
+        /// Into which group
+        #[arg(long, value_name = "GROUP")]
+        to: String,
         /// How it is done.
         #[command(flatten)]
         change: Change,
@@ -134,25 +147,20 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             }
             here.each(&views, COLUMNS, row, |view| text(view, here.width))
         }
-        Commands::Edit { host, available, reserve_cpu, reserve_memory, reserve_disk, notes, change: how } => {
-            let mut reserve = Map::new();
-            let mut spec = Map::new();
-            let put = |to: &mut Map<String, Value>, name: &str, value: Option<Value>| {
-                if let Some(value) = value {
-                    to.insert(name.to_owned(), value);
-                }
-            };
-            put(&mut reserve, "cpu_percent", reserve_cpu.map(|n| json!(n)));
-            put(&mut reserve, "memory_mib", reserve_memory.map(|n| json!(n)));
-            put(&mut reserve, "disk_mib", reserve_disk.map(|n| json!(n)));
-            put(&mut spec, "available", available.map(|is| json!(is)));
-            put(&mut spec, "notes", notes.map(|text| json!(text)));
-            put(&mut spec, "reserve", (!reserve.is_empty()).then_some(Value::Object(reserve)));
-            if spec.is_empty() {
+        Commands::Edit { host, available, notes, kept, change: how } => {
+            let edit = EditHost { available, reserve: kept.edit(), notes };
+            if edit == EditHost::default() {
                 return Err(Failure::usage("it is not said what changes", "See `hostler host edit --help`"));
             }
-            let asked = client.edit_host(&host, &Value::Object(spec), &how.how()).await;
+            let asked = client.edit_host(&host, &edit, &how.how()).await;
             change(here, &client, &how, asked).await
+        }
+        Commands::Move { hosts, to, change: how } => {
+            let mut asked = Vec::new();
+            for host in &hosts {
+                asked.push(client.move_host(host, &MoveTo { to: to.clone() }, &how.how()).await);
+            }
+            changes(here, &client, &how, asked).await
         }
         Commands::Refresh { hosts, change: how } => {
             let mut asked = Vec::new();
@@ -224,6 +232,7 @@ fn row(view: &HostView) -> Vec<Cell> {
         load.map_or_else(unknown, |load| mib(load.disk_free_mib)),
         kvm(view),
         short(view.host.id),
+        cell(&view.host_group),
         cell(if view.host.spec.available { "yes" } else { "no" }).exact(view.host.spec.available),
         load.map_or_else(unknown, |load| mib(load.memory_available_mib)),
         cell(&facts.os),
@@ -236,7 +245,7 @@ fn row(view: &HostView) -> Vec<Cell> {
 }
 
 fn text(view: &HostView, width: Option<u16>) -> String {
-    let (host, facts, reserve) = (&view.host, &view.host.facts, view.host.spec.reserve);
+    let (host, facts) = (&view.host, &view.host.facts);
     let why = match &facts.kvm {
         Kvm::Works => "works".to_owned(),
         Kvm::Fails { why } => format!("does not work: {why}"),
@@ -257,6 +266,7 @@ fn text(view: &HostView, width: Option<u16>) -> String {
             ("Name", cell(&host.name)),
             ("Id", cell(host.id)),
             ("Status", status(view)),
+            ("Group", cell(&view.host_group)),
             ("Machines", cell(view.machines)),
             ("Processors", cell(format!("{} ({})", facts.cpus, facts.cpu_model))),
             ("Processor load", cell(processor)),
@@ -265,15 +275,8 @@ fn text(view: &HostView, width: Option<u16>) -> String {
             ("Memory given", cell(shown_mib(view.memory_given_mib))),
             ("Disk space", cell(disk)),
             ("Up for", cell(uptime)),
-            (
-                "Reserve",
-                cell(format!(
-                    "processor {}%, memory {}, disk {}",
-                    reserve.cpu_percent,
-                    shown_mib(reserve.memory_mib),
-                    shown_mib(reserve.disk_mib)
-                )),
-            ),
+            ("Reserve", cell(reserve::text(&view.in_force))),
+            ("Unencrypted transfers", cell(reserve::unencrypted(&view.in_force))),
             ("KVM", cell(why)),
             ("System", cell(format!("{}, {}", facts.os, facts.kernel))),
             ("libvirt", cell(libvirt)),

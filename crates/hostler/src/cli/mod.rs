@@ -11,12 +11,14 @@ mod agent;
 pub mod complete;
 mod context;
 mod host;
+mod host_group;
 mod job;
 mod library;
 pub mod list;
 mod login;
 pub mod man;
 mod performance;
+mod reserve;
 mod server;
 mod template;
 mod token;
@@ -79,6 +81,9 @@ pub enum Commands {
     /// Hosts
     #[command(subcommand)]
     Host(host::Commands),
+    /// Groups of hosts: a tree under All Hosts
+    #[command(subcommand)]
+    HostGroup(host_group::Commands),
     /// Library shares: folders with disks and ISO images
     #[command(subcommand)]
     LibraryShare(library::Shares),
@@ -178,6 +183,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Commands::Context(command) => context::run(&here, command),
         Commands::Vm(command) => vm::run(&here, command).await,
         Commands::Host(command) => host::run(&here, command).await,
+        Commands::HostGroup(command) => host_group::run(&here, command).await,
         Commands::LibraryShare(command) => library::run_shares(&here, command).await,
         Commands::LibraryItem(command) => library::run_items(&here, command).await,
         Commands::Template(command) => template::run(&here, command).await,

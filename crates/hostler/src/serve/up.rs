@@ -246,8 +246,12 @@ async fn enrol(client: &Client, addresses: &Addresses, layout: &Layout, agent: &
     if identity(layout).exists() {
         return Ok(());
     }
-    let body =
-        NewEnrolment { roles: Roles { host: true, library: true }, host_name: None, valid_s: Some(300) };
+    let body = NewEnrolment {
+        roles: Roles { host: true, library: true },
+        host_name: None,
+        group: None,
+        valid_s: Some(300),
+    };
     let made = match client.create_enrolment(&body, &How::default()).await? {
         Changed::Taken(made) => made,
         Changed::Planned(_) => {

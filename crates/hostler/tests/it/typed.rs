@@ -51,7 +51,7 @@ fn lists_are_written_as_asked() {
     let said = served.run(&["user", "show", "-o", "template={{name}} is {{role}}"]).code(0).out();
     assert_eq!(said, "administrator is administrator\n");
     let kinds = served.run(&["job", "list", "-o", "columns=kind,BY"]).code(0).out();
-    assert!(kinds.starts_with("KIND          BY\n") && kinds.contains("create-token"), "{kinds}");
+    assert!(kinds.starts_with("KIND               BY\n") && kinds.contains("create-token"), "{kinds}");
     let refused = served.run(&["user", "list", "-o", "columns=nmae"]).code(2).err();
     assert!(refused.contains("NAME, ROLE"), "{refused}");
     let settings =

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hostler_model::body::{
-    BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, NewBackup,
-    NewDisk, NewEnrolment, NewShare, NewToken, NewUser, SaveView, ShutDown, SignIn, SignedIn, TokenMade,
+    BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, MoveTo,
+    NewBackup, NewDisk, NewEnrolment, NewHostGroup, NewShare, NewToken, NewUser, SaveView, ShutDown, SignIn,
+    SignedIn, TokenMade,
 };
+use hostler_model::host::EditHost;
+use hostler_model::host_group::EditHostGroup;
 use hostler_model::library::ItemKind;
 use hostler_model::performance::Performance;
 use hostler_model::request::{CreateVm, EditVm};
@@ -15,8 +18,9 @@ use hostler_model::setting::SettingView;
 use hostler_model::template::TemplateSpec;
 use hostler_model::upload::{NewUpload, UploadView};
 use hostler_model::view::{
-    AgentView, EnrolmentView, GuestAddress, HostView, ItemView, JobView, Page, PropertyChangeView,
-    RatingView, SavedViewView, ServerView, ShareView, TemplateView, TokenView, UserView, VmView,
+    AgentView, EnrolmentView, GuestAddress, HostGroupView, HostView, ItemView, JobView, Page,
+    PropertyChangeView, RatingView, SavedViewView, ServerView, ShareView, TemplateView, TokenView, UserView,
+    VmView,
 };
 use hostler_model::{JobId, action::VmAction};
 use reqwest::Method;
@@ -255,9 +259,49 @@ impl Client {
         self.get_with(&["hosts", host, "history"], query).await
     }
 
-    /// Changes what administrators set for a host: the members of `HostSpec` that are to change; the others stay.
-    pub async fn edit_host(&self, host: &str, changes: &serde_json::Value, how: &How) -> Answer<Changed> {
-        self.change(Method::PATCH, &["hosts", host], how, &NOTHING, Some(changes)).await
+    /// Changes what administrators set for a host; what is absent stays.
+    pub async fn edit_host(&self, host: &str, body: &EditHost, how: &How) -> Answer<Changed> {
+        self.change(Method::PATCH, &["hosts", host], how, &NOTHING, Some(body)).await
+    }
+
+    /// Puts a host into another group.
+    pub async fn move_host(&self, host: &str, body: &MoveTo, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["hosts", host, "move"], how, &NOTHING, Some(body)).await
+    }
+
+    /// Groups of hosts, with the hosts and machines in and below each.
+    pub async fn host_groups(&self, query: &ListQuery) -> Answer<Page<HostGroupView>> {
+        self.get_with(&["host-groups"], query).await
+    }
+
+    /// A group of hosts, by path (`/All Hosts/Site A`) or id.
+    pub async fn host_group(&self, group: &str) -> Answer<HostGroupView> {
+        self.get(&["host-groups", group]).await
+    }
+
+    /// The versions of a group of hosts, newest first.
+    pub async fn host_group_history(&self, group: &str, query: &HistoryQuery) -> Answer<Page<FeedEvent>> {
+        self.get_with(&["host-groups", group, "history"], query).await
+    }
+
+    /// Makes a group of hosts.
+    pub async fn create_host_group(&self, body: &NewHostGroup, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["host-groups"], how, &NOTHING, Some(body)).await
+    }
+
+    /// Changes a group of hosts; what is absent stays.
+    pub async fn edit_host_group(&self, group: &str, body: &EditHostGroup, how: &How) -> Answer<Changed> {
+        self.change(Method::PATCH, &["host-groups", group], how, &NOTHING, Some(body)).await
+    }
+
+    /// Puts a group of hosts, with all that is in it, into another one.
+    pub async fn move_host_group(&self, group: &str, body: &MoveTo, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["host-groups", group, "move"], how, &NOTHING, Some(body)).await
+    }
+
+    /// Deletes a group of hosts in which there are neither hosts nor groups.
+    pub async fn delete_host_group(&self, group: &str, how: &How) -> Answer<Changed> {
+        self.delete(&["host-groups", group], how, &NOTHING).await
     }
 
     /// Reads a host anew.

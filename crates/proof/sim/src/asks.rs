@@ -4,9 +4,10 @@
 use hostler_model::access::Role;
 use hostler_model::agent::{Certificate, Roles};
 use hostler_model::hardware::GIB;
-use hostler_model::host::HostSpec;
+use hostler_model::host::EditHost;
 use hostler_model::job::JobKind;
 use hostler_model::request::{CreateVm, EditVm, Request, Secret, VmSource};
+use hostler_model::reserve::EditReserve;
 use hostler_model::seen::Power;
 use hostler_model::setting::Settings;
 use hostler_model::template::{Deploy, TemplateSpec};
@@ -39,7 +40,7 @@ impl World {
     }
 
     /// A name that is most likely free.
-    fn some_name(&mut self, word: &str) -> Option<Name> {
+    pub(crate) fn some_name(&mut self, word: &str) -> Option<Name> {
         let number = self.dice.between(0, 100_000);
         Name::new(&format!("{word}-{number}")).ok()
     }
@@ -116,9 +117,17 @@ impl World {
             JobKind::RefreshVm => Request::RefreshVm { vm: self.some_vm(|_| true)? },
             JobKind::RefreshHost => Request::RefreshHost { host: self.some_host()? },
             JobKind::EditHost => {
-                let spec = HostSpec { available: self.dice.chance(900), ..HostSpec::default() };
-                Request::EditHost { host: self.some_host()?, spec }
+                let available = Some(self.dice.chance(900));
+                let host = self.some_host()?;
+                let memory_mib = self.dice.chance(500).then(|| self.dice.chance(500).then_some(1024));
+                let reserve = EditReserve { memory_mib, ..EditReserve::default() };
+                Request::EditHost { host, edit: EditHost { available, reserve, notes: None } }
             }
+            JobKind::MoveHost
+            | JobKind::CreateHostGroup
+            | JobKind::EditHostGroup
+            | JobKind::MoveHostGroup
+            | JobKind::DeleteHostGroup => return self.group_request_of(kind),
             JobKind::DeclareHostDead => {
                 let at = self.agents.iter().position(|agent| agent.is_dead())?;
                 let confirm = self.agents[at].facts.host_name.clone();
@@ -186,6 +195,7 @@ impl World {
                 sha256: Secret("11".into()),
                 roles: Roles { host: true, library: true },
                 host_name: None,
+                group: self.newest_group(),
                 valid_ms: 3_600_000,
             },
             JobKind::SaveView => {
@@ -248,10 +258,17 @@ impl World {
         })
     }
 
-    fn some_host(&mut self) -> Option<hostler_model::HostId> {
+    pub(crate) fn some_host(&mut self) -> Option<hostler_model::HostId> {
         let all: Vec<_> =
             self.agents.iter().filter(|agent| !agent.is_dead()).map(|agent| agent.id.into()).collect();
         self.dice.pick(&all).copied()
+    }
+
+    /// A group into which a computer is to come: the newest, where there is one below *All Hosts*. No chance in it.
+    fn newest_group(&self) -> Option<hostler_model::HostGroupId> {
+        let drive = self.drive.as_ref()?;
+        let below = drive.engine().inventory().host_groups().filter(|group| group.parent.is_some());
+        below.map(|group| group.id).last()
     }
 
     fn enrolment(&mut self) -> Option<hostler_model::request::EnrolAgent> {

@@ -251,6 +251,7 @@ impl World {
             }
             Err(error) => self.fail(format!("the store cannot be loaded: {error}")),
         }
+        self.check_groups();
     }
 
     /// At rest: every job has ended, record and hosts agree, nothing is orphaned, nothing happened twice, and what was

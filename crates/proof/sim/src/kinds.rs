@@ -247,6 +247,16 @@ impl World {
             let request = self.request_of(kind);
             self.finish(request);
         }
+        // Only where it is about groups: what is by chance for the other kinds stays as it was.
+        if matches!(
+            kind,
+            JobKind::MoveHost | JobKind::EditHostGroup | JobKind::MoveHostGroup | JobKind::DeleteHostGroup
+        ) {
+            for _ in 0..2 {
+                let request = self.request_of(JobKind::CreateHostGroup);
+                self.finish(request);
+            }
+        }
         if kind == JobKind::DeleteView {
             let request = self.request_of(JobKind::SaveView);
             self.finish(request);

@@ -11,6 +11,7 @@ mod asks;
 mod check;
 mod dice;
 mod faults;
+mod groups;
 pub mod kinds;
 pub mod mutant;
 mod queue;

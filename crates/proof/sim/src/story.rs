@@ -8,6 +8,7 @@ use hostler_model::access::{Actor, Role, User};
 use hostler_model::agent::{Agent as AgentRecord, Roles};
 use hostler_model::hardware::{DiskFormat, GIB};
 use hostler_model::host::{Host, HostFacts, HostSpec};
+use hostler_model::host_group::HostGroup;
 use hostler_model::library::{ImageFacts, Item, ItemKind, SeenItem, Share};
 use hostler_model::template::Template;
 use hostler_model::{AgentId, Change, ItemId, Name, Object, ShareId, TemplateId, Timestamp, UserId};
@@ -158,6 +159,8 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
         virtual_size_bytes: 1 << 20,
     };
     let name = |text: &str| Name::mended(text);
+    // Made by the server itself where the record does not have it.
+    objects.push(Object::from(HostGroup::all_hosts(at)));
     for n in 0..hosts {
         let id = AgentId(Uuid::from_u128(0xA000 + n as u128));
         let facts = HostFacts {
@@ -191,6 +194,7 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
         objects.push(Object::from(Host {
             id: id.into(),
             name: name(&facts.host_name),
+            group: hostler_model::host_group::ALL_HOSTS,
             spec: HostSpec::default(),
             facts: facts.clone(),
             dead_since: None,

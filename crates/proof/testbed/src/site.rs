@@ -104,7 +104,7 @@ impl Site {
     /// As the server says.
     pub fn enrolment_token(&self) -> Result<String> {
         let roles = Roles { host: true, library: true };
-        let body = NewEnrolment { roles, host_name: None, valid_s: None };
+        let body = NewEnrolment { roles, host_name: None, group: None, valid_s: None };
         match self.run(self.client.create_enrolment(&body, &How::default()))? {
             Changed::Taken(made) => Ok(made.token),
             Changed::Planned(_) => Err(Trouble::Answer("a plan in place of a token".into())),

@@ -77,6 +77,7 @@ impl Caller {
             },
             Key::Vm(_)
             | Key::Host(_)
+            | Key::HostGroup(_)
             | Key::Agent(_)
             | Key::Share(_)
             | Key::Item(_)

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::consoles::Consoles;
 use crate::fields::Fields;
 use crate::rights::{RouteError, RouteRight, Table};
+use crate::rollup::Newest;
 use crate::screens::Screens;
 use crate::slow::Passwords;
 use crate::tokens::Tokens;
@@ -33,6 +34,7 @@ struct Inner {
     stopping: watch::Receiver<bool>,
     passes: Arc<Semaphore>,
     boards: Boards,
+    roll_ups: Newest,
     files: &'static [File],
     screens: Screens,
     consoles: Arc<Consoles>,
@@ -45,6 +47,10 @@ impl App {
 
     pub(crate) fn picture(&self) -> Arc<Picture> {
         self.0.handle.picture()
+    }
+
+    pub(crate) fn newest_roll_ups(&self) -> &Newest {
+        &self.0.roll_ups
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {
@@ -124,6 +130,7 @@ impl Api {
             stopping,
             passes: Arc::new(Semaphore::new(PASSES)),
             boards: Boards::default(),
+            roll_ups: Newest::default(),
             files,
             screens: Screens::default(),
             consoles: Arc::default(),

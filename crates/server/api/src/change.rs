@@ -12,6 +12,7 @@ use hostler_server::Ask;
 use utoipa::IntoResponses;
 
 use crate::app::App;
+use crate::effects::effects;
 use crate::extract::Asking;
 use crate::names::called;
 use crate::precondition;
@@ -40,21 +41,12 @@ impl IntoResponse for Changed {
 
 /// Asks for a change, or shows its plan.
 pub(crate) async fn change<T>(app: &App, asking: Asking<T>, request: Request) -> Result<Changed, Problem> {
-    change_again(app, &asking, request).await
-}
-
-/// As [`change`], for one who may have to ask once more.
-pub(crate) async fn change_again<T>(
-    app: &App,
-    asking: &Asking<T>,
-    request: Request,
-) -> Result<Changed, Problem> {
     let makes = makes_something(&request);
     if asking.dry_run {
         asking.if_match_was_met()?;
         return Ok(Changed::DryRun(rehearsed(app, request).await?));
     }
-    let job = ask(app, asking, request).await?;
+    let job = ask(app, &asking, request).await?;
     let id = if makes { made(app, job).await? } else { None };
     Ok(Changed::Accepted(Accepted { job, id }))
 }
@@ -63,7 +55,8 @@ pub(crate) async fn change_again<T>(
 pub(crate) async fn rehearsed(app: &App, request: Request) -> Result<DryRun, Refusal> {
     let picture = app.picture();
     let command = command_line(&request, &|key| called(&picture, key));
-    Ok(DryRun { command, ..app.handle().dry_run(request).await? })
+    let effects = effects(&picture, &request);
+    Ok(DryRun { command, effects, ..app.handle().dry_run(request).await? })
 }
 
 /// Asks, and answers with the job.
@@ -103,6 +96,7 @@ fn makes_something(request: &Request) -> bool {
     matches!(
         request,
         Request::CreateVm(_)
+            | Request::CreateHostGroup { .. }
             | Request::AddShare { .. }
             | Request::CreateTemplate { .. }
             | Request::CreateUser { .. }

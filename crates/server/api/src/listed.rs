@@ -6,16 +6,18 @@ use std::sync::Arc;
 use hostler_model::access::{Token, User};
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
+use hostler_model::host_group::HostGroup;
 use hostler_model::library::{Item, Share};
 use hostler_model::saved_view::SavedView;
 use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::template::Template;
 use hostler_model::vm::Vm;
-use hostler_model::{Key, Kind, Object, Timestamp};
+use hostler_model::{HostGroupId, Key, Kind, Object, Timestamp};
 use hostler_server::Picture;
 use serde::{Deserialize, Serialize};
 
 use crate::names::called;
+use crate::views;
 
 /// What a field of a line holds. In the order of sorting.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -129,6 +131,8 @@ listed! {
         "name": Is::Text, |_, vm| Cell::text(vm.spec.name.as_str());
         "status": Is::Word(|| VmStatus::ALL.iter().map(|s| s.word()).collect()), |p, vm| Cell::text(p.status(vm).word());
         "host": Is::Text, |p, vm| Cell::some(vm.host.and_then(|host| called(p, Key::Host(host))));
+        "host_group": Is::Text, |p, vm| Cell::some(views::group_of(p, vm));
+        "under_host_group": Is::Texts, |p, vm| vm.host.and_then(|h| p.host(h)).map_or(Cell::None, |h| under(p, h.group));
         "owner": Is::Text, |p, vm| Cell::some(vm.spec.owner.and_then(|owner| called(p, Key::User(owner))));
         "template": Is::Text, |p, vm| Cell::some(vm.spec.template.and_then(|t| called(p, Key::Template(t))));
         "tags": Is::Texts, |_, vm| Cell::Many(vm.spec.tags.iter().map(|tag| Cell::text(tag.as_str())).collect());
@@ -143,6 +147,8 @@ listed! {
     Host, Host {
         "name": Is::Text, |_, host| Cell::text(host.name.as_str());
         "status": Is::Word(|| HostStatus::ALL.iter().map(|s| s.word()).collect()), |p, host| Cell::text(p.host_status(host).word());
+        "host_group": Is::Text, |p, host| Cell::some(p.group_path(host.group));
+        "under_host_group": Is::Texts, |p, host| under(p, host.group);
         "answers": Is::Flag, |p, host| Cell::Flag(p.answers(host.id.into()));
         "available": Is::Flag, |_, host| Cell::Flag(host.spec.available);
         "text": Is::Texts, |_, host| texts([host.name.as_str(), &host.id.to_string()]);
@@ -150,6 +156,15 @@ listed! {
         "cpus": Is::Number, |_, host| Cell::number(host.facts.cpus);
         "memory_mib": Is::Number, |_, host| Cell::number(host.facts.memory_mib);
         "created": Is::Time, |_, host| Cell::time(host.created);
+    }
+    HostGroup, HostGroup {
+        "path": Is::Text, |p, group| Cell::some(p.group_path(group.id));
+        "name": Is::Text, |_, group| Cell::text(group.name.as_str());
+        "parent": Is::Text, |p, group| Cell::some(group.parent.and_then(|parent| p.group_path(parent)));
+        "under_host_group": Is::Texts, |p, group| under(p, group.id);
+        "notes": Is::Text, |_, group| Cell::text(&group.notes);
+        "text": Is::Texts, |_, group| texts([group.name.as_str(), &group.id.to_string()]);
+        "created": Is::Time, |_, group| Cell::time(group.created);
     }
     Agent, Agent {
         "name": Is::Text, |_, agent| Cell::text(agent.name.as_str());
@@ -223,6 +238,13 @@ fn texts_of_vm(vm: &Vm) -> Cell {
 
 fn macs(vm: &Vm) -> impl Iterator<Item = Cell> + '_ {
     vm.spec.hardware.adapters.iter().map(|adapter| Cell::text(&adapter.mac.to_string()))
+}
+
+/// A group and all above it, each as its path and its id: what is under one of them is found by that one.
+fn under(picture: &Picture, group: HostGroupId) -> Cell {
+    let line = picture.branch(group).map_or(std::slice::from_ref(&group), |branch| &branch.line);
+    let both = |id: &HostGroupId| [picture.group_path(*id), Some(id.to_string())].map(Cell::some);
+    Cell::Many(line.iter().flat_map(both).collect())
 }
 
 /// The names of the fields of a kind.

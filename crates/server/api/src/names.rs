@@ -1,5 +1,5 @@
 //! What a person writes for a thing: a full id, a name, `name@host` where names collide, or the last six or more digits
-//! of an id; for a library item also its path. In paths, in queries and in bodies.
+//! of an id; for a library item also its path, and for a group of hosts the path in their tree (`/All Hosts/Site A`). In paths, in queries and in bodies.
 
 use std::collections::BTreeMap;
 
@@ -120,6 +120,7 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
     match kind {
         Kind::Share => "library share",
         Kind::Item => "library item",
+        Kind::HostGroup => "host group",
         Kind::Settings => "settings",
         Kind::Vm
         | Kind::Host
@@ -136,11 +137,25 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
 
 /// What people call this thing.
 pub(crate) fn called(picture: &Picture, key: Key) -> Option<String> {
-    name_of(&picture.get(key)?.object)
+    match key {
+        // Names repeat in other groups: the path says which.
+        Key::HostGroup(group) => picture.group_path(group),
+        _ => name_of(&picture.get(key)?.object),
+    }
 }
 
-/// What is called so. A library item is also called by its path in its share.
+/// What is called so. A library item is also called by its path in its share, a group of hosts by its path in the tree.
 fn named<'a>(picture: &'a Picture, kind: Kind, written: &str) -> Vec<&'a Stored> {
+    if let (Kind::HostGroup, Some((_, last))) = (kind, written.rsplit_once('/')) {
+        let mut named = named(picture, kind, last);
+        let parts = |path: &str| -> Vec<String> {
+            let parts = path.strip_prefix('/').unwrap_or(path).split('/');
+            parts.map(|part| Name::new(part).map(|name| name.folded()).unwrap_or_default()).collect()
+        };
+        let meant = parts(written);
+        named.retain(|stored| called(picture, stored.object.key()).is_some_and(|path| parts(&path) == meant));
+        return named;
+    }
     let named: Vec<&Stored> =
         Name::new(written).map(|name| picture.named(kind, &name.folded())).unwrap_or_default();
     // A path has an ending or a folder: only what can be one is worth a walk over all of them.
@@ -154,7 +169,16 @@ fn named<'a>(picture: &'a Picture, kind: Kind, written: &str) -> Vec<&'a Stored>
 
 /// What the ids are called that stand as values of a property, and the object itself.
 pub(crate) fn ids_in(picture: &Picture, of: Key, values: [&Value; 2]) -> BTreeMap<String, String> {
-    let kinds = [Kind::Vm, Kind::Host, Kind::Agent, Kind::Share, Kind::Item, Kind::Template, Kind::User];
+    let kinds = [
+        Kind::Vm,
+        Kind::Host,
+        Kind::HostGroup,
+        Kind::Agent,
+        Kind::Share,
+        Kind::Item,
+        Kind::Template,
+        Kind::User,
+    ];
     let ids = values.into_iter().filter_map(Value::as_str).filter(|text| text.parse::<Uuid>().is_ok());
     let in_values = ids.filter_map(|id| {
         let called = kinds.iter().find_map(|kind| called(picture, Key::read(*kind, id)?))?;
@@ -175,6 +199,7 @@ fn is_meant(written: &str, key: Key) -> bool {
 fn full(picture: &Picture, stored: &Stored) -> String {
     let name = match &stored.object {
         Object::Item(item) => Some(item.seen.path.clone()),
+        Object::HostGroup(group) => return picture.group_path(group.id).unwrap_or_default(),
         other => name_of(other),
     };
     match (name, place_of(picture, &stored.object)) {
@@ -188,6 +213,7 @@ fn name_of(object: &Object) -> Option<String> {
     Some(match object {
         Object::Vm(vm) => vm.spec.name.to_string(),
         Object::Host(host) => host.name.to_string(),
+        Object::HostGroup(group) => group.name.to_string(),
         Object::Agent(agent) => agent.name.to_string(),
         Object::Share(share) => share.name.to_string(),
         Object::Item(item) => item.name.to_string(),

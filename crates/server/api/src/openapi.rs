@@ -5,6 +5,7 @@ use hostler_model::access::{Right, Token, User};
 use hostler_model::action::VmAction;
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
+use hostler_model::host_group::HostGroup;
 use hostler_model::job::{Job, JobKind};
 use hostler_model::library::{Item, Share};
 use hostler_model::saved_view::SavedView;
@@ -145,6 +146,11 @@ fn in_path(name: &str) -> String {
         "upload" => "The upload, as its beginning was answered.".to_owned(),
         "page" => "The page of the console, as in `vms`.".to_owned(),
         "name" => "The name of the view.".to_owned(),
+        "group" => {
+            "The path, as in `/All Hosts/Site A` (its `/` written `%2F`), the id, its last six or more digits, or the name \
+             where only one group has it."
+                .to_owned()
+        }
         "enrolment" => "The id, or its last six or more digits.".to_owned(),
         _ => "The id, its last six or more digits, or the name.".to_owned(),
     }
@@ -172,6 +178,7 @@ fn fields_of(path: &str) -> Option<Vec<&'static str>> {
     Some(match noun.strip_suffix("/window").unwrap_or(noun) {
         "vms" => names_of::<Vm>(),
         "hosts" => names_of::<Host>(),
+        "host-groups" => names_of::<HostGroup>(),
         "agents" => names_of::<Agent>(),
         "enrolments" => names_of::<Enrolment>(),
         "library-shares" => names_of::<Share>(),

@@ -76,11 +76,6 @@ impl Problem {
         Self { etag: Some(Box::new(version)), ..self }
     }
 
-    /// What kind of error it is.
-    pub(crate) fn code(&self) -> Code {
-        self.refusal.code
-    }
-
     /// The status it leaves with.
     pub(crate) fn status(&self) -> StatusCode {
         let of_code = || StatusCode::from_u16(self.refusal.code.http_status()).ok();

@@ -44,6 +44,7 @@ pub(crate) fn job(job: &Job) -> Job {
                     Object::Credential(_) => false,
                     Object::Vm(_)
                     | Object::Host(_)
+                    | Object::HostGroup(_)
                     | Object::Agent(_)
                     | Object::Share(_)
                     | Object::Item(_)
@@ -69,6 +70,7 @@ pub(crate) fn body(object: &Object) -> Option<Value> {
         Object::Job(known) => serde_json::to_value(job(known)),
         Object::Vm(vm) => serde_json::to_value(&**vm),
         Object::Host(host) => serde_json::to_value(&**host),
+        Object::HostGroup(group) => serde_json::to_value(&**group),
         Object::Agent(agent) => serde_json::to_value(&**agent),
         Object::Share(share) => serde_json::to_value(&**share),
         Object::Item(item) => serde_json::to_value(&**item),

@@ -30,15 +30,30 @@ pub(crate) fn vm(picture: &Picture, revision: u64, vm: &Vm) -> VmView {
         status: picture.status(vm),
         job: picture.job_on(vm.id).map(|job| job.id),
         host_name: vm.host.and_then(|host| called(picture, Key::Host(host))),
+        host_group: group_of(picture, vm),
         differences: differences(vm),
     }
+}
+
+/// The path of the group of a machine's host.
+pub(crate) fn group_of(picture: &Picture, vm: &Vm) -> Option<String> {
+    picture.group_path(picture.host(vm.host?)?.group)
 }
 
 /// A machine as it was. What was at work on it then, and whether its host answered, is not in its history.
 pub(crate) fn past_vm(picture: &Picture, revision: u64, vm: &Vm) -> VmView {
     let host_name = vm.host.and_then(|host| called(picture, Key::Host(host)));
     let status = status::of(vm, None, HostStatus::Responding);
-    VmView { vm: vm.clone(), revision, status, job: None, host_name, differences: differences(vm) }
+    let host_group = group_of(picture, vm);
+    VmView {
+        vm: vm.clone(),
+        revision,
+        status,
+        job: None,
+        host_name,
+        host_group,
+        differences: differences(vm),
+    }
 }
 
 pub(crate) fn host(handle: &Handle, picture: &Picture, revision: u64, host: &Host) -> HostView {
@@ -50,6 +65,8 @@ pub(crate) fn host(handle: &Handle, picture: &Picture, revision: u64, host: &Hos
         status: picture.host_status(host),
         machines: usage.machines,
         memory_given_mib: usage.memory_mib,
+        host_group: picture.group_path(host.group).unwrap_or_default(),
+        in_force: picture.in_force_from(host.group, Some(host)),
         load: handle.load(host.id),
     }
 }

@@ -6,6 +6,7 @@
 //! time. It must never release an effect whose changes are not committed, nor show readers what is not.
 
 mod picture;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use hostler_model::{Change, Code, JobId, Key, Refusal, Timestamp};
 use hostler_store::{Commit, Counters, Cursor, Revision, Store, StoreError};
 
 pub use picture::{Differences, Picture, Volatile};
+pub use tree::Branch;
 
 /// The most inputs in one batch: more would make the first wait for the last; at this many a commit's fixed cost no
 /// longer shows.

@@ -2,20 +2,25 @@
 //! moment for as long as they like and blocks nobody. It is fed by committed changes only, by the same code on the
 //! deciding server and on one that follows the feed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hostler_engine::{Engine, Progress};
 use hostler_model::host::Host;
+use hostler_model::host_group::{self, Above, HostGroup, InForce, InForceView};
 use hostler_model::job::{Job, LockOn};
-use hostler_model::status::HostStatus;
+use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::vm::Vm;
-use hostler_model::{AgentId, Change, HostId, JobId, Key, Kind, Name, Object, StepNo, VmId, status};
+use hostler_model::{
+    AgentId, Change, HostGroupId, HostId, JobId, Key, Kind, Name, Object, StepNo, VmId, status,
+};
 use hostler_placement::Usage;
 use hostler_store::{Cursor, Revision, Stored};
 use imbl::ordmap::DiffItem as Differs;
 use imbl::ordset::DiffItem as SetDiffers;
 use imbl::{OrdMap, OrdSet};
+
+use crate::tree::{Branch, Tallies, Tree};
 
 /// A moment of the committed inventory.
 #[derive(Clone, Debug)]
@@ -28,6 +33,10 @@ pub struct Picture {
     names: OrdMap<(Kind, String, Key), ()>,
     /// The job at work on each machine.
     under: OrdMap<VmId, JobId>,
+    /// Where each group of hosts stands.
+    tree: Tree,
+    /// How many machines of each status each host has.
+    tallies: Tallies,
 }
 
 /// What is never in the record.
@@ -87,6 +96,8 @@ impl Picture {
             objects: OrdMap::new(),
             names: OrdMap::new(),
             under: OrdMap::new(),
+            tree: Tree::default(),
+            tallies: Tallies::default(),
         }
     }
 
@@ -110,16 +121,16 @@ impl Picture {
     fn put(&mut self, revision: Revision, object: &Object) {
         let key = object.key();
         if let Object::Job(job) = object {
-            self.remove(key);
-            // Ended jobs are read from the store: they would fill the memory.
-            if !job.is_open() {
-                return;
-            }
-            for vm in held(job) {
-                self.under.insert(vm, job.id);
-            }
+            return self.put_job(revision, job);
         }
-        let before = self.objects.insert(key, Stored { revision, object: object.clone() });
+        let stored = Stored { revision, object: object.clone() };
+        let before = match object {
+            Object::Vm(vm) => self.counted(vm.id, |picture| picture.objects.insert(key, stored)),
+            _ => self.objects.insert(key, stored),
+        };
+        if let Object::HostGroup(group) = object {
+            self.grown(before.as_ref().map(|stored| &stored.object), Some(group));
+        }
         let (before, after) = (before.as_ref().and_then(|old| name_of(&old.object)), name_of(object));
         // To fold a name costs more than all the rest, and hardly any change is a change of name.
         if before != after {
@@ -133,17 +144,93 @@ impl Picture {
     }
 
     fn remove(&mut self, key: Key) {
-        let Some(old) = self.objects.remove(&key) else { return };
+        if let Key::Job(id) = key {
+            return self.replace_job(id, None);
+        }
+        let removed = match key {
+            Key::Vm(vm) => self.counted(vm, |picture| picture.objects.remove(&key)),
+            _ => self.objects.remove(&key),
+        };
+        let Some(old) = removed else { return };
+        if let Object::HostGroup(_) = &old.object {
+            self.grown(Some(&old.object), None);
+        }
         if let Some(name) = name_of(&old.object) {
             self.names.remove(&(key.kind(), name.folded(), key));
         }
-        if let Object::Job(job) = &old.object {
-            for vm in held(job) {
-                if self.under.get(&vm) == Some(&job.id) {
-                    self.under.remove(&vm);
+    }
+
+    fn put_job(&mut self, revision: Revision, job: &Arc<Job>) {
+        // Ended jobs are read from the store: they would fill the memory.
+        let open = job.is_open().then(|| Stored { revision, object: Object::Job(job.clone()) });
+        match (open, self.job(job.id)) {
+            // Hardly any change of a job is one of what it holds.
+            (Some(stored), Some(before)) if held(before).eq(held(job)) => {
+                self.objects.insert(Key::Job(job.id), stored);
+            }
+            (open, _) => self.replace_job(job.id, open),
+        }
+    }
+
+    /// Puts a job in the place of what it was, with the machines that come under it or are under it no more.
+    fn replace_job(&mut self, id: JobId, after: Option<Stored>) {
+        let machines = |object: Option<&Object>| match object {
+            Some(Object::Job(job)) => held(job).collect(),
+            _ => Vec::new(),
+        };
+        let before: Vec<VmId> = machines(self.objects.get(&Key::Job(id)).map(|stored| &stored.object));
+        let now: Vec<VmId> = machines(after.as_ref().map(|stored| &stored.object));
+        let counted: Vec<VmId> =
+            before.iter().chain(&now).copied().collect::<BTreeSet<_>>().into_iter().collect();
+        self.counted_all(&counted, |picture| {
+            for vm in before {
+                if picture.under.get(&vm) == Some(&id) {
+                    picture.under.remove(&vm);
                 }
             }
+            match after {
+                Some(after) => picture.objects.insert(Key::Job(id), after),
+                None => picture.objects.remove(&Key::Job(id)),
+            };
+            for vm in now {
+                picture.under.insert(vm, id);
+            }
+        });
+    }
+
+    /// Changes something by which a machine may be on another host, or have another status.
+    fn counted<T>(&mut self, vm: VmId, change: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.counts_as(vm);
+        let changed = change(self);
+        let after = self.counts_as(vm);
+        self.tallies.follow(before, after);
+        changed
+    }
+
+    /// As [`Picture::counted`], of several machines.
+    fn counted_all(&mut self, vms: &[VmId], change: impl FnOnce(&mut Self)) {
+        let before: Vec<_> = vms.iter().map(|vm| self.counts_as(*vm)).collect();
+        change(self);
+        for (vm, before) in vms.iter().zip(before) {
+            let after = self.counts_as(*vm);
+            self.tallies.follow(before, after);
         }
+    }
+
+    /// The host on which a machine counts, and as what if that answers.
+    fn counts_as(&self, id: VmId) -> Option<(HostId, VmStatus)> {
+        let vm = self.vm(id)?;
+        Some((vm.host?, status::of_answering(vm, self.job_on(id).map(|job| job.kind))))
+    }
+
+    /// A group of hosts is otherwise than it was.
+    fn grown(&mut self, before: Option<&Object>, after: Option<&HostGroup>) {
+        let before = match before {
+            Some(Object::HostGroup(group)) => Some(&**group),
+            _ => None,
+        };
+        let objects = &self.objects;
+        self.tree.follow(before, after, |id| host_group_in(objects, id));
     }
 
     /// An object.
@@ -192,6 +279,59 @@ impl Picture {
         }
     }
 
+    /// A group of hosts.
+    pub fn host_group(&self, id: HostGroupId) -> Option<&HostGroup> {
+        host_group_in(&self.objects, id)
+    }
+
+    /// Where a group of hosts stands.
+    pub fn branch(&self, group: HostGroupId) -> Option<&Branch> {
+        self.tree.branch(group).map(|branch| &**branch)
+    }
+
+    /// The path of a group of hosts, as in `/All Hosts/Site A`.
+    pub fn group_path(&self, group: HostGroupId) -> Option<String> {
+        self.tree.path(group)
+    }
+
+    /// The groups in a group of hosts, not those below them.
+    pub fn groups_in(&self, group: HostGroupId) -> impl Iterator<Item = HostGroupId> {
+        self.tree.groups_in(group)
+    }
+
+    /// What the groups from this one up to *All Hosts* set.
+    pub fn above(&self, group: HostGroupId) -> Above {
+        Above::of(host_group::line(group, |id| self.host_group(id)))
+    }
+
+    /// What is in force for a host of what it and the groups above it set.
+    pub fn in_force(&self, host: &Host) -> InForce {
+        self.above(host.group).for_host(host)
+    }
+
+    /// What is in force in a group, for a host in it or for one that sets nothing itself, with who set it.
+    pub fn in_force_from(&self, group: HostGroupId, host: Option<&Host>) -> InForceView {
+        let line: Vec<&HostGroup> = host_group::line(group, |id| self.host_group(id)).collect();
+        host_group::in_force_with_sources(host, &line, &|id| self.group_path(id).unwrap_or_default())
+    }
+
+    /// How many machines of each status a host has. What is not there is left out.
+    pub fn machines_by_status(&self, host: &Host) -> impl Iterator<Item = (VmStatus, u32)> {
+        let through = self.host_status(host);
+        let tally = self.tallies.of(host.id).into_iter().flatten().zip(VmStatus::ALL);
+        tally
+            .filter(|(count, _)| **count > 0)
+            .map(move |(count, status)| (status::seen_through(*status, through), *count))
+    }
+
+    /// An open job.
+    fn job(&self, id: JobId) -> Option<&Arc<Job>> {
+        match self.get(Key::Job(id)).map(|stored| &stored.object) {
+            Some(Object::Job(job)) => Some(job),
+            _ => None,
+        }
+    }
+
     /// The open jobs, by number.
     pub fn open_jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
         self.of_kind(Kind::Job).filter_map(|stored| match &stored.object {
@@ -202,11 +342,7 @@ impl Picture {
 
     /// The job at work on a machine.
     pub fn job_on(&self, vm: VmId) -> Option<&Arc<Job>> {
-        let id = self.under.get(&vm)?;
-        match self.get(Key::Job(*id)).map(|stored| &stored.object) {
-            Some(Object::Job(job)) => Some(job),
-            _ => None,
-        }
+        self.job(*self.under.get(&vm)?)
     }
 
     /// Whether an agent answers.
@@ -232,6 +368,13 @@ impl Picture {
     }
 }
 
+fn host_group_in(objects: &OrdMap<Key, Stored>, id: HostGroupId) -> Option<&HostGroup> {
+    match objects.get(&Key::HostGroup(id)).map(|stored| &stored.object) {
+        Some(Object::HostGroup(group)) => Some(group),
+        _ => None,
+    }
+}
+
 /// Of what something differs.
 fn key_of<K: Copy, V>(differs: Differs<'_, '_, K, V>) -> K {
     match differs {
@@ -253,6 +396,7 @@ fn name_of(object: &Object) -> Option<&Name> {
     match object {
         Object::Vm(vm) => Some(&vm.spec.name),
         Object::Host(host) => Some(&host.name),
+        Object::HostGroup(group) => Some(&group.name),
         Object::Agent(agent) => Some(&agent.name),
         Object::Share(share) => Some(&share.name),
         Object::Item(item) => Some(&item.name),
@@ -271,6 +415,7 @@ fn first_key(kind: Kind) -> Key {
     match kind {
         Kind::Vm => Key::Vm(VmId(nil)),
         Kind::Host => Key::Host(HostId(nil)),
+        Kind::HostGroup => Key::HostGroup(HostGroupId(nil)),
         Kind::Agent => Key::Agent(AgentId(nil)),
         Kind::Enrolment => Key::Enrolment(TokenId(nil)),
         Kind::Share => Key::Share(ShareId(nil)),

@@ -1,5 +1,6 @@
 //! What the handle does when it is asked: queue, wait for the answer, look at the picture or the store.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -9,10 +10,11 @@ use hostler_drive::Picture;
 use hostler_engine::{AskId, Asked, Engine, Input};
 use hostler_model::access::Actor;
 use hostler_model::agent::Roles;
+use hostler_model::host_group::Above;
 use hostler_model::job::{DryRun, Job, JobKind, JobState};
 use hostler_model::request::{Candidate, CreateVm, Request, Secret};
 use hostler_model::setting::Settings;
-use hostler_model::{Code, JobId, Key, Kind, Ms, Object, Refusal, Timestamp};
+use hostler_model::{Code, HostGroupId, JobId, Key, Kind, Ms, Object, Refusal, Timestamp};
 use hostler_placement::{Rating, Weights};
 use hostler_wire::EnrolmentToken;
 use tokio::sync::oneshot;
@@ -123,8 +125,11 @@ pub(crate) async fn rate(shared: &Arc<Shared>, create: &CreateVm) -> Result<Vec<
         Object::Host(host) => Some(&**host),
         _ => None,
     });
+    // What groups set is looked up once for each group, however many hosts are in it.
+    let mut groups: BTreeMap<HostGroupId, Above> = BTreeMap::new();
     let candidates = hosts.map(|host| hostler_placement::Candidate {
         host,
+        reserve: groups.entry(host.group).or_insert_with(|| picture.above(host.group)).for_host(host).reserve,
         answers: picture.answers(host.id.into()),
         usage: picture.usage(host.id),
         load: shared.hub.load(host.id.into()),
@@ -174,6 +179,7 @@ pub(crate) async fn create_enrolment(
     key: Option<String>,
     roles: Roles,
     host_name: Option<String>,
+    group: Option<HostGroupId>,
     valid_ms: Ms,
 ) -> Result<(JobId, Option<String>), Refusal> {
     let Some(authority) = &shared.authority else {
@@ -182,7 +188,8 @@ pub(crate) async fn create_enrolment(
     let token = EnrolmentToken::new(authority.fingerprint())
         .map_err(|e| Refusal::new(Code::Internal, "enrolment token", e.to_string()))?;
     let sha256 = token.sha256();
-    let request = Request::CreateEnrolment { sha256: Secret(sha256.clone()), roles, host_name, valid_ms };
+    let request =
+        Request::CreateEnrolment { sha256: Secret(sha256.clone()), roles, host_name, group, valid_ms };
     let asked = Ask { actor, key, wait: false, unchanged: None, again_of: None, request };
     let job = ask(shared, asked).await?;
     let is_new = enrolment(&shared.picture.load(), &sha256).is_some();

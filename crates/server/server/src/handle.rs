@@ -12,7 +12,7 @@ use hostler_model::host::Load;
 use hostler_model::job::{DryRun, Job};
 use hostler_model::request::{CreateVm, Request};
 use hostler_model::setting::Settings;
-use hostler_model::{AgentId, HostId, InstallationId, JobId, Ms, Object, Refusal, Timestamp};
+use hostler_model::{AgentId, HostGroupId, HostId, InstallationId, JobId, Ms, Object, Refusal, Timestamp};
 use hostler_placement::Rating;
 use hostler_store::{Reader, StoreError};
 use hostler_wire::ByteStream;
@@ -126,9 +126,10 @@ impl Handle {
         key: Option<String>,
         roles: Roles,
         host_name: Option<String>,
+        group: Option<HostGroupId>,
         valid_ms: Ms,
     ) -> Result<(JobId, Option<String>), Refusal> {
-        ask::create_enrolment(&self.shared, actor, key, roles, host_name, valid_ms).await
+        ask::create_enrolment(&self.shared, actor, key, roles, host_name, group, valid_ms).await
     }
 
     /// Reads the store on a blocking thread. Errors that the caller tells apart (`StoreError::FeedGone`) are to be

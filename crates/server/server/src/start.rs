@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use hostler_drive::Drive;
 use hostler_model::access::{Actor, Role};
+use hostler_model::host_group::{ALL_HOSTS, ALL_HOSTS_NAME};
 use hostler_model::request::{Request, Secret};
+use hostler_model::reserve::OwnReserve;
 use hostler_model::{Key, Kind, Name, Object, Refusal, UserId};
 use hostler_store::{SqliteStore, Store, StoreError};
 use hostler_wire::{
@@ -74,6 +76,9 @@ pub enum StartError {
     /// The first administrator could not be made.
     #[error("the first administrator: {0}")]
     Administrator(#[from] Refusal),
+    /// The group that holds all others could not be made.
+    #[error("the first group of hosts: {0}")]
+    AllHosts(Refusal),
     /// The first administrator's password could not be hashed.
     #[error("the first administrator: {0}")]
     Password(#[from] PasswordError),
@@ -134,6 +139,7 @@ impl Server {
         let handle = Handle { shared: shared.clone() };
         let initial = config.state_dir.join(INITIAL_PASSWORD);
         let initial_password = first_administrator(&handle, &initial).await?;
+        all_hosts(&handle).await.map_err(StartError::AllHosts)?;
         let limits = Limits { read_timeout: NEVER_SILENT, ..Limits::default() };
         let listen = ListenConfig {
             address: config.agent_listen,
@@ -214,6 +220,26 @@ fn private_folder(dir: &Path) -> Result<(), StartError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     let narrowed = made.and_then(|()| std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)));
     narrowed.map_err(|cause| StartError::File { path: dir.into(), cause })
+}
+
+/// Makes the group that holds all others where the record does not have it: in a new one, and in one of before there were
+/// groups.
+async fn all_hosts(handle: &Handle) -> Result<(), Refusal> {
+    if handle.picture().host_group(ALL_HOSTS).is_some() {
+        return Ok(());
+    }
+    let request = Request::CreateHostGroup {
+        parent: None,
+        name: Name::new(ALL_HOSTS_NAME)?,
+        notes: String::new(),
+        reserve: OwnReserve::default(),
+        unencrypted_transfers: None,
+    };
+    let job = handle.ask(Ask::new(Actor::System, request)).await?;
+    match &handle.wait_for_job(job, FIRST_JOB).await?.error {
+        Some(why) => Err(why.clone()),
+        None => Ok(()),
+    }
 }
 
 /// Makes the first administrator when there is no user at all, and says where the password is, if it is still the

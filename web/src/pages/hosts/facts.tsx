@@ -15,8 +15,8 @@ function kvmText(host: HostView): string {
 }
 
 function reserveText(host: HostView): string {
-  const { reserve } = host.spec;
-  return hostWords.reserve(reserve?.cpu_percent ?? 0, mebibytes(reserve?.memory_mib ?? 0), mebibytes(reserve?.disk_mib ?? 0));
+  const { reserve } = host.in_force;
+  return hostWords.reserve(reserve.cpu_percent ?? 0, mebibytes(reserve.memory_mib ?? 0), mebibytes(reserve.disk_mib ?? 0));
 }
 
 /** What is known of a host. */

@@ -7,7 +7,8 @@ use hostler_model::object::Installation;
 use hostler_model::request::Secret;
 use hostler_model::setting::Settings;
 use hostler_model::{
-    Code, InstallationId, Key, Kind, Ms, Name, Object, Refusal, Timestamp, TokenId, UserId, ViewId,
+    Code, HostGroupId, InstallationId, Key, Kind, Ms, Name, Object, Refusal, Timestamp, TokenId, UserId,
+    ViewId,
 };
 
 use crate::plan::{Planned, Planner, View};
@@ -150,7 +151,14 @@ pub(super) fn revoke(id: TokenId, p: &mut Planner<'_>) -> Planned {
     Ok(())
 }
 
-pub(super) fn admit_enrolment(valid_ms: Ms) -> Result<(), Refusal> {
+pub(super) fn admit_enrolment(
+    view: View<'_>,
+    group: Option<HostGroupId>,
+    valid_ms: Ms,
+) -> Result<(), Refusal> {
+    if let Some(group) = group {
+        super::host_group::group(view, group)?;
+    }
     if (1_000..=LONGEST_ENROLMENT_MS).contains(&valid_ms) {
         return Ok(());
     }
@@ -161,6 +169,7 @@ pub(super) fn enrolment(
     sha256: &Secret,
     roles: Roles,
     host_name: Option<String>,
+    group: Option<HostGroupId>,
     valid_ms: Ms,
     p: &mut Planner<'_>,
 ) -> Planned {
@@ -172,6 +181,7 @@ pub(super) fn enrolment(
         sha256: sha256.0.clone(),
         roles,
         host_name,
+        group,
         expires: created.plus(valid_ms),
         used_by: None,
         created,

@@ -2,11 +2,12 @@
 
 use hostler_model::agent::{Agent, Certificate, Roles};
 use hostler_model::command::Command;
-use hostler_model::host::{Host, HostSpec};
+use hostler_model::host::{EditHost, Host, HostSpec};
+use hostler_model::host_group::ALL_HOSTS;
 use hostler_model::job::{Lock, Record};
 use hostler_model::request::EnrolAgent;
 use hostler_model::vm::{Presence, VmEdit};
-use hostler_model::{AgentId, Code, HostId, Key, Kind, Name, Object, Refusal, Timestamp};
+use hostler_model::{AgentId, Code, HostGroupId, HostId, Key, Kind, Name, Object, Refusal, Timestamp};
 
 use crate::plan::{Planned, Planner, View};
 
@@ -23,22 +24,19 @@ pub(super) fn refresh(id: HostId, p: &mut Planner<'_>) -> Planned {
     Ok(())
 }
 
-pub(super) fn admit_edit(view: View<'_>, id: HostId, spec: &HostSpec) -> Result<(), Refusal> {
-    super::host(view, id)?;
-    if spec.reserve.cpu_percent > 100 {
-        return Err(Refusal::invalid("processor reserve", "it is more than 100 percent"));
-    }
-    if spec.notes.chars().count() > 10_000 {
-        return Err(Refusal::invalid("notes", "they are longer than 10,000 characters"));
-    }
-    Ok(())
+pub(super) fn admit_edit(view: View<'_>, id: HostId, edit: &EditHost) -> Result<(), Refusal> {
+    super::host(view, id)?.spec.edited(edit).check()
 }
 
-pub(super) fn edit(id: HostId, spec: &HostSpec, p: &mut Planner<'_>) -> Planned {
+// What is edited is the host as it is when this is decided: of two edits at once neither takes back the other.
+pub(super) fn edit(id: HostId, edit: &EditHost, p: &mut Planner<'_>) -> Planned {
     let host: Host = p.choose("host", |view, _| Ok(super::host(view, id)?.clone()))?;
     p.about(Key::Host(id), host.name.as_str());
     p.lock(Lock::exclusive(Key::Host(id)));
-    p.record("edit", vec![Record::Put { object: Object::from(Host { spec: spec.clone(), ..host }) }]);
+    p.record(
+        "edit",
+        vec![Record::Put { object: Object::from(Host { spec: host.spec.edited(edit), ..host }) }],
+    );
     Ok(())
 }
 
@@ -101,7 +99,7 @@ pub(super) fn enrol(ask: &EnrolAgent, p: &mut Planner<'_>) -> Planned {
     })?;
     // Two computers may have one name: the second gets a number.
     let name: Name = p.choose("name", |view, _| free_name(view, &name))?;
-    let roles: Roles = used.roles;
+    let (roles, group): (Roles, Option<HostGroupId>) = (used.roles, used.group);
     let at = p.asked();
     let mut used = used;
     used.used_by = Some(ask.agent);
@@ -118,7 +116,13 @@ pub(super) fn enrol(ask: &EnrolAgent, p: &mut Planner<'_>) -> Planned {
     let mut records =
         vec![Record::Put { object: Object::from(used) }, Record::Put { object: Object::from(agent) }];
     if roles.host {
+        // The group that the token names may be gone by now.
+        let group: HostGroupId = p.choose("group", |view, _| {
+            let known = group.filter(|group| view.inv.host_group(*group).is_some());
+            Ok(known.unwrap_or(ALL_HOSTS))
+        })?;
         let host = Host {
+            group,
             id: ask.agent.into(),
             name,
             spec: HostSpec::default(),

@@ -3,6 +3,7 @@
 
 mod access;
 mod host;
+mod host_group;
 mod library;
 mod template;
 mod view;
@@ -45,7 +46,14 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::AdoptVm { vm } => vm_hardware::admit_adopt(view, *vm),
         Request::RefreshVm { vm } => allowed(view, *vm, VmAction::Refresh),
         Request::RefreshHost { host } => host::admit_refresh(view, *host),
-        Request::EditHost { host, spec } => host::admit_edit(view, *host, spec),
+        Request::EditHost { host, edit } => host::admit_edit(view, *host, edit),
+        Request::MoveHost { host, to } => host_group::admit_move_host(view, *host, *to),
+        Request::CreateHostGroup { parent, name, notes, reserve, .. } => {
+            host_group::admit_create(view, *parent, name, notes, reserve)
+        }
+        Request::EditHostGroup { group, edit } => host_group::admit_edit(view, *group, edit),
+        Request::MoveHostGroup { group, to } => host_group::admit_move(view, *group, *to),
+        Request::DeleteHostGroup { group } => host_group::admit_delete(view, *group),
         Request::DeclareHostDead { host, confirm } => host::admit_dead(view, *host, confirm),
         Request::EnrolAgent(ask) => host::admit_enrol(view, ask),
         Request::RenewAgent { agent, uses, .. } => host::admit_renewal(view, *agent, uses),
@@ -61,7 +69,7 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::DeleteUser { user } => access::admit_delete(view, *user),
         Request::CreateToken { user, .. } => access::admit_token(view, *user),
         Request::RevokeToken { token } => access::admit_revoke(view, *token),
-        Request::CreateEnrolment { valid_ms, .. } => access::admit_enrolment(*valid_ms),
+        Request::CreateEnrolment { group, valid_ms, .. } => access::admit_enrolment(view, *group, *valid_ms),
         Request::SaveView { user, page, name, state } => view::admit_save(view, *user, page, name, state),
         Request::DeleteView { view: id } => view::admit_delete(view, *id),
         Request::SetSettings { settings } => settings.check(),
@@ -93,7 +101,14 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::AdoptVm { vm } => vm_hardware::adopt(*vm, p),
         Request::RefreshVm { vm } => vm_power::refresh(*vm, p),
         Request::RefreshHost { host } => host::refresh(*host, p),
-        Request::EditHost { host, spec } => host::edit(*host, spec, p),
+        Request::EditHost { host, edit } => host::edit(*host, edit, p),
+        Request::MoveHost { host, to } => host_group::move_host(*host, *to, p),
+        Request::CreateHostGroup { parent, name, notes, reserve, unencrypted_transfers } => {
+            host_group::create(*parent, name, notes, *reserve, *unencrypted_transfers, p)
+        }
+        Request::EditHostGroup { group, edit } => host_group::edit(*group, edit, p),
+        Request::MoveHostGroup { group, to } => host_group::move_to(*group, *to, p),
+        Request::DeleteHostGroup { group } => host_group::delete(*group, p),
         Request::DeclareHostDead { host, .. } => host::dead(*host, p),
         Request::EnrolAgent(ask) => host::enrol(ask, p),
         Request::RenewAgent { agent, uses, next } => host::renew(*agent, uses, next.as_ref(), p),
@@ -113,8 +128,8 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
             access::token(*user, name, sha256, *expires, *session, p)
         }
         Request::RevokeToken { token } => access::revoke(*token, p),
-        Request::CreateEnrolment { sha256, roles, host_name, valid_ms } => {
-            access::enrolment(sha256, *roles, host_name.clone(), *valid_ms, p)
+        Request::CreateEnrolment { sha256, roles, host_name, group, valid_ms } => {
+            access::enrolment(sha256, *roles, host_name.clone(), *group, *valid_ms, p)
         }
         Request::SaveView { user, page, name, state } => view::save(*user, page, name, state, p),
         Request::DeleteView { view } => view::delete(*view, p),

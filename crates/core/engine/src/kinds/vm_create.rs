@@ -391,5 +391,6 @@ fn no_host(ask: &CreateVm, need: &Need, view: View<'_>) -> Refusal {
 
 fn candidate<'a>(view: View<'a>, host: &'a Host) -> Candidate<'a> {
     let id: HostId = host.id;
-    Candidate { host, answers: view.answers(id.into()), usage: view.inv.usage(id), load: None }
+    let reserve = view.inv.in_force(host).reserve;
+    Candidate { host, reserve, answers: view.answers(id.into()), usage: view.inv.usage(id), load: None }
 }

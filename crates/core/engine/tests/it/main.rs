@@ -5,6 +5,7 @@
 
 mod asks;
 mod disks;
+mod groups;
 mod jobs;
 mod owed;
 mod reports;

@@ -137,6 +137,7 @@ impl World {
             let host = Host {
                 id: agent.id.into(),
                 name: agent.name.clone(),
+                group: hostler_model::host_group::ALL_HOSTS,
                 spec: HostSpec::default(),
                 facts: facts(n),
                 dead_since: None,

@@ -73,6 +73,16 @@ kinds! {
     RefreshHost = "refresh-host", "Refresh host";
     /// Change what administrators set for a host.
     EditHost = "edit-host", "Edit host";
+    /// Put a host into another group.
+    MoveHost = "move-host", "Move host";
+    /// Make a group of hosts.
+    CreateHostGroup = "create-host-group", "Create host group";
+    /// Change a group of hosts.
+    EditHostGroup = "edit-host-group", "Edit host group";
+    /// Put a group of hosts into another one.
+    MoveHostGroup = "move-host-group", "Move host group";
+    /// Delete a group of hosts.
+    DeleteHostGroup = "delete-host-group", "Delete host group";
     /// Declare that a host will never return.
     DeclareHostDead = "declare-host-dead", "Declare host dead";
     /// Let an agent in.

@@ -3,7 +3,9 @@
 // Benches measure with a real clock.
 #![allow(clippy::disallowed_types)]
 
-use hostler_model::host::{Host, HostFacts, HostSpec, Kvm, Load, Reserve};
+use hostler_model::host::{Host, HostFacts, HostSpec, Kvm, Load};
+use hostler_model::host_group::ALL_HOSTS;
+use hostler_model::reserve::OwnReserve;
 use hostler_model::{HostId, Name, Timestamp};
 use hostler_placement::{Candidate, Need, Usage, Weights, explain, lacks, rate, rate_one};
 use proptest::prelude::*;
@@ -13,6 +15,7 @@ fn host(n: u128) -> Host {
     Host {
         id: HostId(Uuid::from_u128(n)),
         name: Name::new(&format!("host-{n:05}")).unwrap(),
+        group: ALL_HOSTS,
         spec: HostSpec::default(),
         facts: HostFacts { cpus: 8, memory_mib: 8192, libvirt_answers: true, ..HostFacts::default() },
         dead_since: None,
@@ -21,7 +24,13 @@ fn host(n: u128) -> Host {
 }
 
 fn answering(host: &Host) -> Candidate<'_> {
-    Candidate { host, answers: true, usage: Usage::default(), load: None }
+    Candidate {
+        host,
+        reserve: host.spec.reserve.in_force(),
+        answers: true,
+        usage: Usage::default(),
+        load: None,
+    }
 }
 
 prop_compose! {
@@ -37,7 +46,7 @@ prop_compose! {
         let mut it = host(1);
         it.facts = HostFacts { cpus, memory_mib, libvirt_answers, networks, ..it.facts };
         it.spec.available = available;
-        it.spec.reserve = Reserve { memory_mib: reserve_mib, ..Reserve::default() };
+        it.spec.reserve = OwnReserve { memory_mib: Some(reserve_mib), ..OwnReserve::default() };
         it.dead_since = dead.then_some(Timestamp(1));
         it
     }
@@ -78,7 +87,7 @@ proptest! {
         memory_mib in 0..16_384_u64,
     ) {
         let usage = Usage { memory_mib, ..Usage::default() };
-        let candidate = Candidate { host: &host, answers, usage, load };
+        let candidate = Candidate { answers, usage, load, ..answering(&host) };
         let rating = rate_one(&need, &candidate, &Weights::default());
         prop_assert_eq!(rating.half_stars == 0, !rating.lacks.is_empty());
         prop_assert!(rating.half_stars <= 10);
@@ -98,7 +107,7 @@ proptest! {
     ) {
         let given = |memory_mib| {
             let usage = Usage { memory_mib, ..Usage::default() };
-            rate_one(&need, &Candidate { host: &host, answers: true, usage, load }, &Weights::default()).half_stars
+            rate_one(&need, &Candidate { usage, load, ..answering(&host) }, &Weights::default()).half_stars
         };
         prop_assert!(given(memory_mib.saturating_sub(less)) >= given(memory_mib));
     }
@@ -109,7 +118,7 @@ proptest! {
         smaller.cpus = need.cpus.div_ceil(2);
         smaller.memory_mib = need.memory_mib / 2;
         smaller.disk_mib = need.disk_mib / 2;
-        let candidate = Candidate { host: &host, answers: true, usage: Usage::default(), load };
+        let candidate = Candidate { load, ..answering(&host) };
         let stars = |need: &Need| rate_one(need, &candidate, &Weights::default()).half_stars;
         prop_assert!(stars(&smaller) >= stars(&need));
     }

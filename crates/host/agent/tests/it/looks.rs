@@ -106,7 +106,8 @@ impl Site {
         let server = Server::start(config(folder.path())).await.unwrap();
         let router = Api::new(server.handle.clone()).unwrap().router();
         let roles = Roles { host: true, library: true };
-        let made = server.handle.create_enrolment(Actor::System, None, roles, None, 600_000).await.unwrap();
+        let made =
+            server.handle.create_enrolment(Actor::System, None, roles, None, None, 600_000).await.unwrap();
         let token = made.1.unwrap().parse().unwrap();
         let facts = HostFacts { host_name: "host-a".into(), ..HostFacts::default() };
         let address = server.agent_address.to_string();

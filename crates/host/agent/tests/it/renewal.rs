@@ -44,7 +44,8 @@ impl Site {
         let server = Server::start_on(config, store, None).await.unwrap();
         server.authority.set_agent_life(life_ms);
         let roles = Roles { host: true, library: true };
-        let made = server.handle.create_enrolment(Actor::System, None, roles, None, 60_000).await.unwrap();
+        let made =
+            server.handle.create_enrolment(Actor::System, None, roles, None, None, 60_000).await.unwrap();
         let token = made.1.unwrap().parse().unwrap();
         let facts = HostFacts { host_name: "host-a".into(), ..HostFacts::default() };
         let address = server.agent_address.to_string();

@@ -178,7 +178,12 @@ fn make(ground: &Ground, up: &Up) -> Result<()> {
 async fn tokens(server: &Server, count: usize) -> Result<Vec<String>> {
     let client = server.sign_in().await?;
     answers(&client).await?;
-    let body = NewEnrolment { roles: Roles { host: true, library: true }, host_name: None, valid_s: None };
+    let body = NewEnrolment {
+        roles: Roles { host: true, library: true },
+        host_name: None,
+        group: None,
+        valid_s: None,
+    };
     let mut tokens = Vec::new();
     for _ in 0..count {
         match client.create_enrolment(&body, &How::default()).await? {

@@ -73,8 +73,12 @@ impl Fleet {
     async fn join_one(&mut self, client: &Client, server: &str, plan: Plan) -> Result<()> {
         let Plan { facts, host, load } = plan;
         let config = AgentConfig { from: self.next_address(server), ..AgentConfig::default() };
-        let body =
-            NewEnrolment { roles: Roles { host: true, library: true }, host_name: None, valid_s: None };
+        let body = NewEnrolment {
+            roles: Roles { host: true, library: true },
+            host_name: None,
+            group: None,
+            valid_s: None,
+        };
         let token = taken(client.create_enrolment(&body, &How::default()).await?)?.token;
         let token = EnrolmentToken::parse(&token).map_err(|why| Trouble::Answer(why.to_string()))?;
         let identity = loop {

@@ -247,7 +247,7 @@ async fn trouble(fleet: &mut Fleet, client: &Client) -> Result<()> {
             _ => {}
         }
         if n % 40 == 9 {
-            let away = serde_json::json!({ "available": false });
+            let away = hostler_model::host::EditHost { available: Some(false), ..Default::default() };
             let changed = client.edit_host(&joined.name, &away, &How::default()).await?;
             client.wait_for_job(taken(changed)?.job, |_| ()).await?;
         }

@@ -14,6 +14,7 @@ use hostler_model::{Key, Refusal};
 use utoipa_axum::routes;
 
 use super::asked_of;
+use super::host_groups::meant;
 use super::session::no_store;
 use crate::app::App;
 use crate::change::{Changed, change, done};
@@ -48,16 +49,18 @@ async fn list_enrolments(
     responses((status = 202, body = TokenMade), (status = 200, body = DryRun))
 )]
 async fn create_enrolment(State(app): State<App>, asking: Asking, body: Body) -> Result<Response, Problem> {
-    let NewEnrolment { roles, host_name, valid_s } = body.typed()?;
+    let NewEnrolment { roles, host_name, group, valid_s } = body.typed()?;
+    let group = group.map(|written| meant(&app.picture(), &written)).transpose()?;
     let valid_ms = u64::from(valid_s.unwrap_or(USUAL_LIFE_S)) * 1_000;
     if asking.dry_run {
-        let request = Request::CreateEnrolment { sha256: Secret::default(), roles, host_name, valid_ms };
+        let request =
+            Request::CreateEnrolment { sha256: Secret::default(), roles, host_name, group, valid_ms };
         return change(&app, asking, request).await.map(IntoResponse::into_response);
     }
     asking.if_match_was_met()?;
     let actor = asking.caller.actor();
     let (job, token) =
-        app.handle().create_enrolment(actor, asking.key.clone(), roles, host_name, valid_ms).await?;
+        app.handle().create_enrolment(actor, asking.key.clone(), roles, host_name, group, valid_ms).await?;
     let about = done(&app, job).await?.about.first().copied();
     match (about, token) {
         (Some(Key::Enrolment(id)), Some(token)) => {

@@ -5,17 +5,17 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use hostler_model::access::Right;
-use hostler_model::body::{DeclareDead, FeedEvent};
-use hostler_model::host::{Host, HostSpec};
+use hostler_model::body::{DeclareDead, FeedEvent, MoveTo};
+use hostler_model::host::{EditHost, Host};
 use hostler_model::performance::Performance;
 use hostler_model::request::Request;
 use hostler_model::view::{HostView, Page};
-use hostler_model::{Code, HostId, Key, Object};
+use hostler_model::{HostId, Key};
 use utoipa_axum::routes;
 
-use super::{asked_of, one};
+use super::{asked_of, host_groups, one};
 use crate::app::App;
-use crate::change::{Changed, change, change_again};
+use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
 use crate::json::Body;
 use crate::list::{ListQuery, page};
@@ -26,9 +26,6 @@ use crate::routes::vms::history::{HistoryQuery, history};
 use crate::tagged::{Holds, tagged};
 use crate::views;
 
-/// How often what is laid over a version that has changed meanwhile is laid over the newer one.
-const TRIES: u32 = 10;
-
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Right::See, routes!(list_hosts))
@@ -36,6 +33,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::Change, routes!(edit_host))
         .add(Right::See, routes!(get_host_history))
         .add(Right::See, routes!(get_host_performance))
+        .add(Right::Change, routes!(move_host))
         .add(Right::Change, routes!(refresh_host))
         .add(Right::Administer, routes!(declare_host_dead))
 }
@@ -92,34 +90,33 @@ async fn get_host_performance(
     Ok(Json(performance(&app, host.into(), None, query).await?))
 }
 
-/// Set availability, reserve and notes of a host.
-#[utoipa::path(patch, path = "/hosts/{host}", params(ChangeQuery), request_body = HostSpec, responses(Changed))]
+/// Set availability, reserve and notes of a host; what is absent stays, and null is as in its group.
+#[utoipa::path(patch, path = "/hosts/{host}", params(ChangeQuery), request_body = EditHost, responses(Changed))]
 async fn edit_host(
     State(app): State<App>,
     At(host): At<String>,
     mut asking: Asking,
-    Body(changes): Body,
+    body: Body,
 ) -> Result<Changed, Problem> {
-    // Who names no version must still not overwrite what another has just set: one's own is laid over that, then.
-    let names_none = asking.if_match.is_none() && !asking.wait;
-    let mut tries = 1;
-    loop {
-        let known = asked_of::<Host, _>(&app, &mut asking, &host)?;
-        if names_none {
-            asking.unchanged = Some(Object::Host(known.clone()));
-        }
-        // What is absent stays: the changes are laid over what is.
-        let mut whole =
-            serde_json::to_value(&known.spec).map_err(|cause| Problem::internal("host", cause))?;
-        lay_over(&mut whole, changes.clone())?;
-        let spec: HostSpec = Body(whole).typed()?;
-        match change_again(&app, &asking, Request::EditHost { host: known.id, spec }).await {
-            Err(problem) if names_none && problem.code() == Code::RevisionStale && tries < TRIES => {
-                tries += 1
-            }
-            answer => return answer,
-        }
-    }
+    let edit: EditHost = body.typed()?;
+    let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
+    change(&app, asking, Request::EditHost { host, edit }).await
+}
+
+/// Put a host into another group. A dry run says what would be in force otherwise.
+#[utoipa::path(
+    post, path = "/hosts/{host}/move", params(ChangeQuery), request_body = MoveTo, responses(Changed)
+)]
+async fn move_host(
+    State(app): State<App>,
+    At(host): At<String>,
+    mut asking: Asking,
+    body: Body,
+) -> Result<Changed, Problem> {
+    let MoveTo { to } = body.typed()?;
+    let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
+    let to = host_groups::meant(&app.picture(), &to)?;
+    change(&app, asking, Request::MoveHost { host, to }).await
 }
 
 /// Read a host anew.
@@ -150,24 +147,4 @@ async fn declare_host_dead(
 
 fn meant(app: &App, written: &str) -> Result<HostId, Problem> {
     Ok(one::<Host>(&app.picture(), written)?.1.id)
-}
-
-/// Lays the members of one object over another's, at every depth.
-fn lay_over(whole: &mut serde_json::Value, changes: serde_json::Value) -> Result<(), Problem> {
-    match (whole, changes) {
-        (serde_json::Value::Object(whole), serde_json::Value::Object(changes)) => {
-            for (name, value) in changes {
-                match whole.get_mut(&name) {
-                    Some(known) if known.is_object() => lay_over(known, value)?,
-                    _ => drop(whole.insert(name, value)),
-                }
-            }
-            Ok(())
-        }
-        (whole, value) if !whole.is_object() => {
-            *whole = value;
-            Ok(())
-        }
-        _ => Err(hostler_model::Refusal::invalid("request body", "an object was expected").into()),
-    }
 }

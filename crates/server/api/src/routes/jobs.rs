@@ -251,6 +251,11 @@ fn needs(job: &Job) -> Right {
         | JobKind::RefreshVm
         | JobKind::RefreshHost
         | JobKind::EditHost
+        | JobKind::MoveHost
+        | JobKind::CreateHostGroup
+        | JobKind::EditHostGroup
+        | JobKind::MoveHostGroup
+        | JobKind::DeleteHostGroup
         | JobKind::SaveView
         | JobKind::DeleteView
         | JobKind::AddShare

@@ -4,6 +4,7 @@ mod agents;
 mod console;
 mod enrolments;
 mod feed;
+mod host_groups;
 mod hosts;
 mod jobs;
 mod library_items;
@@ -46,6 +47,7 @@ pub(crate) fn all() -> Routes {
         .with(vms::routes)
         .with(vms_bulk::routes)
         .with(hosts::routes)
+        .with(host_groups::routes)
         .with(library_shares::routes)
         .with(library_items::routes)
         .with(uploads::routes)

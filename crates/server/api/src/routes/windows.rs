@@ -6,12 +6,13 @@ use axum::response::Response;
 use hostler_model::access::{Right, Token, User};
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
+use hostler_model::host_group::HostGroup;
 use hostler_model::job::Job;
 use hostler_model::library::{Item, Share};
 use hostler_model::template::Template;
 use hostler_model::view::{
-    AgentView, EnrolmentView, HostView, ItemView, JobView, ShareView, TemplateView, TokenView, UserView,
-    VmView,
+    AgentView, EnrolmentView, HostGroupView, HostView, ItemView, JobView, ShareView, TemplateView, TokenView,
+    UserView, VmView,
 };
 use hostler_model::vm::Vm;
 use hostler_model::window::WindowEvent;
@@ -56,6 +57,8 @@ windows! {
     See, "/vms/window", watch_vms, Vm as VmView;
     /// Watch a part of the list of hosts.
     See, "/hosts/window", watch_hosts, Host as HostView;
+    /// Watch a part of the list of groups of hosts, with the hosts and machines in and below each.
+    See, "/host-groups/window", watch_host_groups, HostGroup as HostGroupView;
     /// Watch open jobs and the newest ended ones.
     See, "/jobs/window", watch_jobs, Job as JobView;
     /// Watch a part of the list of library shares.

@@ -88,7 +88,7 @@ impl Windowed for Job {
     // Each window knows ended jobs of its own.
     const SHARED: bool = false;
 
-    fn view(app: &App, picture: &Picture, revision: u64, job: &Self) -> JobView {
+    fn view(app: &App, picture: &Arc<Picture>, revision: u64, job: &Self) -> JobView {
         views::job(app.handle(), picture, revision, job)
     }
 

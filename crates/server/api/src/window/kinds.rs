@@ -1,14 +1,17 @@
 //! What a window of each kind shows, and what makes it look otherwise.
 
 use std::future::{Future, ready};
+use std::sync::Arc;
 
 use hostler_model::access::{Token, User};
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::host::Host;
+use hostler_model::host_group::HostGroup;
 use hostler_model::library::{Item, Share};
 use hostler_model::template::Template;
 use hostler_model::view::{
-    AgentView, EnrolmentView, HostView, ItemView, ShareView, TemplateView, TokenView, UserView, VmView,
+    AgentView, EnrolmentView, HostGroupView, HostView, ItemView, ShareView, TemplateView, TokenView,
+    UserView, VmView,
 };
 use hostler_model::vm::Vm;
 use hostler_model::{Key, Kind, Refusal};
@@ -21,6 +24,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::listed::Listed;
 use crate::names::called;
+use crate::rollup::roll_ups;
 use crate::views;
 
 /// A kind of thing that windows show.
@@ -39,7 +43,7 @@ pub(crate) trait Windowed: Listed + Send + Sync {
     const SHARED: bool = true;
 
     /// As it is shown.
-    fn view(app: &App, picture: &Picture, revision: u64, thing: &Self) -> Self::View;
+    fn view(app: &App, picture: &Arc<Picture>, revision: u64, thing: &Self) -> Self::View;
 
     /// What of the view is worth telling again when it changes; none for all of it.
     fn lasting(_: &Self::View) -> Option<Self::View> {
@@ -98,9 +102,10 @@ fn others_answer(before: &Picture, now: &Picture) -> bool {
 impl Windowed for Vm {
     type View = VmView;
     const COUNTED: Option<&'static str> = Some("status");
-    const TAKEN_FROM: &'static [Kind] = &[Kind::Vm, Kind::Host, Kind::Job, Kind::User, Kind::Template];
+    const TAKEN_FROM: &'static [Kind] =
+        &[Kind::Vm, Kind::Host, Kind::HostGroup, Kind::Job, Kind::User, Kind::Template];
 
-    fn view(_: &App, picture: &Picture, revision: u64, vm: &Self) -> VmView {
+    fn view(_: &App, picture: &Arc<Picture>, revision: u64, vm: &Self) -> VmView {
         views::vm(picture, revision, vm)
     }
 
@@ -110,11 +115,11 @@ impl Windowed for Vm {
             Key::Host(host) => {
                 let shown = |picture: &Picture| {
                     let host = picture.host(*host)?;
-                    Some((host.name.clone(), picture.host_status(host)))
+                    Some((host.name.clone(), host.group, picture.host_status(host)))
                 };
                 shown(before) != shown(now)
             }
-            Key::User(_) | Key::Template(_) => called(before, *key) != called(now, *key),
+            Key::User(_) | Key::Template(_) | Key::HostGroup(_) => called(before, *key) != called(now, *key),
             _ => false,
         };
         if !differs.answering.is_empty() || differs.objects.iter().any(spreads) {
@@ -133,17 +138,46 @@ impl Windowed for Host {
     type View = HostView;
     const COUNTED: Option<&'static str> = Some("answers");
     // What a host has given is counted over machines and what jobs reserve.
-    const TAKEN_FROM: &'static [Kind] = &[Kind::Host, Kind::Vm, Kind::Job];
+    const TAKEN_FROM: &'static [Kind] = &[Kind::Host, Kind::HostGroup, Kind::Vm, Kind::Job];
     const HAS_FIGURES: bool = true;
 
-    fn view(app: &App, picture: &Picture, revision: u64, host: &Self) -> HostView {
+    fn view(app: &App, picture: &Arc<Picture>, revision: u64, host: &Self) -> HostView {
         views::host(app.handle(), picture, revision, host)
     }
 
     fn touched(_: &Picture, _: &Picture, differs: Differences) -> Touched {
+        // A group names and sets something for all hosts below it.
+        if differs.objects.iter().any(|key| key.kind() == Kind::HostGroup) {
+            return Touched::All;
+        }
         let own = differs.objects.into_iter().filter(|key| key.kind() == Kind::Host);
         let answering = differs.answering.into_iter().map(|agent| Key::Host(agent.into()));
         Touched::These(own.chain(answering).chain(differs.usage.into_iter().map(Key::Host)).collect())
+    }
+
+    fn looks_otherwise(before: &Picture, now: &Picture) -> bool {
+        others_answer(before, now)
+    }
+}
+
+impl Windowed for HostGroup {
+    type View = HostGroupView;
+    const COUNTED: Option<&'static str> = None;
+    // What is rolled up is counted over hosts, machines and what jobs make of their statuses.
+    const TAKEN_FROM: &'static [Kind] = &[Kind::HostGroup, Kind::Host, Kind::Vm, Kind::Job];
+    const HAS_FIGURES: bool = true;
+
+    fn view(app: &App, picture: &Arc<Picture>, revision: u64, group: &Self) -> HostGroupView {
+        roll_ups(app, picture).view(picture, revision, group)
+    }
+
+    fn touched(before: &Picture, now: &Picture, differs: Differences) -> Touched {
+        // Where a group stands is part of the path of all below it.
+        let moves = |key: &&Key| key.kind() == Kind::HostGroup && called(before, **key) != called(now, **key);
+        if differs.objects.iter().find(moves).is_some() {
+            return Touched::All;
+        }
+        Touched::These(differs.objects.into_iter().filter(|key| key.kind() == Kind::HostGroup).collect())
     }
 
     fn looks_otherwise(before: &Picture, now: &Picture) -> bool {
@@ -156,7 +190,7 @@ impl Windowed for Agent {
     const COUNTED: Option<&'static str> = Some("answers");
     const TAKEN_FROM: &'static [Kind] = &[Kind::Agent];
 
-    fn view(app: &App, picture: &Picture, revision: u64, agent: &Self) -> AgentView {
+    fn view(app: &App, picture: &Arc<Picture>, revision: u64, agent: &Self) -> AgentView {
         views::agent(app.handle(), picture, revision, agent)
     }
 
@@ -182,7 +216,7 @@ macro_rules! plain {
             const COUNTED: Option<&'static str> = $counted;
             const TAKEN_FROM: &'static [Kind] = &[$(Kind::$from),+];
 
-            fn view(_: &App, _: &Picture, revision: u64, thing: &Self) -> $view {
+            fn view(_: &App, _: &Arc<Picture>, revision: u64, thing: &Self) -> $view {
                 views::$make(revision, thing)
             }
 

@@ -130,7 +130,7 @@ impl<T: Windowed> Looker<T> {
         Ok(Pass { picture: part.picture, total: part.total, counts: part.counts, order, rows, put })
     }
 
-    fn row(&self, picture: &Picture, revision: u64, thing: &T) -> Result<(String, u64), Problem> {
+    fn row(&self, picture: &Arc<Picture>, revision: u64, thing: &T) -> Result<(String, u64), Problem> {
         let view = T::view(&self.app, picture, revision, thing);
         let json = serde_json::to_string(&view).map_err(|cause| Problem::internal("window", cause))?;
         let mut digest = DefaultHasher::new();

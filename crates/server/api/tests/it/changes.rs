@@ -138,11 +138,15 @@ async fn a_host_keeps_what_is_not_named_when_it_is_edited() {
     let spec = face.admin("GET", "/hosts/alpha", None).await.is(200).body["spec"].clone();
     assert_eq!(spec["notes"], "rack 3");
     assert_eq!(spec["available"], false);
-    assert_eq!(spec["reserve"], json!({ "memory_mib": 1024, "cpu_percent": 20, "disk_mib": 100 }));
+    assert_eq!(spec["reserve"], json!({ "memory_mib": 1024 }), "what nobody set is as in its group");
+    let host = face.admin("GET", "/hosts/alpha", None).await.is(200).body;
+    assert_eq!(host["in_force"]["reserve_from"]["memory_mib"]["is"], "itself");
     face.admin("PATCH", "/hosts/alpha", Some(json!({ "availabel": true }))).await.code(422, "value.invalid");
     face.admin("PATCH", "/hosts/alpha", Some(json!({ "reserve": { "x": 1 } })))
         .await
         .code(422, "value.invalid");
+    let inherit = json!({ "reserve": { "memory_mib": null, "disk_mib": 7 } });
+    face.admin("PATCH", "/hosts/alpha?dry_run=true", Some(inherit)).await.is(200);
     let history = face.admin("GET", "/hosts/alpha/history?limit=2", None).await.is(200);
     assert_eq!(history.body["items"].as_array().unwrap().len(), 2);
     let cursor = history.body["next"].as_str().unwrap();

@@ -9,6 +9,7 @@ mod document;
 mod face;
 mod feed;
 mod fields;
+mod groups;
 mod hostile;
 mod lists;
 mod my_views;

@@ -38,6 +38,22 @@ fn agrees(world: &World) -> Result<(), TestCaseError> {
             prop_assert!(picture.named(kind, &name.folded()).contains(&stored));
         }
     }
+    for stored in picture.of_kind(Kind::Host) {
+        let Object::Host(host) = &stored.object else { continue };
+        let mut counted: BTreeMap<VmStatus, u32> = BTreeMap::new();
+        for stored in picture.of_kind(Kind::Vm) {
+            if let Object::Vm(vm) = &stored.object
+                && vm.host == Some(host.id)
+            {
+                *counted.entry(picture.status(vm)).or_default() += 1;
+            }
+        }
+        let mut shown: BTreeMap<VmStatus, u32> = BTreeMap::new();
+        for (status, count) in picture.machines_by_status(host) {
+            *shown.entry(status).or_default() += count;
+        }
+        prop_assert_eq!(shown, counted, "machines of each status, counted on the way and by looking at all");
+    }
     for kind in [Kind::User, Kind::Template, Kind::Token] {
         let names: Vec<String> = picture
             .by_name(kind)

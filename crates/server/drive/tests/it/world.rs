@@ -174,6 +174,7 @@ fn objects(at: Timestamp) -> Vec<Object> {
         Object::from(Host {
             id: AGENT.into(),
             name: name("a"),
+            group: hostler_model::host_group::ALL_HOSTS,
             spec: HostSpec::default(),
             facts: facts(),
             dead_since: None,

@@ -49,7 +49,7 @@ async fn a_token_is_good_only_in_its_time_and_for_its_computer() {
     let roles = Roles { host: true, library: false };
     let make = async |name: Option<&str>, valid_ms| {
         let name = name.map(str::to_owned);
-        let made = site.handle().create_enrolment(Actor::System, None, roles, name, valid_ms).await;
+        let made = site.handle().create_enrolment(Actor::System, None, roles, name, None, valid_ms).await;
         made.unwrap().1.unwrap().parse().unwrap()
     };
     let named = make(Some("host-a"), 60_000).await;
@@ -64,7 +64,7 @@ async fn a_token_is_good_only_in_its_time_and_for_its_computer() {
 async fn an_enrolment_asked_again_with_its_key_shows_no_second_token() {
     let site = site().await;
     let roles = Roles { host: true, library: false };
-    let make = || site.handle().create_enrolment(Actor::System, Some("k".into()), roles, None, 60_000);
+    let make = || site.handle().create_enrolment(Actor::System, Some("k".into()), roles, None, None, 60_000);
     let (job, text) = make().await.unwrap();
     assert!(text.is_some());
     assert_eq!(make().await.unwrap(), (job, None));

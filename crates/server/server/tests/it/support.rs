@@ -39,7 +39,7 @@ impl Site {
     pub async fn token(&self) -> EnrolmentToken {
         let roles = Roles { host: true, library: true };
         let (_, text) =
-            self.handle().create_enrolment(Actor::System, None, roles, None, 3_600_000).await.unwrap();
+            self.handle().create_enrolment(Actor::System, None, roles, None, None, 3_600_000).await.unwrap();
         text.unwrap().parse().unwrap()
     }
 

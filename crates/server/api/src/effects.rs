@@ -1,0 +1,86 @@
+//! What a change of the tree of hosts would have for effects: for which hosts what would be in force otherwise. Found on
+//! the committed picture, in the asking thread: the decision thread walks over no hosts.
+
+use hostler_model::host::Host;
+use hostler_model::host_group::{self, Above, HostGroup, InForce};
+use hostler_model::job::{Effects, InForceChange};
+use hostler_model::request::Request;
+use hostler_model::{HostGroupId, HostId, Kind, Object};
+use hostler_server::Picture;
+use serde_json::{Value, json};
+
+/// How many changes are told one by one.
+const TOLD: usize = 1_000;
+
+/// The effects of a request; none for one that has none of this kind.
+pub(crate) fn effects(picture: &Picture, request: &Request) -> Option<Effects> {
+    match request {
+        Request::EditHost { host, edit } => {
+            let of = |before: &Host| Host { spec: before.spec.edited(edit), ..before.clone() };
+            Some(of_host(picture, *host, of))
+        }
+        Request::MoveHost { host, to } => {
+            Some(of_host(picture, *host, |before| Host { group: *to, ..before.clone() }))
+        }
+        Request::EditHostGroup { group, edit } => {
+            Some(of_group(picture, *group, |before| before.edited(edit)))
+        }
+        Request::MoveHostGroup { group, to } => {
+            Some(of_group(picture, *group, |before| HostGroup { parent: Some(*to), ..before.clone() }))
+        }
+        _ => None,
+    }
+}
+
+fn of_host(picture: &Picture, id: HostId, change: impl Fn(&Host) -> Host) -> Effects {
+    let mut effects = Effects::default();
+    if let Some(before) = picture.host(id) {
+        let after = change(before);
+        add(&mut effects, picture, before, &picture.in_force(before), &picture.in_force(&after));
+    }
+    effects
+}
+
+fn of_group(picture: &Picture, id: HostGroupId, change: impl Fn(&HostGroup) -> HostGroup) -> Effects {
+    let mut effects = Effects::default();
+    let Some(changed) = picture.host_group(id).map(change) else { return effects };
+    let after = |group: HostGroupId| {
+        let line =
+            host_group::line(group, |at| if at == id { Some(&changed) } else { picture.host_group(at) });
+        Above::of(line)
+    };
+    for stored in picture.by_name(Kind::Host) {
+        let Object::Host(host) = &stored.object else { continue };
+        if picture.branch(host.group).is_some_and(|branch| branch.line.contains(&id)) {
+            let then = after(host.group).for_host(host);
+            add(&mut effects, picture, host, &picture.in_force(host), &then);
+        }
+    }
+    effects
+}
+
+fn add(effects: &mut Effects, picture: &Picture, host: &Host, before: &InForce, after: &InForce) {
+    effects.hosts += 1;
+    effects.machines += picture.usage(host.id).machines;
+    for (property, before, after) in differences(before, after) {
+        if effects.changes.len() < TOLD {
+            let (host, name) = (host.id, host.name.to_string());
+            effects.changes.push(InForceChange { host, name, property, before, after });
+        } else {
+            effects.more += 1;
+        }
+    }
+}
+
+fn differences(before: &InForce, after: &InForce) -> Vec<(String, Value, Value)> {
+    let reserves = before.reserve.values().into_iter().zip(after.reserve.values());
+    let differ = reserves.filter(|((_, before), (_, after))| before != after);
+    let mut found: Vec<_> = differ
+        .map(|((word, before), (_, after))| (format!("reserve.{word}"), json!(before), json!(after)))
+        .collect();
+    if before.unencrypted_transfers != after.unencrypted_transfers {
+        let values = (json!(before.unencrypted_transfers), json!(after.unencrypted_transfers));
+        found.push(("unencrypted_transfers".to_owned(), values.0, values.1));
+    }
+    found
+}
