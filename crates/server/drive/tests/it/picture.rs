@@ -38,22 +38,7 @@ fn agrees(world: &World) -> Result<(), TestCaseError> {
             prop_assert!(picture.named(kind, &name.folded()).contains(&stored));
         }
     }
-    for stored in picture.of_kind(Kind::Host) {
-        let Object::Host(host) = &stored.object else { continue };
-        let mut counted: BTreeMap<VmStatus, u32> = BTreeMap::new();
-        for stored in picture.of_kind(Kind::Vm) {
-            if let Object::Vm(vm) = &stored.object
-                && vm.host == Some(host.id)
-            {
-                *counted.entry(picture.status(vm)).or_default() += 1;
-            }
-        }
-        let mut shown: BTreeMap<VmStatus, u32> = BTreeMap::new();
-        for (status, count) in picture.machines_by_status(host) {
-            *shown.entry(status).or_default() += count;
-        }
-        prop_assert_eq!(shown, counted, "machines of each status, counted on the way and by looking at all");
-    }
+    counts(&picture);
     for kind in [Kind::User, Kind::Template, Kind::Token] {
         let names: Vec<String> = picture
             .by_name(kind)
@@ -68,6 +53,26 @@ fn agrees(world: &World) -> Result<(), TestCaseError> {
         prop_assert_eq!(names.len(), picture.of_kind(kind).count(), "nothing stands twice or is left out");
     }
     Ok(())
+}
+
+/// How many machines of each status each host has is what looking at all of them says.
+fn counts(picture: &Picture) {
+    for stored in picture.of_kind(Kind::Host) {
+        let Object::Host(host) = &stored.object else { continue };
+        let mut counted: BTreeMap<VmStatus, u32> = BTreeMap::new();
+        for stored in picture.of_kind(Kind::Vm) {
+            if let Object::Vm(vm) = &stored.object
+                && vm.host == Some(host.id)
+            {
+                *counted.entry(picture.status(vm)).or_default() += 1;
+            }
+        }
+        let mut shown: BTreeMap<VmStatus, u32> = BTreeMap::new();
+        for (status, count) in picture.machines_by_status(host) {
+            *shown.entry(status).or_default() += count;
+        }
+        assert_eq!(shown, counted, "machines of each status, counted on the way and by looking at all");
+    }
 }
 
 /// What a picture says has changed since another is what comparing them object by object says.
@@ -160,10 +165,12 @@ fn a_machine_shows_the_job_that_is_at_work_on_it_and_an_ended_job_is_not_kept() 
     );
     assert_eq!(picture.job_on(VM).map(|job| job.kind), Some(JobKind::StartVm));
     assert_eq!(picture.open_jobs().count(), 1);
+    counts(&picture);
     let no = picture.job_on(VM).unwrap().steps[0].no;
     world.turn(vec![report(session, ReportBody::Ended { no, outcome: Outcome::done() })]);
     let picture = world.drive.picture().load_full();
     assert!(picture.job_on(VM).is_none() && picture.get(Key::Job(job)).is_none());
+    counts(&picture);
     assert!(world.store.reader().unwrap().job(job).unwrap().is_some(), "it lives in the store");
 }
 
