@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 /// Ten times what a guest needs on a busy computer with two cores.
 const PATIENCE: Duration = Duration::from_secs(150);
 
+/// What the guest reads at boot.
+const SEED: &str = "hostname=web-1\ntoken=2f6c0a\nheartbeat=on\ncount=/dev/ttyS1\n";
+
 /// How the guest's disks hang on the machine.
 #[derive(Clone, Copy)]
 enum Bus {
@@ -40,7 +43,7 @@ impl Guest {
     fn boot(machine: &str, bus: Bus, adapter: Option<&str>) -> Self {
         let folder = crate::tree::target().join(format!("tiny-linux/guest-{}-{machine}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let mut seed = b"HOSTLER-SEED\nhostname=web-1\ntoken=2f6c0a\nheartbeat=on\n\0".to_vec();
+        let mut seed = format!("HOSTLER-SEED\n{SEED}\0").into_bytes();
         seed.resize(4096, 0);
         fs::write(folder.join("seed"), seed).unwrap();
         let disk =
@@ -48,7 +51,16 @@ impl Guest {
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.current_dir(&folder).stdin(Stdio::null());
         qemu.args(["-machine", machine, "-accel", "tcg", "-m", "128", "-nodefaults", "-display", "none"]);
-        qemu.args(["-vga", "std", "-serial", "file:serial", "-qmp", "unix:qmp,server=on,wait=off"]);
+        qemu.args([
+            "-vga",
+            "std",
+            "-serial",
+            "file:serial",
+            "-serial",
+            "file:counts",
+            "-qmp",
+            "unix:qmp,server=on,wait=off",
+        ]);
         qemu.args(["-device", "virtio-serial", "-chardev", "socket,id=agent,path=agent,server=on,wait=off"]);
         qemu.args(["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"]);
         qemu.arg("-drive").arg(format!("id=disk,if=none,snapshot=on,format=qcow2,file={}", disk.display()));
@@ -73,6 +85,18 @@ impl Guest {
         fs::read(self.folder.join("serial"))
             .map(|said| String::from_utf8_lossy(&said).into_owned())
             .unwrap_or_default()
+    }
+
+    /// What it counted, with the boot of which it was; the last line may not be whole yet.
+    fn counted(&self) -> Vec<(u64, String)> {
+        let said = fs::read_to_string(self.folder.join("counts")).unwrap_or_default();
+        let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let count = |line: &str| {
+            let (number, boot) = line.strip_prefix("count ")?.split_once(' ')?;
+            Some((number.parse().ok()?, boot.trim().to_owned()))
+        };
+        // A line that a reset tore is none.
+        whole.lines().filter_map(count).collect()
     }
 
     fn line(&self, socket: &str) -> Line {
@@ -199,10 +223,11 @@ fn keeps_its_promises(guest: &Guest, networked: bool) -> Line {
     let mut agent = guest.line("agent");
     agent.ask("guest-ping", json!({}));
     println!("guest-ping after {:.1} s", guest.started.elapsed().as_secs_f64());
-    assert_eq!(agent.file("/run/seed"), "hostname=web-1\ntoken=2f6c0a\nheartbeat=on\n");
+    assert_eq!(agent.file("/run/seed"), SEED);
     assert_eq!(agent.ask("guest-get-osinfo", json!({}))["pretty-name"], "Hostler tiny-linux");
     let refused = agent.shell("grep -i symbol /run/modules.log");
     assert!(refused.is_empty(), "a driver lacks another: {refused}");
+    wait_until("the guest counts", || (guest.counted().len() > 5).then_some(()));
     let before = agent.file("/run/heartbeat");
     wait_until("the heart beats", || (agent.file("/run/heartbeat") != before).then_some(()));
     if networked {
@@ -253,6 +278,14 @@ fn a_pc_machine_with_scsi_boots_hot_plugs_and_obeys_its_power_button() {
 fn a_q35_machine_with_sata_disks_boots_and_obeys_its_power_button() {
     let mut guest = Guest::boot("q35", Bus::Sata, Some("e1000"));
     keeps_its_promises(&guest, true);
+    // Cut off at any moment, it counts on from its disk.
+    guest.monitor().ask("system_reset", json!({}));
+    let first = guest.counted()[0].1.clone();
+    wait_until("it counts after the reset", || (guest.counted().last()?.1 != first).then_some(()));
+    let numbers: Vec<u64> = guest.counted().into_iter().map(|(number, _)| number).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "a number was said twice: {numbers:?}");
+    assert!(numbers.len() as u64 + 2 >= numbers[numbers.len() - 1], "numbers were left out: {numbers:?}");
+    wait_until("it obeys again", || (guest.serial().matches("is ready after").count() > 1).then_some(()));
     guest.monitor().ask("system_powerdown", json!({}));
     guest.is_off();
 }

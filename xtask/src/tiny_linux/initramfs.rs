@@ -10,7 +10,7 @@ use crate::commands;
 use crate::trouble::Trouble;
 
 /// Our own files: where they go, what they hold, whether they are run.
-pub const OURS: [(&str, &str, bool); 9] = [
+pub const OURS: [(&str, &str, bool); 10] = [
     ("etc/inittab", include_str!("guest/inittab"), false),
     ("etc/rc", include_str!("guest/rc"), true),
     ("etc/udhcpc", include_str!("guest/udhcpc"), true),
@@ -20,6 +20,7 @@ pub const OURS: [(&str, &str, bool); 9] = [
     ("bin/agent", include_str!("guest/agent"), true),
     ("bin/shutdown", include_str!("guest/shutdown"), true),
     ("bin/heartbeat", include_str!("guest/heartbeat"), true),
+    ("bin/count", include_str!("guest/count"), true),
 ];
 
 const FOLDERS: [&str; 11] =

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::cage::Cage;
 use crate::commands::{ip, program, run};
+use crate::counting;
 use crate::ground::{self, Ground, passable};
 use crate::link::is_device;
 use crate::process::{Process, wait_for};
@@ -36,6 +37,15 @@ pub struct Computer {
     line: Mutex<Option<Child>>,
 }
 
+/// How a computer is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// It outlives the program that makes it.
+    pub stays: bool,
+    /// What guests say at [`counting::PORT`] is written down.
+    pub observed: bool,
+}
+
 /// What is written down of a computer, so that another program can take hold of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct About {
@@ -43,6 +53,8 @@ struct About {
     /// The testbed's.
     number: u8,
     address: String,
+    /// Whether what the guests of its machines say at a port of their own is written down.
+    observed: bool,
 }
 
 /// What a computer is written down in, in its folder.
@@ -50,14 +62,19 @@ const ABOUT: &str = "computer.json";
 
 impl Computer {
     /// Makes a computer's folders; its power is off.
-    pub(crate) fn make(ground: &Ground, name: &str, n: u8, stays: bool) -> Result<Self> {
+    pub(crate) fn make(ground: &Ground, name: &str, n: u8, manner: Manner) -> Result<Self> {
         let folder = ground.folder().join(name);
-        let about = About { name: name.into(), number: ground.number(), address: ground.address_of(n) };
+        let about = About {
+            name: name.into(),
+            number: ground.number(),
+            address: ground.address_of(n),
+            observed: manner.observed,
+        };
         passable(&folder)?;
         let path = folder.join(ABOUT);
         fs::write(&path, serde_json::to_string(&about).unwrap_or_default()).map_err(Trouble::file(&path))?;
         let mut computer = Self::at(&folder)?;
-        computer.stays = stays;
+        computer.stays = manner.stays;
         Ok(computer)
     }
 
@@ -142,6 +159,10 @@ impl Computer {
         command.args(["--name", &self.about.name]);
         if self.fresh {
             command.arg("--fresh");
+        }
+        if self.about.observed {
+            counting::prepare()?;
+            command.arg("--observed");
         }
         if self.stays {
             command.arg("--stay").stdin(Stdio::null());

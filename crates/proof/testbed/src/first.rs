@@ -12,6 +12,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_move, mou
 use rustix::process::{WaitOptions, wait};
 
 use crate::commands::run;
+use crate::counting::{cache as emulator_cache, observe};
 use crate::ground::{self, passable};
 use crate::trouble::{Result, Trouble};
 
@@ -21,6 +22,9 @@ pub struct First {
     /// The folder that holds the host's own folders.
     #[arg(long)]
     folder: PathBuf,
+    /// Write down what the guests of its machines say at a port of their own.
+    #[arg(long)]
+    observed: bool,
     /// What the host is called.
     #[arg(long)]
     name: String,
@@ -53,7 +57,11 @@ pub fn run_first(first: &First) -> Result<()> {
         passable(&own)?;
         bind(&own, Path::new(place))?;
     }
-    bind(&ground::cache(), Path::new("/var/cache/libvirt"))?;
+    let cache = if first.observed { emulator_cache() } else { ground::cache() };
+    bind(&cache, Path::new("/var/cache/libvirt"))?;
+    if first.observed {
+        observe(&first.folder)?;
+    }
     own_and_shared(&first.folder)?;
     let named = rustix::system::sethostname(first.name.as_bytes());
     named.map_err(|why| Trouble::File { path: "hostname".into(), cause: why.into() })?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::commands::{program, run_with};
-use crate::computer::Computer;
+use crate::computer::{Computer, Manner};
 use crate::ground::{Ground, passable};
 use crate::process::{Process, wait_for};
 use crate::trouble::{Result, Trouble};
@@ -34,7 +34,17 @@ impl Host {
     /// # Errors
     /// A tool is missing or fails.
     pub fn start(ground: &Ground, name: &str, n: u8) -> Result<Self> {
-        let mut host = Self::make(ground, name, n, false)?;
+        let mut host = Self::make(ground, name, n, Manner::default())?;
+        host.boot()?;
+        Ok(host)
+    }
+
+    /// The same; what the guests of its machines say at [`crate::counting::PORT`] is written down.
+    ///
+    /// # Errors
+    /// A tool is missing or fails.
+    pub fn start_observed(ground: &Ground, name: &str, n: u8) -> Result<Self> {
+        let mut host = Self::make(ground, name, n, Manner { observed: true, ..Manner::default() })?;
         host.boot()?;
         Ok(host)
     }
@@ -43,8 +53,8 @@ impl Host {
     ///
     /// # Errors
     /// Its folders cannot be made.
-    pub(crate) fn make(ground: &Ground, name: &str, n: u8, stays: bool) -> Result<Self> {
-        let computer = Computer::make(ground, name, n, stays)?;
+    pub(crate) fn make(ground: &Ground, name: &str, n: u8, manner: Manner) -> Result<Self> {
+        let computer = Computer::make(ground, name, n, manner)?;
         let etc = computer.scratch("etc")?;
         for (file, text) in [
             ("libvirtd.conf", format!("{LIBVIRTD}host_uuid = \"{}\"\n", Uuid::new_v4())),

@@ -13,6 +13,7 @@ mod clearing;
 pub mod cli;
 mod commands;
 mod computer;
+pub mod counting;
 mod first;
 mod fleet;
 mod ground;

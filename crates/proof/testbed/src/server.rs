@@ -5,11 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hostler_client::{Authority, Client, Config};
+use hostler_client::{Authority, Client, Config, ListQuery};
 use hostler_model::body::SignIn;
 
 use crate::commands::program;
-use crate::computer::Computer;
+use crate::computer::{Computer, Manner};
 use crate::ground::Ground;
 use crate::process::wait_for;
 use crate::trouble::{Result, Trouble};
@@ -35,12 +35,12 @@ impl Server {
     /// # Errors
     /// A program is missing or fails.
     pub fn start(ground: &Ground, n: u8) -> Result<Self> {
-        Self::make(ground, n, false)
+        Self::make(ground, n, Manner::default())
     }
 
     /// The same; one that stays outlives the program that made it.
-    pub(crate) fn make(ground: &Ground, n: u8, stays: bool) -> Result<Self> {
-        let mut computer = Computer::make(ground, NAME, n, stays)?;
+    pub(crate) fn make(ground: &Ground, n: u8, manner: Manner) -> Result<Self> {
+        let mut computer = Computer::make(ground, NAME, n, manner)?;
         computer.power_on()?;
         let mut server = Self { computer };
         server.launch_it()?;
@@ -115,6 +115,24 @@ impl Server {
         let password = fs::read_to_string(&path).map_err(Trouble::file(&path))?.trim().to_owned();
         let body = SignIn { user: "administrator".into(), password, cookie: false };
         Ok(client.sign_in(&body).await?.token.unwrap_or_default())
+    }
+
+    /// A token of the first administrator that was kept from the time before, while it is good, or else a new one: many
+    /// who sign in at once would be held for one who guesses.
+    ///
+    /// # Errors
+    /// The server does not answer, or the token cannot be kept.
+    pub(crate) async fn kept_token(&self) -> Result<String> {
+        let path = self.folder().join("token");
+        if let Ok(kept) = fs::read_to_string(&path) {
+            let one = ListQuery { limit: Some(1), ..ListQuery::default() };
+            if self.client()?.with_token(&kept)?.hosts(&one).await.is_ok() {
+                return Ok(kept);
+            }
+        }
+        let token = self.token().await?;
+        fs::write(&path, &token).map_err(Trouble::file(&path))?;
+        Ok(token)
     }
 
     fn client(&self) -> Result<Client> {

@@ -14,6 +14,7 @@ use hostler_model::{JobId, Name, Refusal};
 use tokio::runtime::Runtime;
 
 use crate::commands::{program, run_with};
+use crate::computer::Manner;
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::process::wait_for;
@@ -39,6 +40,8 @@ pub struct Site {
     pub hosts: Vec<Host>,
     client: Client,
     runtime: Runtime,
+    /// How its hosts are made.
+    manner: Manner,
     // Last: it takes the folders away.
     ground: Ground,
 }
@@ -54,7 +57,7 @@ impl Site {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(Trouble::file("runtime"))?;
         let client = runtime.block_on(server.sign_in())?;
-        Ok(Self { server, hosts: Vec::new(), client, runtime, ground })
+        Ok(Self { server, hosts: Vec::new(), client, runtime, manner: Manner::default(), ground })
     }
 
     /// A server with one host, `a`, whose agent runs and is connected.
@@ -72,7 +75,21 @@ impl Site {
     /// # Errors
     /// Something of it cannot be started.
     pub fn with_hosts(count: usize) -> Result<Self> {
+        Self::with_hosts_of(count, Manner::default())
+    }
+
+    /// The same with hosts on which what guests say at [`crate::counting::PORT`] is written down, so that
+    /// [`crate::counting::check`] can tell whether a machine ever ran twice.
+    ///
+    /// # Errors
+    /// Something of it cannot be started.
+    pub fn with_observed_hosts(count: usize) -> Result<Self> {
+        Self::with_hosts_of(count, Manner { observed: true, ..Manner::default() })
+    }
+
+    fn with_hosts_of(count: usize, manner: Manner) -> Result<Self> {
         let mut site = Self::new()?;
+        site.manner = manner;
         let names: Vec<String> = names(count).collect();
         site.add_hosts(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(site)
@@ -93,7 +110,7 @@ impl Site {
     pub fn add_hosts(&mut self, names: &[&str]) -> Result<()> {
         let tokens = names.iter().map(|_| self.enrolment_token()).collect::<Result<Vec<_>>>()?;
         let begun = self.hosts.len() + FIRST_HOST;
-        let hosts = enrolled(&self.ground, &self.server.agent_address(), begun, names, &tokens, false)?;
+        let hosts = enrolled(&self.ground, &self.server.agent_address(), begun, names, &tokens, self.manner)?;
         self.hosts.extend(hosts);
         names.iter().try_for_each(|name| self.host_answers(name))
     }
@@ -363,11 +380,11 @@ pub(crate) fn enrolled(
     begun: usize,
     names: &[&str],
     tokens: &[String],
-    stays: bool,
+    manner: Manner,
 ) -> Result<Vec<Host>> {
     let one = |at: usize, name: &str, token: &str| -> Result<Host> {
         let n = u8::try_from(at).map_err(|_| Trouble::Answer("a testbed has no room for so many".into()))?;
-        let mut host = Host::make(ground, name, n, stays)?;
+        let mut host = Host::make(ground, name, n, manner)?;
         host.boot()?;
         host.agent_enrol(agents, token)?;
         host.agent_start()?;

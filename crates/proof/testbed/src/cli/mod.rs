@@ -11,6 +11,7 @@ use crate::alone::Alone;
 use crate::apart::run_apart;
 use crate::bench::{Benches, measure};
 use crate::clearing::{Warden, run_warden};
+use crate::computer::Manner;
 use crate::first::{First, run_first};
 use crate::fleet::{Fleet, Wanted, live, populate};
 use crate::ground::Ground;
@@ -171,6 +172,16 @@ enum Verb {
         #[command(flatten)]
         which: Which,
     },
+    /// Say whether a machine ever ran on two hosts at once, by what the guests that count said on observed hosts
+    /// (`up --observed`, and `count=/dev/ttyS3` in the seed of a tiny Linux). Fails where one did.
+    #[command(after_help = "Examples:
+  hostler-testbed up --hosts 3 --observed
+  hostler-testbed hostler vm create web --template tiny-linux --seed count=/dev/ttyS3 --start
+  hostler-testbed twice")]
+    Twice {
+        #[command(flatten)]
+        bed: Bed,
+    },
     /// Take a testbed down, with its machines and its folders.
     #[command(after_help = "Examples:
   hostler-testbed down
@@ -295,6 +306,7 @@ pub fn main() -> Result<()> {
         Verb::Kill { what, which } => standing::kill(&which, what),
         Verb::Start { what, which } => standing::start(&which, what),
         Verb::Power { switch, which } => standing::power(&which, switch == Switch::On),
+        Verb::Twice { bed } => standing::twice(&bed),
         Verb::Down { bed } => standing::down(&bed),
         Verb::Run { words } => run_alone(&words),
         Verb::Apart { words } => run_apart(&words),
@@ -306,7 +318,7 @@ pub fn main() -> Result<()> {
 /// Runs a program on a fresh computer; contexts of the command line are that computer's own, too.
 fn run_alone(words: &[String]) -> Result<()> {
     let ground = Ground::claim()?;
-    let mut host = Host::make(&ground, "host-a", 2, false)?;
+    let mut host = Host::make(&ground, "host-a", 2, Manner::default())?;
     host.be_fresh();
     host.power_on()?;
     let here = std::env::current_dir().map_err(Trouble::file("."))?;

@@ -12,7 +12,8 @@ use hostler_model::agent::Roles;
 use hostler_model::body::NewEnrolment;
 
 use crate::commands::program;
-use crate::computer::Computer;
+use crate::computer::{Computer, Manner};
+use crate::counting::{Evidence, Said, check};
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::line::Slow;
@@ -50,6 +51,9 @@ pub(super) struct Up {
     /// Hosts with their libvirtd only: neither a server nor agents.
     #[arg(long, conflicts_with = "server")]
     bare: bool,
+    /// Write down what guests say at /dev/ttyS3, so that `twice` can tell whether a machine ever ran on two hosts at once.
+    #[arg(long)]
+    observed: bool,
     /// Enrol the agents with this server in place of one of the testbed's own. It must listen where the hosts reach it.
     #[arg(long, value_name = "HOST:PORT", requires = "token_file")]
     server: Option<String>,
@@ -139,9 +143,10 @@ pub(super) fn up(up: &Up) -> Result<()> {
 fn make(ground: &Ground, up: &Up) -> Result<()> {
     let names: Vec<String> = names(up.hosts.into()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let manner = Manner { stays: true, observed: up.observed };
     if up.bare {
         for (name, n) in names.iter().zip(FIRST_HOST..) {
-            Host::make(ground, name, u8::try_from(n).unwrap_or(u8::MAX), true)?.boot()?;
+            Host::make(ground, name, u8::try_from(n).unwrap_or(u8::MAX), manner)?.boot()?;
         }
     } else if let Some((server, file)) = up.server.as_ref().zip(up.token_file.as_ref()) {
         let text = fs::read_to_string(file).map_err(Trouble::file(file))?;
@@ -153,11 +158,11 @@ fn make(ground: &Ground, up: &Up) -> Result<()> {
                 up.hosts
             )));
         }
-        enrolled(ground, server, FIRST_HOST, &names, &tokens, true)?;
+        enrolled(ground, server, FIRST_HOST, &names, &tokens, manner)?;
     } else {
-        let server = Server::make(ground, SERVER_NUMBER, true)?;
+        let server = Server::make(ground, SERVER_NUMBER, manner)?;
         let tokens = runtime()?.block_on(tokens(&server, names.len()))?;
-        enrolled(ground, &server.agent_address(), FIRST_HOST, &names, &tokens, true)?;
+        enrolled(ground, &server.agent_address(), FIRST_HOST, &names, &tokens, manner)?;
         runtime()?.block_on(hosts_answer(&server, &names))?;
         println!(
             "Server: https://{}:8470, password in {}",
@@ -196,6 +201,7 @@ async fn tokens(server: &Server, count: usize) -> Result<Vec<String>> {
 
 /// Waits until all hosts answer the server.
 async fn hosts_answer(server: &Server, names: &[&str]) -> Result<()> {
+    server.kept_token().await?;
     let client = server.sign_in().await?;
     let begun = Instant::now();
     for name in names {
@@ -260,6 +266,31 @@ fn state_of(computer: &Computer) -> String {
         1 => said + ", 1 machine",
         n => format!("{said}, {n} machines"),
     }
+}
+
+/// Says of each machine that counts how far it came on which host, and which of them ran twice.
+pub(super) fn twice(bed: &Bed) -> Result<()> {
+    let (ground, _) = standing(bed)?;
+    let said = Said::of(ground.folder());
+    for (machine, hosts) in &said.0 {
+        for (host, counts) in hosts {
+            let last = counts.last().map_or(0, |count| count.number);
+            println!("{machine} said {} numbers on {host}, the last of them {last}", counts.len());
+        }
+    }
+    let found = check(&Evidence { said, ..Evidence::default() });
+    if let Some(first) = found.first() {
+        for each in &found {
+            println!("{each}");
+        }
+        return Err(Trouble::Answer(format!(
+            "{} of the machines ran twice, among them {}",
+            found.len(),
+            first.machine
+        )));
+    }
+    println!("None ran on two hosts at once.");
+    Ok(())
 }
 
 pub(super) fn cut(which: &Which, from: Option<&str>) -> Result<()> {
@@ -337,7 +368,7 @@ pub(super) fn become_hostler(bed: &Bed, words: &[String]) -> Result<()> {
     let (ground, _) = standing(bed)?;
     let server = Server::on(&ground)?;
     wait_for(ANSWERS, "the server runs", || server.process(PROCESS))?;
-    let token = runtime()?.block_on(server.token())?;
+    let token = runtime()?.block_on(server.kept_token())?;
     let mut command = Command::new(program("hostler")?);
     command.args(words).env("HOSTLER_SERVER", format!("https://{}:8470", server.address()));
     command.env("HOSTLER_TOKEN", token).env("HOSTLER_CA", server.state().join("pki/authority.crt"));

@@ -1,9 +1,10 @@
 //! A testbed by hand: what `hostler-testbed` says and does when it is typed.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use hostler_testbed::{program, wait_for};
+use hostler_testbed::{Ground, Host, program, wait_for};
 
 /// A testbed with a name of its own; it is taken down also when the story fails.
 struct Bed(String);
@@ -44,6 +45,30 @@ impl Drop for Bed {
     fn drop(&mut self) {
         let _ = self.says(&["down"]);
     }
+}
+
+#[test]
+#[ignore = "needs root and libvirt"]
+fn what_a_testbed_left_whose_holder_was_killed_is_removed_by_the_next_one() {
+    let bed = Bed(format!("killed-{}", std::process::id()));
+    let said = bed.says(&["up", "--hosts", "2", "--bare"]).unwrap();
+    let folder = said.lines().find_map(|line| line.strip_prefix("a ")?.split_whitespace().last()).unwrap();
+    let (host, ground) = (Host::at(Path::new(folder)).unwrap(), Path::new(folder).parent().unwrap());
+    bed.says(&["freeze", "--host", "a"]).unwrap();
+    bed.says(&["slow", "--host", "b", "--delay-ms", "5"]).unwrap();
+    let all = host.processes();
+    let owner: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(ground.join("owner.json")).unwrap()).unwrap();
+    assert!(!all.is_empty());
+    let killed = Command::new("kill").args(["-9", &owner["pid"].to_string()]).status().unwrap();
+    assert!(killed.success() && ground.exists());
+    // The killed one takes a moment to die.
+    let removed = || {
+        drop(Ground::claim().unwrap());
+        (!ground.exists()).then_some(())
+    };
+    wait_for(Duration::from_secs(60), "what was left is removed", removed).unwrap();
+    assert!(all.iter().all(|(process, _)| !process.lives()));
 }
 
 #[test]

@@ -14,4 +14,5 @@ mod kills;
 mod once;
 mod picture;
 mod sets;
+mod twice;
 mod world;
