@@ -217,7 +217,7 @@ impl Computer {
             for (process, _) in self.processes() {
                 process.kill();
             }
-            self.thaw()?;
+            self.cage().map_or(Ok(()), |cage| cage.freeze(false))?;
         }
         first.end("the host")?;
         if let Some(mut switch) = self.switch.take() {
