@@ -363,6 +363,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host}/file-systems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file systems of a host, and how much is free on them now: the host itself is asked. */
+        get: operations["list_host_file_systems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host}/history": {
         parameters: {
             query?: never;
@@ -1637,6 +1654,11 @@ export interface components {
              */
             no: number;
         };
+        /**
+         * @description What kind of adapter something is.
+         * @enum {string}
+         */
+        AdapterKind: "physical" | "bridge" | "bond" | "vlan" | "other";
         /** @description An agent. */
         Agent: {
             /** @description The serial number (hexadecimal) of the certificate that it uses. No other is let in, but for the renewed one. */
@@ -2031,6 +2053,51 @@ export interface components {
          * @enum {string}
          */
         FeedOp: "put" | "gone" | "unknown";
+        /** @description A file system of a host, as it is at a moment. */
+        FileSystem: {
+            /**
+             * Format: int64
+             * @description What programs without privileges may still write, in bytes.
+             * @default 0
+             */
+            free_bytes?: number;
+            /**
+             * @description Whether machines' folders lie on it.
+             * @default false
+             */
+            has_machines?: boolean;
+            /**
+             * @description Whether it cannot be written.
+             * @default false
+             */
+            is_read_only?: boolean;
+            /**
+             * @description Whether it lies on another computer, so that several hosts may see the same.
+             * @default false
+             */
+            is_remote?: boolean;
+            /**
+             * @description Its type: `ext4`, `nfs4`.
+             * @default
+             */
+            kind?: string;
+            /**
+             * @description Where it is mounted.
+             * @default
+             */
+            path?: string;
+            /**
+             * Format: int64
+             * @description Its size in bytes.
+             * @default 0
+             */
+            size_bytes?: number;
+            /**
+             * @description What is mounted there: a device, or a server's folder.
+             * @default
+             */
+            source?: string;
+        };
         /**
          * @description What starts a machine.
          * @enum {string}
@@ -2086,6 +2153,51 @@ export interface components {
             /** @description What administrators set. */
             spec: components["schemas"]["HostSpec"];
         };
+        /** @description An adapter of a host, or something that is used as one. */
+        HostAdapter: {
+            /**
+             * @description Its addresses with their networks' lengths: `192.0.2.7/24`.
+             * @default []
+             */
+            addresses?: string[];
+            /**
+             * @description What it is.
+             * @default other
+             */
+            kind?: components["schemas"]["AdapterKind"];
+            /**
+             * @description Its MAC address.
+             * @default
+             */
+            mac?: string;
+            /**
+             * Format: int32
+             * @description How fast the link is, in Mbit/s, where that is known.
+             * @default null
+             */
+            mbit_s?: number | null;
+            /**
+             * Format: int32
+             * @description The largest packet, in bytes.
+             * @default 0
+             */
+            mtu?: number;
+            /**
+             * @description The kernel's name of it: `eno1`, `br0`.
+             * @default
+             */
+            name?: string;
+            /**
+             * @description The bridge or bond that it is a part of.
+             * @default
+             */
+            part_of?: string;
+            /**
+             * @description Whether there is a link.
+             * @default false
+             */
+            up?: boolean;
+        };
         /** @description What an agent says of its computer. Nothing in it changes from second to second: load is not a fact. */
         HostFacts: {
             /**
@@ -2109,6 +2221,18 @@ export interface components {
              * @default 0
              */
             cpus?: number;
+            /**
+             * @description What it is made of.
+             * @default {
+             *       "processors": {
+             *         "cores": 0,
+             *         "mhz": 0,
+             *         "sockets": 0,
+             *         "threads": 0
+             *       }
+             *     }
+             */
+            hardware?: components["schemas"]["HostHardware"];
             /**
              * @description The computer's name.
              * @default
@@ -2211,6 +2335,39 @@ export interface components {
             /** @description Hosts and machines in it and in all groups below it. */
             total: components["schemas"]["RollUp"];
         };
+        /** @description What a host is made of. What is not known is 0, empty or absent. */
+        HostHardware: {
+            /**
+             * @description Adapters, bridges, bonds and VLANs, by name; not the ends of machines' adapters.
+             * @default []
+             */
+            adapters?: components["schemas"]["HostAdapter"][];
+            /**
+             * @description Disks of the computer itself, by name; not what lies on them.
+             * @default []
+             */
+            disks?: components["schemas"]["PhysicalDisk"][];
+            /**
+             * @description Memory and the processors near to it, by node.
+             * @default []
+             */
+            numa?: components["schemas"]["NumaNode"][];
+            /**
+             * @description How its logical processors come about.
+             * @default {
+             *       "cores": 0,
+             *       "mhz": 0,
+             *       "sockets": 0,
+             *       "threads": 0
+             *     }
+             */
+            processors?: components["schemas"]["Processors"];
+            /**
+             * @description What confines machines, as libvirt names it: `apparmor`, `selinux`; empty where nothing but accounts does.
+             * @default []
+             */
+            security?: string[];
+        };
         /**
          * Format: uuid
          * @description A host. The same value as the id of the agent on that computer.
@@ -2234,6 +2391,12 @@ export interface components {
         HostView: components["schemas"]["Host"] & {
             /** @description Whether its agent answers. */
             answers: boolean;
+            /**
+             * Format: int64
+             * @description By how many milliseconds its clock is ahead of the server's, to a tenth of a second: so long may a message be
+             *     under way. Absent where it is not known.
+             */
+            clock_ahead_ms?: number | null;
             /** @description Its group, as its path. */
             host_group: string;
             /** @description What is in force for it of what it and the groups above it set. */
@@ -2437,6 +2600,8 @@ export interface components {
         };
         /** @description A host's load at a moment. Volatile: kept beside the record, never in it. */
         Load: {
+            /** @default null */
+            clock?: components["schemas"]["Timestamp"] | null;
             /**
              * Format: float
              * @description Processor use, percent of the whole host, over the last heartbeat interval.
@@ -2584,6 +2749,26 @@ export interface components {
             password: string;
             /** @description What the user may do. */
             role: components["schemas"]["Role"];
+        };
+        /** @description A part of a host's memory with the processors near to it. */
+        NumaNode: {
+            /**
+             * @description Its logical processors, as the kernel writes them: `0-15,32-47`.
+             * @default
+             */
+            cpus?: string;
+            /**
+             * Format: int64
+             * @description Its memory in MiB.
+             * @default 0
+             */
+            memory_mib?: number;
+            /**
+             * Format: int32
+             * @description Its number.
+             * @default 0
+             */
+            node?: number;
         };
         /** @description A fact that was taken into the record. */
         Observed: {
@@ -2765,6 +2950,12 @@ export interface components {
             items: (components["schemas"]["Host"] & {
                 /** @description Whether its agent answers. */
                 answers: boolean;
+                /**
+                 * Format: int64
+                 * @description By how many milliseconds its clock is ahead of the server's, to a tenth of a second: so long may a message be
+                 *     under way. Absent where it is not known.
+                 */
+                clock_ahead_ms?: number | null;
                 /** @description Its group, as its path. */
                 host_group: string;
                 /** @description What is in force for it of what it and the groups above it set. */
@@ -2973,6 +3164,40 @@ export interface components {
          * @enum {string}
          */
         Phase: "queued" | "forward" | "undoing" | "ended";
+        /** @description A disk of a host. */
+        PhysicalDisk: {
+            /**
+             * @description Its model, as it says.
+             * @default
+             */
+            model?: string;
+            /**
+             * @description The kernel's name of it: `sda`, `nvme0n1`.
+             * @default
+             */
+            name?: string;
+            /**
+             * @description Whether it cannot be written.
+             * @default false
+             */
+            read_only?: boolean;
+            /**
+             * @description Whether it can be taken out.
+             * @default false
+             */
+            removable?: boolean;
+            /**
+             * @description Whether it turns; one that does not is solid, or somebody else's.
+             * @default false
+             */
+            rotates?: boolean;
+            /**
+             * Format: int64
+             * @description Its size in bytes.
+             * @default 0
+             */
+            size_bytes?: number;
+        };
         /** @description Whether an action is possible. */
         PossibleAction: {
             /** @description The action. */
@@ -3035,6 +3260,33 @@ export interface components {
             title: string;
             /** @description What kind of error it is: a URN of the code. */
             type: string;
+        };
+        /** @description How a host's logical processors come about: sockets × cores × threads. */
+        Processors: {
+            /**
+             * Format: int32
+             * @description Cores of a socket.
+             * @default 0
+             */
+            cores?: number;
+            /**
+             * Format: int32
+             * @description The highest clock that the computer says they have, MHz.
+             * @default 0
+             */
+            mhz?: number;
+            /**
+             * Format: int32
+             * @description Sockets.
+             * @default 0
+             */
+            sockets?: number;
+            /**
+             * Format: int32
+             * @description Threads of a core.
+             * @default 0
+             */
+            threads?: number;
         };
         /** @description A change to one property of an object. */
         PropertyChangeView: {
@@ -3404,6 +3656,12 @@ export interface components {
         };
         /** @description The settings of an installation. */
         Settings: {
+            /**
+             * Format: int32
+             * @description How many agents are let in a second when many come at once, after a restart of the server or a cut of its network. More makes everybody else wait; fewer makes the last host wait. In agents.
+             * @default 200
+             */
+            agent_admissions_per_s?: number;
             /**
              * Format: int32
              * @description How long an agent may be silent before its host counts as not responding: three missed heartbeats. In s.
@@ -3947,6 +4205,12 @@ export interface components {
             put?: (components["schemas"]["Host"] & {
                 /** @description Whether its agent answers. */
                 answers: boolean;
+                /**
+                 * Format: int64
+                 * @description By how many milliseconds its clock is ahead of the server's, to a tenth of a second: so long may a message be
+                 *     under way. Absent where it is not known.
+                 */
+                clock_ahead_ms?: number | null;
                 /** @description Its group, as its path. */
                 host_group: string;
                 /** @description What is in force for it of what it and the groups above it set. */
@@ -5261,7 +5525,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, group, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
                 fields?: string;
             };
             header?: never;
@@ -5334,7 +5598,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, cpu_model, cpus, created, dead_since, facts, group, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
                 fields?: string;
             };
             header?: never;
@@ -5526,6 +5790,41 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_host_file_systems: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: free_bytes, has_machines, is_read_only, is_remote, kind, path, size_bytes, source. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileSystem"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
                 };
             };
             /** @description Why it was not done */

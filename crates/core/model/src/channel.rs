@@ -135,6 +135,8 @@ pub enum Query {
         /// How many buckets at most.
         points: u32,
     },
+    /// The file systems of the host: [`crate::host_hardware::FileSystem`]s, as JSON.
+    FileSystems,
     /// The contents of a file that the guest's agent reads, at most 64 KiB.
     GuestFile {
         /// The domain.

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::error::Refusal;
 use crate::host_group::{ALL_HOSTS, check_notes};
+use crate::host_hardware::HostHardware;
 use crate::ids::{HostGroupId, HostId};
 use crate::name::Name;
 use crate::reserve::{EditReserve, OwnReserve, Reserve, edit_or_null};
@@ -170,6 +171,8 @@ pub struct HostFacts {
     pub networks: Vec<String>,
     /// The kernel's boot id.
     pub boot_id: String,
+    /// What it is made of.
+    pub hardware: HostHardware,
 }
 
 /// Whether hardware virtualization works: tried by booting, not believed from a device file.
@@ -203,6 +206,9 @@ pub struct Load {
     pub disk_free_mib: u64,
     /// How long the computer has been up, in seconds.
     pub uptime_s: u64,
+    /// What its clock said, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Timestamp>,
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod error;
 pub mod hardware;
 pub mod host;
 pub mod host_group;
+pub mod host_hardware;
 pub mod ids;
 pub mod job;
 pub mod library;

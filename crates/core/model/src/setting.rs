@@ -29,6 +29,8 @@ pub struct Settings {
     pub no_progress_limit_s: u32,
     /// How long an agent may be silent before it counts as not responding, in seconds.
     pub agent_silence_s: u32,
+    /// How many agents are let in a second when many come at once.
+    pub agent_admissions_per_s: u32,
     /// How often a host's machines are compared with the record, in seconds; 0 is never.
     pub vm_refresh_s: u32,
     /// How often library shares are refreshed, in seconds; 0 is never.
@@ -49,6 +51,7 @@ impl Default for Settings {
             shut_down_limit_s: 300,
             no_progress_limit_s: 120,
             agent_silence_s: 9,
+            agent_admissions_per_s: 200,
             vm_refresh_s: 120,
             share_refresh_s: 3600,
             upload_keep_h: 24,
@@ -215,6 +218,15 @@ pub const SETTINGS: &[FieldDoc] = &[
         default: 9,
         source: "Three heartbeats of 3 s.",
         help: "How long an agent may be silent before its host counts as not responding: three missed heartbeats.",
+    },
+    FieldDoc {
+        name: "agent_admissions_per_s",
+        unit: "agents",
+        min: 100,
+        max: 10_000,
+        default: 200,
+        source: "Two processors take in the pictures of so many hosts with twenty machines each, and still answer people.",
+        help: "How many agents are let in a second when many come at once, after a restart of the server or a cut of its network. More makes everybody else wait; fewer makes the last host wait.",
     },
     FieldDoc {
         name: "vm_refresh_s",

@@ -90,6 +90,10 @@ pub struct HostView {
     /// Its load, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
+    /// By how many milliseconds its clock is ahead of the server's, to a tenth of a second: so long may a message be
+    /// under way. Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// A group of hosts as it is shown, with what is in it and below it.

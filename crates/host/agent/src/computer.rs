@@ -1,12 +1,15 @@
 //! This computer as the kernel shows it: its properties, and how loaded it is.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use hostler_model::host::{HostFacts, Load};
+use hostler_model::host_hardware::{HostHardware, Processors};
 
+use crate::equipment;
 use crate::performance::Counters;
+use crate::status::now;
 
 /// Reads the computer.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ impl Computer {
     pub fn facts(&self) -> HostFacts {
         let uname = rustix::system::uname();
         let (cpu_model, cpus) = processors(&read("/proc/cpuinfo"));
+        let sys = Path::new(equipment::SYS);
         HostFacts {
             host_name: self.name.clone().unwrap_or_else(|| uname.nodename().to_string_lossy().into_owned()),
             os: os(&read("/etc/os-release")),
@@ -39,6 +43,12 @@ impl Computer {
             vm_folder: self.vms.to_string_lossy().into_owned(),
             base_folder: self.bases.to_string_lossy().into_owned(),
             boot_id: self.boot_id(),
+            hardware: HostHardware {
+                processors: Processors { mhz: equipment::mhz(sys), ..Processors::default() },
+                disks: equipment::disks(sys),
+                adapters: equipment::adapters(sys, &equipment::addresses()),
+                ..HostHardware::default()
+            },
             ..HostFacts::default()
         }
     }
@@ -48,11 +58,17 @@ impl Computer {
         self.boot.clone().unwrap_or_else(kernel_boot_id)
     }
 
+    /// The folder of machines' folders.
+    pub fn machines(&self) -> &Path {
+        &self.vms
+    }
+
     /// How loaded it is; processor use is that since the last call, 0 at the first.
     pub fn load(&self) -> Load {
-        let now = processor_time(&read("/proc/stat"));
-        let before = std::mem::replace(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner), now);
-        let cpu_percent = match (before, now) {
+        let (now, ticks) = (now(), processor_time(&read("/proc/stat")));
+        let before =
+            std::mem::replace(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner), ticks);
+        let cpu_percent = match (before, ticks) {
             (Some((busy, all)), Some((busy_now, all_now))) if all_now > all => {
                 100.0 * busy_now.saturating_sub(busy) as f32 / (all_now - all) as f32
             }
@@ -69,6 +85,7 @@ impl Computer {
             disk_total_mib,
             disk_free_mib,
             uptime_s: uptime.split(['.', ' ']).next().and_then(|s| s.parse().ok()).unwrap_or(0),
+            clock: Some(now),
         }
     }
 }

@@ -12,6 +12,8 @@ pub mod cli;
 mod computer;
 mod config;
 mod disks;
+mod equipment;
+mod file_systems;
 mod hands;
 mod journal;
 mod libvirt;

@@ -11,6 +11,7 @@ use hostler_libvirt::statistics::Figures;
 use hostler_libvirt::{Driver, Serial, Settings, probe};
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Kvm, Load};
+use hostler_model::host_hardware::Processors;
 use hostler_model::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::computer::{Computer, kernel_boot_id};
 use crate::config::{Config, State};
 use crate::disks::AgentDisks;
+use crate::file_systems::file_systems;
 use crate::hands::{Hands, Host};
 use crate::performance::{Counters, Recorder};
 use crate::screens::Screens;
@@ -39,6 +41,8 @@ pub struct LibvirtHost {
     screens: Screens,
     /// What libvirt said last: its versions do not vanish because it does not answer.
     last: Mutex<HostFacts>,
+    /// Held while file systems are asked how full they are.
+    asked_disks: Mutex<()>,
 }
 
 impl LibvirtHost {
@@ -72,6 +76,7 @@ impl LibvirtHost {
             uploads,
             screens: Screens::default(),
             last: Mutex::default(),
+            asked_disks: Mutex::default(),
         }))
     }
 
@@ -83,6 +88,17 @@ impl LibvirtHost {
     /// The driver itself.
     pub fn driver(&self) -> &Arc<Driver> {
         &self.driver
+    }
+
+    /// The file systems of the computer. One question at a time: one of another computer that does not answer holds it.
+    fn file_systems(&self) -> Result<Vec<u8>, Refusal> {
+        let Ok(_one) = self.asked_disks.try_lock() else {
+            let cause = "they are being read already: one of them may lie on a computer that does not answer";
+            return Err(
+                Refusal::new(Code::TooManyRequests, "file systems", cause).remedy("Try again in a while")
+            );
+        };
+        told(&file_systems(self.computer.machines()))
     }
 
     /// All that an agent acts with here. The folders must be there.
@@ -117,12 +133,18 @@ impl Host for LibvirtHost {
             Ok(said) => {
                 facts.libvirt_answers = true;
                 (facts.libvirt, facts.qemu, facts.networks) = (said.libvirt, said.qemu, said.networks);
+                let mhz = facts.hardware.processors.mhz;
+                facts.hardware.processors = Processors { mhz, ..said.processors };
+                (facts.hardware.numa, facts.hardware.security) = (said.numa, said.security);
                 facts.networks.sort();
             }
             Err(why) => {
                 tracing::debug!(%why, "libvirt does not say what it is");
                 facts.qemu.clone_from(&last.qemu);
                 facts.networks.clone_from(&last.networks);
+                facts.hardware.processors = last.hardware.processors;
+                facts.hardware.numa.clone_from(&last.hardware.numa);
+                facts.hardware.security.clone_from(&last.hardware.security);
             }
         }
         last.clone_from(&facts);
@@ -143,6 +165,7 @@ impl Host for LibvirtHost {
             Query::Performance { domain, now, from, to, points } => {
                 return told(&self.recorder.between(*domain, *now, *from, *to, *points));
             }
+            Query::FileSystems => return self.file_systems(),
             Query::GuestFile { domain, path } => {
                 self.driver.guest_read_file(*domain, path, MOST_GUEST_FILE_BYTES)
             }

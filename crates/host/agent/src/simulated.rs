@@ -11,6 +11,7 @@ use hostler_hypervisor::simulated::SimulatedHost;
 use hostler_libvirt::Changed;
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
+use hostler_model::host_hardware::FileSystem;
 use hostler_model::{Code, Refusal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -64,6 +65,18 @@ impl Host for SimulatedComputer {
                     false => Err(Refusal::new(Code::HypervisorFailed, "screen", "the machine does not run")),
                 }
             }),
+            Query::FileSystems => {
+                let load = (self.load)();
+                told(&[FileSystem {
+                    path: "/var/lib".into(),
+                    source: "/dev/sdb1".into(),
+                    kind: "xfs".into(),
+                    size_bytes: load.disk_total_mib << 20,
+                    free_bytes: load.disk_free_mib << 20,
+                    has_machines: true,
+                    ..FileSystem::default()
+                }])
+            }
             Query::GuestFile { .. }
             | Query::GuestAddresses { .. }
             | Query::DefinitionXml { .. }

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use hostler_model::body::{DeclareDead, MoveTo};
-use hostler_model::host::{EditHost, Kvm};
+use hostler_model::host::{EditHost, HostFacts, Kvm};
+use hostler_model::host_hardware::{FileSystem, HostAdapter, NumaNode, PhysicalDisk, Processors};
 use hostler_model::status::HostStatus;
 use hostler_model::view::{HostView, RatingView};
 
@@ -10,17 +11,23 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
 use crate::cli::format::Columns;
 use crate::cli::here::{Here, ask};
-use crate::cli::list::{HistoryPart, Part, all, history, mib, short};
+use crate::cli::list::{HistoryPart, Part, all, bytes, history, mib, short};
 use crate::cli::performance::{self, Span};
 use crate::cli::reserve::{self, Kept};
 use crate::cli::show::{Cell, Tone, brief, cell, number, sheet};
-use crate::cli::values::{lasted, shown_mib};
+use crate::cli::values::{lasted, shown_mib, shown_size};
 use crate::cli::vm::Like;
 
 const COLUMNS: Columns = Columns {
     usual: &["NAME", "STATUS", "MACHINES", "CPUS", "LOAD", "MEMORY", "GIVEN", "FREE DISK", "KVM", "ID"],
     wide: &["GROUP", "AVAILABLE", "MEMORY FREE", "SYSTEM", "KERNEL", "LIBVIRT", "QEMU", "NOTES", "REVISION"],
     first: "hostler agent enrolment-token",
+};
+
+const FILE_SYSTEMS: Columns = Columns {
+    usual: &["PATH", "SIZE", "FREE", "TYPE", "MACHINES", "SOURCE"],
+    wide: &["REMOTE", "READ ONLY"],
+    first: "",
 };
 
 const RATINGS: Columns = Columns { usual: &["HOST", "STARS", "WHY"], wide: &[], first: "" };
@@ -122,6 +129,14 @@ With --dry-run it is shown what would be in force otherwise.")]
         #[command(flatten)]
         part: Span,
     },
+    /// List the file systems of a host, and how much is free on them now
+    #[command(after_help = "Examples:
+  hostler host file-systems host-a
+  hostler host file-systems host-a -o json")]
+    FileSystems {
+        /// Which
+        host: String,
+    },
     /// Show the versions of a host, newest first
     #[command(after_help = "Examples:\n  hostler host history host-a")]
     History {
@@ -194,6 +209,9 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             let seen = client.host_performance(&host, &part.query(here)?).await?;
             performance::show(here, &seen)
         }
+        Commands::FileSystems { host } => {
+            here.list(&client.host_file_systems(&host).await?, FILE_SYSTEMS, file_system)
+        }
         Commands::History { host, part } => {
             history(here, &part, async |query| client.host_history(&host, query).await).await
         }
@@ -244,6 +262,70 @@ fn row(view: &HostView) -> Vec<Cell> {
     ]
 }
 
+fn file_system(of: &FileSystem) -> Vec<Cell> {
+    let yes = |is: bool| cell(if is { "yes" } else { "" }).exact(is);
+    vec![
+        cell(&of.path),
+        bytes(of.size_bytes),
+        bytes(of.free_bytes),
+        cell(&of.kind),
+        yes(of.has_machines),
+        cell(&of.source),
+        yes(of.is_remote),
+        yes(of.is_read_only),
+    ]
+}
+
+/// Something of each, one below the other.
+fn lines<T>(all: &[T], line: impl Fn(&T) -> String) -> Cell {
+    cell(all.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+fn node(node: &NumaNode) -> String {
+    format!("{}: {}, processors {}", node.node, shown_mib(node.memory_mib), node.cpus)
+}
+
+fn drive(disk: &PhysicalDisk) -> String {
+    let kind = if disk.rotates { "rotates" } else { "solid" };
+    [disk.name.as_str(), &shown_size(disk.size_bytes), kind, &disk.model].join(" ").trim_end().to_owned()
+}
+
+fn adapter(adapter: &HostAdapter) -> String {
+    let mut words = vec![adapter.name.clone(), adapter.kind.words().to_owned()];
+    words.push(match (adapter.up, adapter.mbit_s) {
+        (false, _) => "no link".to_owned(),
+        (true, None) => "link".to_owned(),
+        (true, Some(mbit_s)) => format!("{mbit_s} Mbit/s"),
+    });
+    if !adapter.part_of.is_empty() {
+        words.push(format!("part of {}", adapter.part_of));
+    }
+    words.extend(adapter.addresses.iter().cloned());
+    words.join(", ")
+}
+
+fn processors(facts: &HostFacts) -> String {
+    let Processors { sockets, cores, threads, mhz } = facts.hardware.processors;
+    let mut text = format!("{} ({})", facts.cpus, facts.cpu_model);
+    if sockets > 0 {
+        text.push_str(&format!(": {sockets} sockets × {cores} cores × {threads} threads"));
+    }
+    if mhz > 0 {
+        text.push_str(&format!(", {mhz} MHz"));
+    }
+    text
+}
+
+/// How far a clock is off, where that matters: a second is what certificates and logs can bear.
+fn clock(ahead_ms: i64) -> Cell {
+    let s = ahead_ms as f64 / 1_000.0;
+    match ahead_ms {
+        -1_000..=1_000 => cell("as the server's"),
+        ahead if ahead > 0 => cell(format!("{s:.1} s ahead of the server's")).tone(Tone::Notable),
+        _ => cell(format!("{:.1} s behind the server's", -s)).tone(Tone::Notable),
+    }
+}
+
 fn text(view: &HostView, width: Option<u16>) -> String {
     let (host, facts) = (&view.host, &view.host.facts);
     let why = match &facts.kvm {
@@ -268,7 +350,7 @@ fn text(view: &HostView, width: Option<u16>) -> String {
             ("Status", status(view)),
             ("Group", cell(&view.host_group)),
             ("Machines", cell(view.machines)),
-            ("Processors", cell(format!("{} ({})", facts.cpus, facts.cpu_model))),
+            ("Processors", cell(processors(facts))),
             ("Processor load", cell(processor)),
             ("Memory", cell(shown_mib(facts.memory_mib))),
             ("Memory now", cell(memory)),
@@ -277,12 +359,17 @@ fn text(view: &HostView, width: Option<u16>) -> String {
             ("Up for", cell(uptime)),
             ("Reserve", cell(reserve::text(&view.in_force))),
             ("Unencrypted transfers", cell(reserve::unencrypted(&view.in_force))),
+            ("Clock", view.clock_ahead_ms.map_or_else(|| cell(""), clock)),
             ("KVM", cell(why)),
             ("System", cell(format!("{}, {}", facts.os, facts.kernel))),
             ("libvirt", cell(libvirt)),
             ("QEMU", cell(&facts.qemu)),
             ("Machines' folder", cell(&facts.vm_folder)),
             ("Networks", cell(facts.networks.join(", "))),
+            ("Confinement", cell(facts.hardware.security.join(", "))),
+            ("NUMA nodes", lines(&facts.hardware.numa, node)),
+            ("Disks", lines(&facts.hardware.disks, drive)),
+            ("Adapters", lines(&facts.hardware.adapters, adapter)),
             ("Notes", cell(&host.spec.notes)),
             ("Created", cell(host.created)),
             ("Revision", cell(view.revision)),

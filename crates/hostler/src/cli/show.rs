@@ -135,7 +135,7 @@ pub fn table(headers: &[&str], rows: &[Vec<Cell>], width: Option<u16>) -> String
     text
 }
 
-/// One thing as lines of name and value. What has no value is left out.
+/// One thing as lines of name and value. What has no value is left out; further lines of a value stand below its first.
 pub fn sheet(lines: &[(&str, Cell)], width: Option<u16>) -> String {
     let longest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -144,6 +144,7 @@ pub fn sheet(lines: &[(&str, Cell)], width: Option<u16>) -> String {
             Some(_) => styled(cell),
             None => cell.text.clone(),
         };
+        let value = value.replace('\n', &format!("\n{:indent$}", "", indent = longest + 3));
         text.push_str(&format!("{name}:{:pad$}{value}\n", "", pad = longest - name.len() + 2));
     }
     text

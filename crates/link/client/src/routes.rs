@@ -11,6 +11,7 @@ use hostler_model::body::{
 };
 use hostler_model::host::EditHost;
 use hostler_model::host_group::EditHostGroup;
+use hostler_model::host_hardware::FileSystem;
 use hostler_model::library::ItemKind;
 use hostler_model::performance::Performance;
 use hostler_model::request::{CreateVm, EditVm};
@@ -175,6 +176,11 @@ impl Client {
     /// How a host was loaded over the last day.
     pub async fn host_performance(&self, host: &str, query: &PerformanceQuery) -> Answer<Performance> {
         self.get_with(&["hosts", host, "performance"], query).await
+    }
+
+    /// The file systems of a host, and how much is free on them now.
+    pub async fn host_file_systems(&self, host: &str) -> Answer<Vec<FileSystem>> {
+        self.get(&["hosts", host, "file-systems"]).await
     }
 
     /// The addresses that its guest has, as the guest's agent tells.

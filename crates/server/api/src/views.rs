@@ -68,6 +68,7 @@ pub(crate) fn host(handle: &Handle, picture: &Picture, revision: u64, host: &Hos
         host_group: picture.group_path(host.group).unwrap_or_default(),
         in_force: picture.in_force_from(host.group, Some(host)),
         load: handle.load(host.id),
+        clock_ahead_ms: handle.clock_ahead_ms(host.id),
     }
 }
 

@@ -177,6 +177,11 @@ impl Handle {
         self.shared.hub.load(host.into())
     }
 
+    /// By how many milliseconds a host's clock is ahead of this computer's; none while that is not known.
+    pub fn clock_ahead_ms(&self, host: HostId) -> Option<i64> {
+        self.shared.hub.clock_ahead_ms(host.into())
+    }
+
     /// When an agent was last heard since this server started.
     pub fn last_contact(&self, agent: AgentId) -> Option<Timestamp> {
         self.shared.hub.last_contact(agent)

@@ -44,6 +44,8 @@ struct Connection {
 struct Contact {
     heard: Timestamp,
     load: Option<Load>,
+    /// By how much its clock was ahead of ours when that load came.
+    ahead_ms: Option<i64>,
 }
 
 struct Question {
@@ -87,6 +89,7 @@ impl Hub {
             state.current.remove(&connection.agent);
             if let Some(contact) = state.contacts.get_mut(&connection.agent) {
                 contact.load = None;
+                contact.ahead_ms = None;
             }
         }
         state.questions.retain(|_, question| question.connection != number);
@@ -174,11 +177,16 @@ impl Hub {
         contact.heard = now();
         if let FromAgent::Heartbeat { load } = message {
             contact.load = Some(*load);
+            contact.ahead_ms = load.clock.map(|clock| ahead_ms(clock, contact.heard));
         }
     }
 
     pub(crate) fn load(&self, agent: AgentId) -> Option<Load> {
         self.state().contacts.get(&agent).and_then(|contact| contact.load)
+    }
+
+    pub(crate) fn clock_ahead_ms(&self, agent: AgentId) -> Option<i64> {
+        self.state().contacts.get(&agent).and_then(|contact| contact.ahead_ms)
     }
 
     pub(crate) fn last_contact(&self, agent: AgentId) -> Option<Timestamp> {
@@ -264,6 +272,11 @@ impl Hub {
         let awaited = state.streams.remove(&opened.stream);
         awaited.is_some_and(|awaited| awaited.reply.send(opened.opened).is_ok())
     }
+}
+
+/// By how much one clock is ahead of another, to the tenth of a second that a message may be under way.
+fn ahead_ms(theirs: Timestamp, ours: Timestamp) -> i64 {
+    theirs.0.saturating_sub(ours.0) / 100 * 100
 }
 
 /// No answer came.

@@ -20,6 +20,7 @@ mod refresh;
 mod renewal;
 mod session;
 mod start;
+mod turns;
 
 pub use handle::{Ask, Handle};
 pub use news::{Committed, News, Watch};

@@ -13,11 +13,12 @@ use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Code, Key, Object, Refusal, SessionId};
 use hostler_wire::{End, EnrolAsk, Enrolled, Handler, Opened, RenewAsk, Renewed, Session};
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval, timeout, timeout_at};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
 use crate::ask;
 use crate::decide::{Message, Shared};
 use crate::pending::{Waiting, Way};
+use crate::turns::Turns;
 
 /// How long an agent may take to say hello, and the loop to decide on it.
 const HELLO_LIMIT: Duration = Duration::from_secs(15);
@@ -33,11 +34,12 @@ const CLONED_FOR: Duration = Duration::from_secs(300);
 pub(crate) struct Agents {
     shared: Arc<Shared>,
     places: Places,
+    turns: Turns,
 }
 
 impl Agents {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, places: Places::default() }
+        Self { shared, places: Places::default(), turns: Turns::default() }
     }
 }
 
@@ -96,7 +98,29 @@ impl Agents {
         if hello.agent != session.agent {
             return farewell(&session, format!("it says that it is agent {}", hello.agent));
         }
+        if let Some(why) = self.await_turn(&session).await {
+            return why;
+        }
         self.greeted(session, hello).await
+    }
+
+    /// Waits until this agent may come in; says why it ended where it did meanwhile.
+    async fn await_turn(&self, session: &Session) -> Option<String> {
+        let turn = self.turns.take(ask::settings(&self.shared.picture.load()).agent_admissions_per_s);
+        let mut beat = interval(Duration::from_millis(HEARTBEAT_MS));
+        loop {
+            tokio::select! {
+                biased;
+                () = session.outgoing.closed() => return Some("the connection was lost".into()),
+                () = sleep_until(turn) => return None,
+                // Who waits must not take the server for silent.
+                _ = beat.tick() => {
+                    if session.outgoing.offer(ToAgent::Heartbeat).is_err() {
+                        return Some("the connection was lost".into());
+                    }
+                }
+            }
+        }
     }
 
     async fn greeted(&self, mut session: Session, hello: Box<Hello>) -> String {

@@ -19,6 +19,13 @@ function reserveText(host: HostView): string {
   return hostWords.reserve(reserve.cpu_percent ?? 0, mebibytes(reserve.memory_mib ?? 0), mebibytes(reserve.disk_mib ?? 0));
 }
 
+/** How far its clock is off, where that matters: a second is what certificates and logs can bear. */
+function clockText(aheadMs: number | null | undefined): string | undefined {
+  if (typeof aheadMs !== "number") return undefined;
+  if (Math.abs(aheadMs) <= 1_000) return names.clockRight;
+  return aheadMs > 0 ? names.clockAhead(span(aheadMs)) : names.clockBehind(span(-aheadMs));
+}
+
 /** What is known of a host. */
 export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: boolean }) {
   const { facts, load, spec } = host;
@@ -37,6 +44,7 @@ export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: b
     [names.folder, facts.vm_folder],
     [names.reserve, reserveText(host)],
     [names.uptime, load?.uptime_s === undefined ? undefined : span(load.uptime_s * 1_000)],
+    [names.clock, clockText(host.clock_ahead_ms)],
     [names.dead, typeof host.dead_since === "string" ? <Time key="dead" at={host.dead_since} /> : undefined],
     [names.notes, spec.notes],
     [names.id, <span key="id" className="hostler-value">{host.id}</span>],

@@ -17,10 +17,12 @@ import { HostStatusLabel, hostStatus } from "../../parts/status-label.tsx";
 import { UrlTabs } from "../../parts/url-tabs.tsx";
 import { useView } from "../../parts/view.ts";
 import { useTeller } from "../../shell/toasts.tsx";
+import { hostHardwareWords } from "../../words/host-hardware.ts";
 import { hostWords } from "../../words/hosts.ts";
 import { machineWords } from "../../words/machines.ts";
 import { machineColumns } from "../machines/columns.tsx";
 import { HostFacts } from "./facts.tsx";
+import { HostHardwareTab } from "./hardware.tsx";
 import { HostMeters } from "./meters.tsx";
 
 const parent = { title: hostWords.title, to: "/hosts" as const };
@@ -62,6 +64,7 @@ function Host({ host }: { host: HostView }) {
                 </div>
               ),
             },
+            { key: "hardware", title: hostHardwareWords.tab, body: () => <HostHardwareTab host={host} /> },
             { key: "machines", title: `${hostWords.tabs.machines} (${host.machines})`, body: () => <HostMachines host={host} /> },
             {
               key: "performance",

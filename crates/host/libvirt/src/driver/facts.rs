@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use hostler_hypervisor::Trouble;
 use hostler_model::host::Kvm;
+use hostler_model::host_hardware::{NumaNode, Processors};
 use uuid::Uuid;
 
 use super::Driver;
@@ -12,6 +13,7 @@ use super::trouble::Subject;
 use crate::probe;
 use crate::raw::Error;
 use crate::statistics::{self, Figures};
+use crate::xml::capabilities::HostView;
 
 /// The largest picture taken: a screen of 8K, uncompressed.
 const MOST_PICTURE_BYTES: usize = 128 << 20;
@@ -25,6 +27,12 @@ pub struct LibvirtFacts {
     pub qemu: String,
     /// Networks that are active, by name.
     pub networks: Vec<String>,
+    /// How its logical processors come about; their clock is not among what libvirt says.
+    pub processors: Processors,
+    /// Memory and the processors near to it.
+    pub numa: Vec<NumaNode>,
+    /// What confines machines.
+    pub security: Vec<String>,
 }
 
 impl Driver {
@@ -41,7 +49,9 @@ impl Driver {
         self.on_host(|connection| {
             let (libvirt, qemu) = connection.versions()?;
             let networks = connection.active_networks()?;
-            Ok(LibvirtFacts { libvirt: version(libvirt), qemu: version(qemu), networks })
+            let HostView { processors, numa, security } = HostView::of(&connection.capabilities()?);
+            let (libvirt, qemu) = (version(libvirt), version(qemu));
+            Ok(LibvirtFacts { libvirt, qemu, networks, processors, numa, security })
         })
     }
 

@@ -1,5 +1,7 @@
-//! Domain XML: read into types, written by patching the tree, so that what another tool put there stays.
+//! Domain XML: read into types, written by patching the tree, so that what another tool put there stays; and what the host
+//! is made of.
 
+pub(crate) mod capabilities;
 pub(crate) mod definition;
 pub(crate) mod identity;
 pub(crate) mod patch;

@@ -9,6 +9,9 @@ use hostler_hypervisor::simulated::{LibraryFile, Outside, SharedFolder, Simulate
 use hostler_model::command::Definition;
 use hostler_model::hardware::{Adapter, Bus, Disk, DiskFormat, Firmware, GIB, Hardware, Mac};
 use hostler_model::host::{HostFacts, Load};
+use hostler_model::host_hardware::{
+    AdapterKind, HostAdapter, HostHardware, NumaNode, PhysicalDisk, Processors,
+};
 use hostler_model::library::{ImageFacts, ItemKind, SeenItem};
 use hostler_model::seen::Identity;
 use hostler_model::{InstallationId, Timestamp, VmId};
@@ -210,6 +213,7 @@ impl World {
             memory_mib: gib * 1_024,
             kernel: if n.is_multiple_of(3) { "6.1.0-41-amd64" } else { "6.1.0-39-amd64" }.into(),
             boot_id: Uuid::from_u128(u128::from(self.dice.draw())).to_string(),
+            hardware: hardware(n, cpus, gib),
             ..facts(n)
         };
         let host = SimulatedHost::new(u64::try_from(n).unwrap_or_default(), VM_FOLDER, CAPACITY_BYTES);
@@ -280,6 +284,54 @@ fn library() -> SharedFolder {
     folder
 }
 
+/// What such a computer is made of: two sockets, two networks, a disk to boot from and many for machines.
+fn hardware(n: usize, cpus: u32, gib: u64) -> HostHardware {
+    let cores = cpus / 4;
+    let node = |node: u32| NumaNode {
+        node,
+        memory_mib: gib * 512,
+        cpus: format!(
+            "{}-{},{}-{}",
+            node * cores,
+            (node + 1) * cores - 1,
+            (node + 2) * cores,
+            (node + 3) * cores - 1
+        ),
+    };
+    let disk = |name: &str, model: &str, size_bytes, rotates| PhysicalDisk {
+        name: name.into(),
+        model: model.into(),
+        size_bytes,
+        rotates,
+        ..PhysicalDisk::default()
+    };
+    let adapter = |name: &str, at: usize, part_of: &str| HostAdapter {
+        name: name.into(),
+        kind: AdapterKind::Physical,
+        mac: format!("3c:ec:ef:{:02x}:{:02x}:{at:02x}", n / 256, n % 256),
+        up: true,
+        mbit_s: Some(25_000),
+        mtu: 1_500,
+        part_of: part_of.into(),
+        addresses: Vec::new(),
+    };
+    let bridge = HostAdapter {
+        kind: AdapterKind::Bridge,
+        addresses: vec![format!("10.{}.{}.{}/16", n / 62_500, n / 250 % 250, n % 250 + 1)],
+        ..adapter("br0", 0, "")
+    };
+    HostHardware {
+        processors: Processors { sockets: 2, cores, threads: 2, mhz: 3_400 },
+        numa: vec![node(0), node(1)],
+        disks: vec![
+            disk("nvme0n1", "Micron 7450 480 GB", 480 << 30, false),
+            disk("sda", "RAID volume", CAPACITY_BYTES, false),
+        ],
+        adapters: vec![bridge, adapter("eno1", 0, "br0"), adapter("eno2", 1, "br0")],
+        security: vec!["apparmor".into()],
+    }
+}
+
 /// A load that goes up and down within minutes, around a height of its own.
 fn load(memory_mib: u64, seed: u64) -> impl Fn() -> Load + Send + Sync {
     let begun = Instant::now();
@@ -298,6 +350,7 @@ fn load_at(memory_mib: u64, seed: u64, s: f64) -> Load {
         disk_total_mib: CAPACITY_BYTES >> 20,
         disk_free_mib: ((CAPACITY_BYTES >> 20) as f64 * (0.9 - 0.7 * part(24))) as u64,
         uptime_s: s as u64 + (seed >> 40),
+        clock: None,
     }
 }
 

@@ -4,6 +4,7 @@ use hostler_hypervisor::simulated::{Outside, SimulatedHost};
 use hostler_model::command::Definition;
 use hostler_model::hardware::{Bus, Disk, DiskFormat, Firmware, GIB, Hardware};
 use hostler_model::host::{HostFacts, Kvm, Load};
+use hostler_model::host_hardware::HostHardware;
 use hostler_model::seen::Identity as Mark;
 use hostler_model::{InstallationId, VmId};
 use uuid::Uuid;
@@ -50,6 +51,7 @@ pub(super) fn facts(n: usize) -> HostFacts {
         base_folder: "/var/lib/hostler-agent/bases".into(),
         networks: vec!["default".into()],
         boot_id: Uuid::from_u128(0xb007_0000 + n as u128).to_string(),
+        hardware: HostHardware::default(),
     }
 }
 

@@ -13,6 +13,7 @@ mod hosts;
 mod kills;
 mod once;
 mod picture;
+mod properties;
 mod sets;
 mod twice;
 mod world;

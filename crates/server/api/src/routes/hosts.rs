@@ -6,11 +6,13 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use hostler_model::access::Right;
 use hostler_model::body::{DeclareDead, FeedEvent, MoveTo};
+use hostler_model::channel::Query;
 use hostler_model::host::{EditHost, Host};
+use hostler_model::host_hardware::FileSystem;
 use hostler_model::performance::Performance;
 use hostler_model::request::Request;
 use hostler_model::view::{HostView, Page};
-use hostler_model::{HostId, Key};
+use hostler_model::{Code, HostId, Key, Refusal};
 use utoipa_axum::routes;
 
 use super::{asked_of, host_groups, one};
@@ -34,6 +36,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::See, routes!(get_host_history))
         .add(Right::See, routes!(get_host_performance))
         .add(Right::Change, routes!(move_host))
+        .add(Right::See, routes!(list_host_file_systems))
         .add(Right::Change, routes!(refresh_host))
         .add(Right::Administer, routes!(declare_host_dead))
 }
@@ -88,6 +91,21 @@ async fn get_host_performance(
 ) -> Result<Json<Performance>, Problem> {
     let host = meant(&app, &host)?;
     Ok(Json(performance(&app, host.into(), None, query).await?))
+}
+
+/// The file systems of a host, and how much is free on them now: the host itself is asked.
+#[utoipa::path(get, path = "/hosts/{host}/file-systems", responses((status = 200, body = Vec<FileSystem>)))]
+async fn list_host_file_systems(
+    State(app): State<App>,
+    At(host): At<String>,
+) -> Result<Json<Vec<FileSystem>>, Problem> {
+    let host = meant(&app, &host)?;
+    let answer = app.handle().query(host.into(), Query::FileSystems).await?;
+    let malformed = |_| {
+        let cause = "its answer is no list of file systems";
+        Refusal::new(Code::AgentUnsupported, format!("agent {host}"), cause)
+    };
+    Ok(Json(serde_json::from_slice(&answer).map_err(malformed)?))
 }
 
 /// Set availability, reserve and notes of a host; what is absent stays, and null is as in its group.
