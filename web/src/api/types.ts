@@ -3,6 +3,7 @@ import type { components } from "./schema.d.ts";
 export type Schemas = components["schemas"];
 export type VmView = Schemas["VmView"];
 export type HostView = Schemas["HostView"];
+export type HostGroupView = Schemas["HostGroupView"];
 export type JobView = Schemas["JobView"];
 export type ShareView = Schemas["ShareView"];
 export type ItemView = Schemas["ItemView"];
@@ -23,6 +24,7 @@ export type JobState = Schemas["JobState"];
 export interface Nouns {
   vms: VmView;
   hosts: HostView;
+  "host-groups": HostGroupView;
   jobs: JobView;
   "library-shares": ShareView;
   "library-items": ItemView;

@@ -1,20 +1,16 @@
 import { Checkbox } from "@patternfly/react-core";
 import { line } from "../actions/command.ts";
 import type { HostView, Schemas } from "../api/types.ts";
-import { mebibytes, mebibytesIn } from "../parts/quantities.ts";
+import { mebibytes } from "../parts/quantities.ts";
 import { hostWords } from "../words/hosts.ts";
 import { machineWords } from "../words/machines.ts";
 import { FormDialog } from "./dialog.tsx";
 import { useEdit } from "./draft.ts";
 import { LongTextField, TextField } from "./fields.tsx";
+import { sizeIn, wholeIn } from "./own-reserve.ts";
 import { restsOn } from "./rests.ts";
 
 const names = hostWords.edit;
-
-/** A size that may be nothing. */
-function sizeIn(text: string): number | undefined {
-  return /^\s*0/u.test(text) && Number.parseFloat(text) === 0 ? 0 : mebibytesIn(text);
-}
 
 /** What is in force: of what the group above it sets, too. */
 function fieldsOf({ spec, in_force: { reserve } }: HostView) {
@@ -31,7 +27,7 @@ function fieldsOf({ spec, in_force: { reserve } }: HostView) {
 export function EditHostForm({ host, onClose }: { host: HostView; onClose: () => void }) {
   const edit = useEdit("edit-host", host, fieldsOf);
   const { available, cpu, memory, disk, notes } = edit.values;
-  const percent = /^\d{1,3}$/u.test(cpu) && Number(cpu) <= 100 ? Number(cpu) : undefined;
+  const percent = wholeIn(cpu, 100);
   const memoryMib = sizeIn(memory);
   const diskMib = sizeIn(disk);
   const isWhole = percent !== undefined && memoryMib !== undefined && diskMib !== undefined;

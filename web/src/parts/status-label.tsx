@@ -65,8 +65,11 @@ export function hostStatus(host: HostView): HostStatus {
   return status ?? (host.answers ? "responding" : "not-responding");
 }
 
+/** Whether nothing is wrong with a host of this status. */
+export const isWellStatus = (status: string): boolean => ["responding", "not-available"].includes(status);
+
 /** Whether nothing is wrong with a host. */
-export const isWell = (host: HostView): boolean => ["responding", "not-available"].includes(hostStatus(host));
+export const isWell = (host: HostView): boolean => isWellStatus(hostStatus(host));
 
 export function HostStatusLabel({ status }: { status: HostStatus }) {
   return <Label isCompact variant="outline" {...hostTones[status]}>{hostStatusWords[status]}</Label>;

@@ -6,6 +6,7 @@ export const hostWords = {
   columns: {
     name: "Name",
     status: "Status",
+    group: "Host group",
     machines: "Machines",
     cpu: "Processor",
     memory: "Memory",
@@ -17,6 +18,7 @@ export const hostWords = {
   },
   facts: {
     hostName: "Computer's name",
+    group: "Host group",
     os: "Operating system",
     kernel: "Kernel",
     cpu: "Processor",
@@ -48,7 +50,7 @@ export const hostWords = {
     of: (used: string, all: string) => `${used} of ${all}`,
     unknown: "Its load is not known yet.",
   },
-  tabs: { summary: "Summary", machines: "Machines", performance: "Performance", history: "History", definition: "Definition" },
+  tabs: { hosts: "Hosts", summary: "Summary", machines: "Machines", performance: "Performance", history: "History", definition: "Definition" },
   edit: {
     open: "Edit",
     title: (name: string) => `Edit ${name}`,
@@ -61,6 +63,7 @@ export const hostWords = {
     percent: "A whole number from 0 to 100",
   },
   refresh: "Refresh",
+  move: "Move",
   dead: "Declare dead",
   deadLosses: [
     "Everything that only exists on it: its machines are marked as lost, and are not waited for any more",

@@ -21,6 +21,7 @@ export const hostColumns: Column<HostView>[] = [
     text: (host) => host.name,
   },
   { key: "status", title: titles.status, sort: "status", cell: (host) => <HostStatusLabel status={hostStatus(host)} />, text: (host) => hostStatusWords[hostStatus(host)] },
+  { key: "group", title: titles.group, sort: "host_group", cell: (host) => host.host_group, text: (host) => host.host_group },
   { key: "machines", title: titles.machines, isNumber: true, sort: "machines", cell: (host) => host.machines, text: (host) => String(host.machines) },
   { key: "cpu", title: titles.cpu, isNumber: true, cell: percent, text: percent },
   { key: "memory", title: titles.memory, isNumber: true, sort: "memory_mib", cell: (host) => mebibytes(host.facts.memory_mib ?? 0), text: (host) => String(host.facts.memory_mib ?? "") },
@@ -33,6 +34,7 @@ export const hostColumns: Column<HostView>[] = [
 
 export const hostGroups: Grouping<HostView>[] = [
   { field: "status", label: titles.status, keyOf: hostStatus, title: (host) => <HostStatusLabel status={hostStatus(host)} />, none: "" },
+  { field: "host_group", label: titles.group, keyOf: (host) => host.host_group, title: (host) => host.host_group, none: "" },
   {
     field: "available",
     label: hostWords.facts.available,

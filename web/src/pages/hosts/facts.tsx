@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import type { HostView } from "../../api/types.ts";
+import type { HostView, Schemas } from "../../api/types.ts";
 import { Facts } from "../../parts/facts.tsx";
 import { mebibytes, span } from "../../parts/quantities.ts";
 import { HostStatusLabel, hostStatus } from "../../parts/status-label.tsx";
@@ -14,8 +14,8 @@ function kvmText(host: HostView): string {
   return kvm.is === "works" ? hostWords.kvm.works : hostWords.kvm.fails(kvm.why);
 }
 
-function reserveText(host: HostView): string {
-  const { reserve } = host.in_force;
+/** What is kept for a host itself, in words. */
+export function reserveText({ reserve }: Schemas["InForceView"]): string {
   return hostWords.reserve(reserve.cpu_percent ?? 0, mebibytes(reserve.memory_mib ?? 0), mebibytes(reserve.disk_mib ?? 0));
 }
 
@@ -32,6 +32,7 @@ export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: b
   const listed: [string, ReactNode][] = [
     [hostWords.columns.status, <HostStatusLabel key="status" status={hostStatus(host)} />],
     [hostWords.columns.machines, host.machines],
+    [names.group, host.host_group],
     [names.available, spec.available === false ? names.no : names.yes],
     [names.kvm, kvmText(host)],
     [names.hostName, facts.host_name],
@@ -42,7 +43,7 @@ export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: b
     [names.qemu, facts.qemu],
     [names.networks, (facts.networks ?? []).join(", ")],
     [names.folder, facts.vm_folder],
-    [names.reserve, reserveText(host)],
+    [names.reserve, reserveText(host.in_force)],
     [names.uptime, load?.uptime_s === undefined ? undefined : span(load.uptime_s * 1_000)],
     [names.clock, clockText(host.clock_ahead_ms)],
     [names.dead, typeof host.dead_since === "string" ? <Time key="dead" at={host.dead_since} /> : undefined],

@@ -9,11 +9,14 @@ import { PageHead } from "../../parts/page-head.tsx";
 import { Sparklines } from "../../parts/performance.tsx";
 import { useShown } from "../../parts/shown.ts";
 import { Split } from "../../parts/split.tsx";
+import { UrlTabs } from "../../parts/url-tabs.tsx";
 import { useView } from "../../parts/view.ts";
+import { hostGroupWords } from "../../words/host-groups.ts";
 import { hostWords } from "../../words/hosts.ts";
 import { hostStatusWords } from "../../words/statuses.ts";
 import { hostColumns, hostGroups } from "./columns.tsx";
 import { HostFacts } from "./facts.tsx";
+import { HostGroups } from "./groups.tsx";
 import { HostMeters } from "./meters.tsx";
 
 const groupFields = hostGroups.map(({ field }) => field);
@@ -21,55 +24,72 @@ const groupFields = hostGroups.map(({ field }) => field);
 const nameOf = (host: HostView): string => host.name;
 
 export function HostsPage() {
-  const view = useView("name", groupFields);
-  const state = useWindow("hosts", view.query);
-  const navigate = useNavigate();
-  const shown = useShown("hosts", view, state.window?.rows ?? []);
-  const enrol = <Button onClick={() => void navigate({ to: "/administration", search: { tab: "agents" } })}>{hostWords.enrol}</Button>;
+  const view = useView();
   return (
     <>
-      <PageHead title={hostWords.title} actions={enrol}>
-        <TreeButton view={view} />
+      <PageHead title={hostWords.title} actions={<Enrol />}>
+        {view.search.tab === undefined && <TreeButton view={view} />}
       </PageHead>
       <PageSection isFilled>
-        <WithTree view={view} isReady={state.window !== undefined} chosen={view.search.show} onChoose={(host) => view.set({ show: host?.id })}>
-        <Split
-          title={shown?.name}
-          details={
-            shown !== undefined ? (
-              <>
-                <HostMeters host={shown} />
-                <Sparklines path={`/hosts/${shown.id}/performance`} memoryMib={shown.facts.memory_mib ?? 0} />
-                <HostFacts host={shown} narrow />
-              </>
-            ) : undefined
-          }
-          onClose={() => view.set({ show: undefined })}
-        >
-          <FilterBar
-            noun="hosts"
-            view={view}
-            columns={hostColumns}
-            groups={hostGroups}
-            facets={[{ field: "status", title: hostWords.columns.status, values: Object.entries(hostStatusWords).map(([value, title]) => ({ value, title })) }]}
-          />
-          <LiveTable<HostView>
-            label={hostWords.title}
-            columns={hostColumns}
-            groups={hostGroups}
-            state={state}
-            view={view}
-            nameOf={nameOf}
-            hasDrawer
-            empty={
-              <Nothing title={hostWords.empty} body={hostWords.emptyBody}>
-                {enrol}
-              </Nothing>
-            }
-          />
-        </Split>
-        </WithTree>
+        <UrlTabs
+          label={hostWords.title}
+          view={view}
+          tabs={[
+            { key: "hosts", title: hostWords.tabs.hosts, body: () => <Hosts /> },
+            { key: "groups", title: hostGroupWords.title, body: () => <HostGroups /> },
+          ]}
+        />
       </PageSection>
     </>
+  );
+}
+
+function Enrol() {
+  const navigate = useNavigate();
+  return <Button onClick={() => void navigate({ to: "/administration", search: { tab: "agents" } })}>{hostWords.enrol}</Button>;
+}
+
+function Hosts() {
+  const view = useView("name", groupFields);
+  const state = useWindow("hosts", view.query);
+  const shown = useShown("hosts", view, state.window?.rows ?? []);
+  return (
+    <WithTree view={view} isReady={state.window !== undefined} chosen={view.search.show} onChoose={(host) => view.set({ show: host?.id })}>
+    <Split
+      title={shown?.name}
+      details={
+        shown !== undefined ? (
+          <>
+            <HostMeters host={shown} />
+            <Sparklines path={`/hosts/${shown.id}/performance`} memoryMib={shown.facts.memory_mib ?? 0} />
+            <HostFacts host={shown} narrow />
+          </>
+        ) : undefined
+      }
+      onClose={() => view.set({ show: undefined })}
+    >
+      <FilterBar
+        noun="hosts"
+        view={view}
+        columns={hostColumns}
+        groups={hostGroups}
+        facets={[{ field: "status", title: hostWords.columns.status, values: Object.entries(hostStatusWords).map(([value, title]) => ({ value, title })) }]}
+      />
+      <LiveTable<HostView>
+        label={hostWords.title}
+        columns={hostColumns}
+        groups={hostGroups}
+        state={state}
+        view={view}
+        nameOf={nameOf}
+        hasDrawer
+        empty={
+          <Nothing title={hostWords.empty} body={hostWords.emptyBody}>
+            <Enrol />
+          </Nothing>
+        }
+      />
+    </Split>
+    </WithTree>
   );
 }

@@ -6,6 +6,7 @@ import { useMayChange, useObject, useWindow } from "../../api/hooks.ts";
 import type { HostView, VmView } from "../../api/types.ts";
 import { Confirm, type Risky } from "../../forms/confirm.tsx";
 import { EditHostForm } from "../../forms/edit-host.tsx";
+import { MoveToGroupForm } from "../../forms/move-to-group.tsx";
 import { Code } from "../../parts/as-command.tsx";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { History } from "../../parts/history.tsx";
@@ -99,6 +100,7 @@ function HostActions({ host }: { host: HostView }) {
   const mayChange = useMayChange();
   const { run } = useTeller();
   const [isEditing, setEditing] = useState(false);
+  const [isMoving, setMoving] = useState(false);
   const [risky, setRisky] = useState<Risky | undefined>();
   if (!mayChange) return null;
   const dead: Risky = {
@@ -112,8 +114,10 @@ function HostActions({ host }: { host: HostView }) {
   return (
     <>
       <PossibleButton label={hostWords.edit.open} reason={undefined} onClick={() => setEditing(true)} />
+      <PossibleButton label={hostWords.move} reason={undefined} onClick={() => setMoving(true)} />
       <PossibleButton label={hostWords.refresh} reason={undefined} onClick={() => void run({ method: "POST", path: `/hosts/${host.id}/refresh` }, `${hostWords.refresh} ${host.name}`)} />
       <PossibleButton label={hostWords.dead} reason={host.answers ? hostWords.deadAnswers : undefined} variant="danger" onClick={() => setRisky(dead)} />
+      {isMoving && <MoveToGroupForm moved={{ noun: "hosts", id: host.id, name: host.name, in: host.host_group }} onClose={() => setMoving(false)} />}
       {isEditing && <EditHostForm host={host} onClose={() => setEditing(false)} />}
       {risky !== undefined && <Confirm risky={risky} onClose={() => setRisky(undefined)} />}
     </>
