@@ -60,6 +60,11 @@ test("a group is made, keeps something for its hosts, takes one in and gives it 
   await page.getByRole("main").getByText(path).first().waitFor();
   await page.getByText("Processor 33 %").first().waitFor();
 
+  await page.goto("/machines?tree=on");
+  await page.getByRole("treeitem").filter({ hasText: name }).getByText(name, { exact: true }).last().click();
+  await page.waitForURL((url) => url.searchParams.get("filter") === `under_host_group=${path}`);
+  await page.getByRole("button", { name: `Take away In host group ${path}` }).waitFor();
+
   await page.goto("/hosts?tab=groups");
   await page.getByRole("button", { name: `Actions for ${path}`, exact: true }).click();
   await page.getByText("There are hosts or groups in it.").waitFor();

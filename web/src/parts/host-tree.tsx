@@ -9,10 +9,11 @@ import { useWindow } from "../api/hooks.ts";
 import type { HostView } from "../api/types.ts";
 import { treeWords } from "../words/tree.ts";
 import { useAfter } from "./after.ts";
+import { sought, treeOf, type Branch, type Leaf } from "./branches.ts";
 import { ErrorBox } from "./error-box.tsx";
 import { Waiting } from "./live-table.tsx";
 import { hostStatus, isWell, vmTroubles } from "./status-label.tsx";
-import { healthOf, rolledUp, type Health } from "./tree-health.ts";
+import { healthOf, type Health } from "./tree-health.ts";
 import type { View } from "./view.ts";
 import { useIsWide } from "./wide.ts";
 
@@ -34,11 +35,18 @@ export function useHasTree(view: View): boolean {
   return view.search.tree === undefined ? isWide : view.search.tree === "on";
 }
 
+/** What was chosen: a host, a group of hosts, or neither, which is all of them. */
+export interface Chosen {
+  host?: HostView | undefined;
+  group?: string | undefined;
+}
+
 /**
  * A list with the tree of hosts beside it, where there is room or somebody asked for it. The list comes first. `onChoose` may
- * be called when it is an old one: what it does follows from the address as it is then.
+ * be called when it is an old one: what it does follows from the address as it is then. `chosen` is a host, by id or name, or
+ * the path of a group.
  */
-export function WithTree({ view, isReady, chosen, onChoose, children }: { view: View; isReady: boolean; chosen: string | undefined; onChoose: (host: HostView | undefined) => void; children: ReactNode }) {
+export function WithTree({ view, isReady, chosen, onChoose, children }: { view: View; isReady: boolean; chosen: string | undefined; onChoose: (chosen: Chosen) => void; children: ReactNode }) {
   const isShown = useHasTree(view);
   const isAfter = useAfter(isReady);
   return (
@@ -54,18 +62,10 @@ export function TreeButton({ view }: { view: View }) {
   return isShown ? null : <Button variant="link" isInline onClick={() => view.set({ tree: "on" })}>{treeWords.show}</Button>;
 }
 
-/** What of a host the tree shows. */
-interface Leaf {
-  id: string;
-  name: string;
-  health: Health;
-  machines: number;
-  troubles: number;
-}
-
-/** All hosts with their health, rolled up to the top, and how many machines of each are in trouble. */
-function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; onChoose: (host: HostView | undefined) => void; onClose: () => void }) {
+/** All hosts with their health in their groups, rolled up to the top, and how many machines of each are in trouble. */
+function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; onChoose: (chosen: Chosen) => void; onClose: () => void }) {
   const { window, error } = useWindow("hosts", { sort: "name", limit: 1000 });
+  const groups = useWindow("host-groups", { sort: "path", limit: 1000 }).window?.rows ?? [];
   const troubled = useWindow("vms", { filter: `status=${vmTroubles.join("|")}`, limit: 1000 }).window?.rows ?? [];
   const [text, setText] = useState("");
   if (error !== undefined) return <ErrorBox refusal={error} />;
@@ -74,8 +74,9 @@ function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; o
   for (const vm of troubled) if (typeof vm.host === "string") troubles.set(vm.host, (troubles.get(vm.host) ?? 0) + 1);
   const leaves = all.map((host): Leaf => {
     const inTrouble = troubles.get(host.id) ?? 0;
-    return { id: host.id, name: host.name, health: healthOf(hostStatus(host), isWell(host) ? inTrouble : 0), machines: host.machines, troubles: inTrouble };
+    return { id: host.id, name: host.name, group: host.host_group, health: healthOf(hostStatus(host), isWell(host) ? inTrouble : 0), machines: host.machines, troubles: inTrouble };
   });
+  const choose = (id: string | undefined): void => onChoose(id?.startsWith("/") === true ? { group: id === TOP ? undefined : id } : { host: all.find((host) => host.id === id) });
   return (
     <>
       <div className="hostler-tree-head">
@@ -83,47 +84,54 @@ function HostTree({ chosen, onChoose, onClose }: { chosen: string | undefined; o
         <Button variant="plain" aria-label={treeWords.hide} icon={<TimesIcon />} onClick={onClose} />
       </div>
       {/* Loads change at every moment and are not in the tree: only what it shows draws it anew. */}
-      {window === undefined ? <Waiting /> : <Leaves leaves={JSON.stringify(leaves)} text={text} chosen={chosen} onChoose={(id) => onChoose(all.find((host) => host.id === id))} />}
+      {window === undefined ? <Waiting /> : <Leaves tree={JSON.stringify(treeOf(TOP, groups.map(({ path }) => path), leaves))} text={text} chosen={chosen} onChoose={choose} />}
     </>
   );
 }
 
+/** Where the group of all hosts stands. */
+const TOP = "/All Hosts";
+
 interface LeavesProps {
   /** As JSON: equal trees are equal texts. */
-  leaves: string;
+  tree: string;
   text: string;
   chosen: string | undefined;
   onChoose: (id: string | undefined) => void;
 }
 
 const Leaves = memo(
-  function Leaves({ leaves, text, chosen, onChoose }: LeavesProps) {
-    const all = JSON.parse(leaves) as Leaf[];
-    const hosts = all.filter(({ name }) => name.toLowerCase().includes(text.trim().toLowerCase()));
-    const root: TreeViewDataItem = {
-      id: "all-hosts",
-      name: <Node health={rolledUp(all.map(({ health }) => health))} title={treeWords.all} note={all.length.toLocaleString()} />,
-      defaultExpanded: true,
-      children: hosts.slice(0, SHOWN).map(({ id, name, health, machines, troubles }) => ({
-        id,
-        name: <Node health={health} title={name} note={machines.toLocaleString()} troubles={troubles} />,
-      })),
+  function Leaves({ tree: written, text, chosen, onChoose }: LeavesProps) {
+    const { tree, hidden } = sought(JSON.parse(written) as Branch, text, SHOWN);
+    const nodes: TreeViewDataItem[] = [];
+    const leaf = ({ id, name, health, machines, troubles }: Leaf): TreeViewDataItem => ({
+      id,
+      name: <Node health={health} title={name} note={machines.toLocaleString()} troubles={troubles} />,
+      // Looked up below by what an address may say of it.
+      title: name,
+    });
+    const branch = ({ path, name, groups, hosts, health, count }: Branch): TreeViewDataItem => {
+      const children = [...groups.map(branch), ...hosts.map(leaf)];
+      nodes.push(...children);
+      return { id: path, name: <Node health={health} title={name} note={count.toLocaleString()} />, title: path, defaultExpanded: true, ...(children.length > 0 ? { children } : {}) };
     };
-    const active = chosen === undefined ? root.id : hosts.find(({ id, name }) => id === chosen || name === chosen)?.id;
+    const root = branch(tree);
+    nodes.push(root);
     return (
       <>
         <TreeView
           aria-label={treeWords.title}
           data={[root]}
-          activeItems={[root, ...(root.children ?? [])].filter(({ id }) => id === active)}
+          hasSelectableNodes
+          activeItems={nodes.filter(({ id, title }) => id === (chosen ?? TOP) || title === chosen)}
           onSelect={(_, { id }) => onChoose(id)}
         />
-        {hosts.length > SHOWN && <p className="hostler-hint">{treeWords.more(hosts.length - SHOWN)}</p>}
+        {hidden > 0 && <p className="hostler-hint">{treeWords.more(hidden)}</p>}
       </>
     );
   },
   // What is chosen is looked up by its id: an older function finds the same.
-  (before, now) => before.leaves === now.leaves && before.text === now.text && before.chosen === now.chosen,
+  (before, now) => before.tree === now.tree && before.text === now.text && before.chosen === now.chosen,
 );
 
 function Node({ health, title, note, troubles = 0 }: { health: Health; title: string; note: string; troubles?: number }) {

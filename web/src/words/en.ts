@@ -95,6 +95,8 @@ export const words = {
     not: "not",
     takeAway: (what: string) => `Take away ${what}`,
     fields: {
+      host_group: "Host group",
+      under_host_group: "In host group",
       name: "Name",
       title: "About",
       tags: "Tag",

@@ -2,6 +2,7 @@ import { EllipsisVIcon } from "@patternfly/react-icons/dist/esm/icons/ellipsis-v
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { line } from "../../actions/command.ts";
+import { withTerm } from "../../api/filter.ts";
 import { useMayChange, useWindow } from "../../api/hooks.ts";
 import type { HostGroupView } from "../../api/types.ts";
 import { Confirm } from "../../forms/confirm.tsx";
@@ -36,7 +37,7 @@ const columns: Column<HostGroupView>[] = [
     title: titles.path,
     sort: "path",
     cell: (group) => (
-      <Link to="/hosts" search={{ filter: `under_host_group=${group.id}` }}>{group.path}</Link>
+      <Link to="/hosts" search={{ filter: withTerm("", { field: "under_host_group", op: "=", values: [group.path] }) }}>{group.path}</Link>
     ),
     text: (group) => group.path,
   },

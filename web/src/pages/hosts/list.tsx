@@ -1,9 +1,10 @@
 import { Button, PageSection } from "@patternfly/react-core";
 import { useNavigate } from "@tanstack/react-router";
+import { valuesOf, withTerm } from "../../api/filter.ts";
 import { useWindow } from "../../api/hooks.ts";
 import type { HostView } from "../../api/types.ts";
 import { FilterBar } from "../../parts/filter-bar.tsx";
-import { TreeButton, WithTree } from "../../parts/host-tree.tsx";
+import { TreeButton, WithTree, type Chosen } from "../../parts/host-tree.tsx";
 import { LiveTable, Nothing } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
 import { Sparklines } from "../../parts/performance.tsx";
@@ -52,9 +53,14 @@ function Enrol() {
 function Hosts() {
   const view = useView("name", groupFields);
   const state = useWindow("hosts", view.query);
+  const [group] = valuesOf(view.search.filter ?? "", "under_host_group");
+  const choose = ({ host, group: path }: Chosen): void =>
+    view.set(({ filter = "" }) =>
+      host === undefined ? { show: undefined, page: undefined, filter: withTerm(filter, { field: "under_host_group", op: "=", values: path === undefined ? [] : [path] }) } : { show: host.id },
+    );
   const shown = useShown("hosts", view, state.window?.rows ?? []);
   return (
-    <WithTree view={view} isReady={state.window !== undefined} chosen={view.search.show} onChoose={(host) => view.set({ show: host?.id })}>
+    <WithTree view={view} isReady={state.window !== undefined} chosen={view.search.show ?? group} onChoose={choose}>
     <Split
       title={shown?.name}
       details={

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { BulkMenu } from "../../actions/vm-bulk.tsx";
 import { VmMenu } from "../../actions/vm-menu.tsx";
 import { useReasons } from "../../actions/vm.ts";
-import { filterOf, termsOf, valuesOf, withTerm } from "../../api/filter.ts";
+import { valuesOf, withTerm, without } from "../../api/filter.ts";
 import { useMayChange, useWindow } from "../../api/hooks.ts";
 import type { VmView } from "../../api/types.ts";
 import { FilterBar, type Facet } from "../../parts/filter-bar.tsx";
@@ -48,6 +48,7 @@ export function MachinesPage() {
   const shown = useShown("vms", view, rows);
   const create = mayChange && <Button onClick={() => void navigate({ to: "/machines/create" })}>{machineWords.create}</Button>;
   const [host] = valuesOf(filter, "host");
+  const [group] = valuesOf(filter, "under_host_group");
   return (
     <>
       <PageHead title={machineWords.title} actions={create}>
@@ -57,11 +58,12 @@ export function MachinesPage() {
         <WithTree
           view={view}
           isReady={state.window !== undefined}
-          chosen={host}
+          chosen={host ?? group}
           onChoose={(one) =>
             view.set(({ filter: before = "" }) => {
-              const next = one === undefined ? filterOf(termsOf(before).filter((term) => term.field !== "host")) : withTerm(before, { field: "host", op: "=", values: [one.name] });
-              return { filter: next, page: undefined, picked: undefined };
+              const others = without(without(before, "host"), "under_host_group");
+              const field = one.host === undefined ? "under_host_group" : "host";
+              return { filter: withTerm(others, { field, op: "=", values: [one.host?.name ?? one.group ?? ""].filter((value) => value !== "") }), page: undefined, picked: undefined };
             })
           }
         >
