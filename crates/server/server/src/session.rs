@@ -107,6 +107,9 @@ impl Agents {
     /// Waits until this agent may come in; says why it ended where it did meanwhile.
     async fn await_turn(&self, session: &Session) -> Option<String> {
         let turn = self.turns.take(ask::settings(&self.shared.picture.load()).agent_admissions_per_s);
+        if turn <= tokio::time::Instant::now() {
+            return None;
+        }
         let mut beat = interval(Duration::from_millis(HEARTBEAT_MS));
         loop {
             tokio::select! {

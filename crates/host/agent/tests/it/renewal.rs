@@ -11,7 +11,7 @@ use hostler_model::agent::{Agent, Roles};
 use hostler_model::host::HostFacts;
 use hostler_model::job::JobKind;
 use hostler_model::request::Request;
-use hostler_model::{AgentId, InstallationId, Key, Object, Timestamp};
+use hostler_model::{AgentId, Code, InstallationId, Key, Object, Timestamp};
 use hostler_server::store::{HistoryId, JobFilter, MemoryStore};
 use hostler_server::{Ask, Config, Server};
 use hostler_wire::{AgentConfig, AgentSession, ConnectError, Identity, Rejection, connect};
@@ -87,8 +87,17 @@ impl Site {
     /// Has the host read anew, which needs its agent.
     async fn has_work_done(&self) {
         soon("the agent answers", until(|| self.server.handle.picture().answers(self.agent))).await;
-        let request = Request::RefreshHost { host: self.agent.into() };
-        let job = self.server.handle.ask(Ask::new(Actor::System, request)).await.unwrap();
+        let ask = || Ask::new(Actor::System, Request::RefreshHost { host: self.agent.into() });
+        let mut asked = self.server.handle.ask(ask()).await;
+        // An agent with a new certificate connects anew: for a moment nobody answers.
+        for _ in 0..500 {
+            if !matches!(&asked, Err(refusal) if refusal.code == Code::HostNotResponding) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            asked = self.server.handle.ask(ask()).await;
+        }
+        let job = asked.unwrap();
         let job = self.server.handle.wait_for_job(job, Duration::from_secs(30)).await.unwrap();
         assert!(job.state.is_success(), "{job:?}");
     }
