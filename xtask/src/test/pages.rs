@@ -33,7 +33,7 @@ const PAGES: [&str; 10] = [
     "docs/backup-and-restore.md",
 ];
 /// Fewer blocks than this are never run: a fence that was mistyped is noticed here. Raise it with the pages.
-const LEAST_BLOCKS: u32 = 63;
+const LEAST_BLOCKS: u32 = 62;
 /// A block that takes longer hangs.
 const BLOCK_WITHIN: Duration = Duration::from_secs(600);
 /// What is said of a block that held: counted by whoever reads it.
