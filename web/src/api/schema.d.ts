@@ -1429,6 +1429,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/vms/{vm}/migrate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move it to another host while it runs. Its disks must lie in a folder that both hosts see. */
+        post: operations["migrate_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms/{vm}/pause": {
         parameters: {
             query?: never;
@@ -1770,7 +1787,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /**
          * @description What of a machine a console shows.
          * @enum {string}
@@ -2201,6 +2218,11 @@ export interface components {
         /** @description What an agent says of its computer. Nothing in it changes from second to second: load is not a fact. */
         HostFacts: {
             /**
+             * @description The address at which other agents reach this one. Empty from agents that do not say it.
+             * @default
+             */
+            address?: string;
+            /**
              * @description The folder in which bases are kept.
              * @default
              */
@@ -2286,6 +2308,12 @@ export interface components {
              * @default
              */
             vm_folder?: string;
+            /**
+             * @description What tells the machines' folder from others: hosts that show one word here see one folder. Empty from agents that
+             *     do not say it.
+             * @default
+             */
+            vm_folder_id?: string;
         };
         /** @description A group of hosts. */
         HostGroup: {
@@ -2558,7 +2586,7 @@ export interface components {
          * @description A kind of job.
          * @enum {string}
          */
-        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
+        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
         /**
          * @description The state of a job, as people see it.
          * @enum {string}
@@ -2643,6 +2671,14 @@ export interface components {
             /** @description The ISO image on the host, an absolute path. */
             file: string;
             item?: components["schemas"]["ItemId"] | null;
+        };
+        /** @description Move a running machine to another host. */
+        Migrate: {
+            /**
+             * @description The host; placement chooses among those that share the folder of the machine's disks when absent.
+             * @default null
+             */
+            to?: string | null;
         };
         /** @description Put a host or a group of hosts into another group. */
         MoveTo: {
@@ -3688,6 +3724,24 @@ export interface components {
             history_days?: number;
             /**
              * Format: int32
+             * @description How long the migration of a machine may take. Then it is stopped, and the machine runs on where it was. In s.
+             * @default 3600
+             */
+            migration_limit_s?: number;
+            /**
+             * Format: int32
+             * @description How often a migration may go through the machine's memory. Then it is stopped: the machine changes its memory faster than the network carries it. In rounds.
+             * @default 200
+             */
+            migration_most_rounds?: number;
+            /**
+             * Format: int32
+             * @description How many machines leave a host for others at the same time. More makes each slower; fewer makes the last wait. In machines.
+             * @default 2
+             */
+            migrations_per_host?: number;
+            /**
+             * Format: int32
              * @description How long a copy may show no progress before its agent is asked to revoke it. In s.
              * @default 120
              */
@@ -4012,7 +4066,7 @@ export interface components {
          * @description Something a person can do to a machine.
          * @enum {string}
          */
-        VmAction: "start" | "shut-down" | "turn-off" | "pause" | "resume" | "reset" | "save" | "discard-saved" | "edit" | "set-hardware" | "attach-disk" | "detach-disk" | "set-media" | "delete" | "forget" | "adopt" | "refresh";
+        VmAction: "start" | "shut-down" | "turn-off" | "pause" | "resume" | "reset" | "save" | "discard-saved" | "edit" | "set-hardware" | "attach-disk" | "detach-disk" | "set-media" | "migrate" | "delete" | "forget" | "adopt" | "refresh";
         /**
          * Format: uuid
          * @description A virtual machine. For machines that Hostler made it is the libvirt domain's UUID as well.
@@ -4054,7 +4108,7 @@ export interface components {
          * @description The status of a machine.
          * @enum {string}
          */
-        VmStatus: "running" | "paused" | "paused-storage-full" | "paused-storage-failing" | "paused-busy" | "shutting-down" | "off" | "saved" | "crashed" | "suspended" | "unknown" | "creating" | "creation-failed" | "starting" | "restoring" | "turning-off" | "pausing" | "resuming" | "resetting" | "saving" | "discarding" | "changing" | "deleting" | "missing" | "conflict" | "managed-elsewhere" | "host-not-responding" | "hypervisor-not-responding";
+        VmStatus: "running" | "paused" | "paused-storage-full" | "paused-storage-failing" | "paused-busy" | "shutting-down" | "off" | "saved" | "crashed" | "suspended" | "unknown" | "creating" | "creation-failed" | "starting" | "restoring" | "turning-off" | "pausing" | "resuming" | "resetting" | "saving" | "discarding" | "changing" | "migrating" | "deleting" | "missing" | "conflict" | "managed-elsewhere" | "host-not-responding" | "hypervisor-not-responding";
         /** @description A machine as it is shown. */
         VmView: components["schemas"]["Vm"] & {
             /** @description Where what its host shows differs from what was asked for, in words. */
@@ -5525,7 +5579,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -5598,7 +5652,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -9850,6 +9904,89 @@ export interface operations {
                         next?: string | null;
                         total?: number | null;
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    migrate_vm: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Migrate"] | null;
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Why it was not done */

@@ -186,7 +186,7 @@ impl Engine {
         let then = match planned {
             Ok(()) => Vec::new(),
             Err(Stop::Later(keys)) => keys,
-            Err(Stop::Refusal(refusal)) => return Err(refusal),
+            Err(Stop::Refusal(refusal) | Stop::Undone(refusal)) => return Err(refusal),
         };
         let steps = planner
             .steps

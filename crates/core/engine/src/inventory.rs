@@ -402,6 +402,30 @@ impl Inventory {
         }
     }
 
+    /// Keeps room on a host for a machine that is being moved there, or no longer.
+    pub(crate) fn expect(&mut self, host: HostId, memory_mib: u64, cpus: u32, expected: bool) {
+        let known = self.hosts.get(&host).cloned();
+        if let Some(known) = &known {
+            self.by_free.remove(&(self.free(known), host));
+        }
+        let mut usage = self.usage(host);
+        if expected {
+            usage.memory_mib += memory_mib;
+            usage.cpus += cpus;
+        } else {
+            usage.memory_mib = usage.memory_mib.saturating_sub(memory_mib);
+            usage.cpus = usage.cpus.saturating_sub(cpus);
+        }
+        if usage == Usage::default() {
+            self.usage.remove(&host);
+        } else {
+            self.usage.insert(host, usage);
+        }
+        if let Some(known) = &known {
+            self.by_free.insert((self.free(known), host));
+        }
+    }
+
     /// Counts a machine in or out of what its host has given away.
     fn weigh(&mut self, host: HostId, vm: &Vm, count: bool) {
         let on = vm.power().is_on() || vm.presence == Presence::Planned || self.starting.contains(&vm.id);

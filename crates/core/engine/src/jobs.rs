@@ -141,6 +141,11 @@ impl Engine {
                 job.error = Some(refusal);
                 job.phase = Phase::Undoing;
             }
+            Some(Stop::Undone(refusal)) => {
+                job.error = Some(refusal);
+                self.conclude(job, turn);
+                end(job, turn.now);
+            }
             Some(Stop::Refusal(refusal)) => {
                 job.warnings.push(refusal);
                 self.conclude(job, turn);
@@ -252,6 +257,7 @@ impl Engine {
         match class {
             Class::Start => settings.starts_per_host,
             Class::DiskCopy => settings.disk_copies_per_host,
+            Class::Move => settings.migrations_per_host,
             Class::Other => u32::MAX,
         }
     }

@@ -42,6 +42,8 @@ pub enum Stop {
     Later(Vec<String>),
     /// It cannot be done.
     Refusal(Refusal),
+    /// It failed past the point of no return, and the steps so far have brought it to an end.
+    Undone(Refusal),
 }
 
 impl From<Refusal> for Stop {
@@ -213,6 +215,15 @@ impl<'a> Planner<'a> {
             StepIs::Done { answer } => Some(answer),
             _ => None,
         })
+    }
+
+    /// How a step ended: with what it brought, or not done. None while it has not.
+    pub fn ended(&self, key: &str) -> Option<Result<&Answer, ()>> {
+        match &self.job.and_then(|job| job.step(key))?.is {
+            StepIs::Done { answer } => Some(Ok(answer)),
+            StepIs::Failed { .. } | StepIs::Revoked | StepIs::InDoubt { .. } => Some(Err(())),
+            _ => None,
+        }
     }
 
     /// Stops here until the steps so far are done; these keys follow.

@@ -9,7 +9,10 @@ use hostler_model::job::{Act, Job, JobKind, Lock, LockOn, Phase, Step, StepIs};
 use hostler_model::request::Request;
 use hostler_model::{AgentId, JobId, Key, StepNo, Timestamp, VmId};
 
+use serde::Deserialize;
+
 use crate::inventory::Inventory;
+use crate::kinds::vm_migrate::To;
 
 /// Who holds something.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,6 +95,9 @@ impl JobTable {
         if let Some(vm) = starts(job) {
             inv.set_starting(vm, true);
         }
+        if let Some(to) = arrives(job) {
+            inv.expect(to.agent.into(), to.memory_mib, to.cpus, true);
+        }
     }
 
     fn unindex(&mut self, job: &Job, inv: &mut Inventory, freed: &mut Freed) {
@@ -154,6 +160,9 @@ impl JobTable {
         }
         if let Some(vm) = starts(job) {
             inv.set_starting(vm, false);
+        }
+        if let Some(to) = arrives(job) {
+            inv.expect(to.agent.into(), to.memory_mib, to.cpus, false);
         }
     }
 
@@ -226,6 +235,14 @@ fn due(step: &Step) -> Option<Timestamp> {
         StepIs::UndoWaits { until } | StepIs::Waits { until } => Some(until),
         _ => None,
     }
+}
+
+/// Where a machine is expected that is being moved, and what is kept for it there until the job has ended.
+fn arrives(job: &Job) -> Option<To> {
+    if job.kind != JobKind::MigrateVm || job.phase == Phase::Queued {
+        return None;
+    }
+    To::deserialize(job.choices.get("to")?).ok()
 }
 
 /// The machine that a job is about to turn on.

@@ -86,6 +86,9 @@ actions! {
     /// Change what lies in the DVD drive.
     SetMedia = "set-media", "given another DVD", [Running, Paused, Off, Crashed],
         "Start it or shut it down first";
+    /// Move it to another host while it runs.
+    Migrate = "migrate", "migrated", [Running],
+        "Only a running machine is migrated live; resume it if it is paused";
     /// Delete it with its disks.
     Delete = "delete", "deleted", [Off, Saved, Crashed, CreationFailed, Missing],
         "Shut it down or turn it off first";
@@ -160,6 +163,7 @@ pub fn remedy_in(status: VmStatus) -> Option<&'static str> {
         | VmStatus::Saving
         | VmStatus::Discarding
         | VmStatus::Changing
+        | VmStatus::Migrating
         | VmStatus::Deleting => "Wait for the end of the job that is at work on it",
         VmStatus::Running
         | VmStatus::Paused

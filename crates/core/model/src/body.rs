@@ -89,6 +89,15 @@ pub struct ShutDown {
     pub limit_s: Option<u32>,
 }
 
+/// Move a running machine to another host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Migrate {
+    /// The host; placement chooses among those that share the folder of the machine's disks when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
 /// Change processors or memory; what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -47,6 +47,7 @@ pub fn request(action: VmAction, vm: VmId) -> Option<Request> {
         VmAction::Forget => Request::DeleteVm { vm, disks: false },
         VmAction::Adopt => Request::AdoptVm { vm },
         VmAction::Refresh => Request::RefreshVm { vm },
+        VmAction::Migrate => Request::MigrateVm { vm, to: None },
         VmAction::Edit
         | VmAction::SetHardware
         | VmAction::AttachDisk

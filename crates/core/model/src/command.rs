@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::Refusal;
 use crate::hardware::{Disk, DiskFormat, Hardware};
-use crate::ids::{JobId, ShareId, VmId};
+use crate::ids::{AgentId, JobId, ShareId, VmId};
 use crate::library::SeenItem;
 use crate::seen::{Identity, Seen};
 use crate::time::Ms;
@@ -177,9 +177,126 @@ pub enum Command {
         /// Its folder.
         folder: String,
     },
+    /// Looks what a machine needs of the host that it is to be moved to, and lays a mark beside each of its disks, which
+    /// that host must see. Answers with [`Leaving`]. Its undo is [`Command::Stay`]. Refused unless it is running.
+    Leave {
+        /// The domain.
+        domain: Uuid,
+        /// The move's ticket.
+        ticket: String,
+    },
+    /// Takes the marks of a move away that did not come about, and lets the machine run on if the move left it stopped.
+    /// Sent only after its target was asked, and does not have it. Absent is done.
+    Stay {
+        /// The domain.
+        domain: Uuid,
+        /// The move's ticket.
+        ticket: String,
+    },
+    /// Checks whether a machine of another host can run here, and waits for it: on one port, for the time of the ticket,
+    /// for one agent. Refused where the host has a machine with this domain. Answers with the door.
+    Receive {
+        /// The domain.
+        domain: Uuid,
+        /// The move's ticket.
+        ticket: String,
+        /// Who is let in.
+        from: Peer,
+        /// What it needs.
+        leaving: Box<Leaving>,
+    },
+    /// Waits no longer for a machine of another host, and removes what has come of it as long as its processors never ran
+    /// here. What runs here, or is defined here, is left alone.
+    NotReceived {
+        /// The domain.
+        domain: Uuid,
+        /// The move's ticket.
+        ticket: String,
+    },
+    /// Sends the bases to a machine's new host that it lacks.
+    SendBases {
+        /// The domain.
+        domain: Uuid,
+        /// Where to.
+        way: Box<Way>,
+        /// Which, by digest.
+        bases: Vec<String>,
+    },
+    /// Moves a running machine. Answers [`Answer::Moved`] when it runs over there, or when it is not running here and
+    /// only the other host can say why; fails while it runs on here. Refused unless it is running.
+    Migrate {
+        /// The domain.
+        domain: Uuid,
+        /// Where to.
+        way: Box<Way>,
+        /// How long it may take, in milliseconds. Then it is stopped and the machine runs on here.
+        limit_ms: Ms,
+        /// How often the machine's memory may be gone through. Then it is stopped likewise.
+        most_rounds: u32,
+    },
+    /// Looks whether a machine has arrived: its processors run here, or did. What is still on its way has this long to be
+    /// taken away by the hypervisor. Answers with what was seen, nothing when it has not arrived.
+    SeeArrived {
+        /// The domain.
+        domain: Uuid,
+        /// How long what is on its way may take, in milliseconds.
+        limit_ms: Ms,
+    },
+    /// Removes what a move left of a machine that runs on another host now: a stopped copy, its definition, the marks.
+    /// Its disks stay. Refused while its processors run here. Absent is done.
+    ForgetMoved {
+        /// The domain.
+        domain: Uuid,
+        /// The move's ticket.
+        ticket: String,
+    },
+    /// Closes the door of a machine that has arrived, or will not.
+    EndReceive {
+        /// The domain.
+        domain: Uuid,
+        /// The move's ticket.
+        ticket: String,
+    },
     /// A command that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+/// An agent at the other end of the data channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Which.
+    pub agent: AgentId,
+    /// The serial numbers of the certificates with which it is let in, hexadecimal.
+    #[serde(default)]
+    pub serials: Vec<String>,
+}
+
+/// The way to an agent that waits for a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// Who waits there.
+    pub to: Peer,
+    /// Where, an address.
+    pub address: String,
+    /// At which port.
+    pub port: u16,
+    /// The move's ticket.
+    pub ticket: String,
+}
+
+/// What a machine needs of the host that it is to be moved to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Leaving {
+    /// Its definition as it runs, libvirt's XML.
+    pub definition: String,
+    /// Its disk files, beside each of which lies a mark.
+    pub files: Vec<String>,
+    /// The networks of its adapters.
+    pub networks: Vec<String>,
+    /// The digests of the bases that its disks stand on.
+    pub bases: Vec<String>,
 }
 
 /// What a new disk begins with.
@@ -257,6 +374,26 @@ pub enum Answer {
         /// Its items.
         items: Vec<SeenItem>,
     },
+    /// What a machine that is to be moved needs.
+    Leaving {
+        /// That.
+        leaving: Box<Leaving>,
+    },
+    /// A machine is waited for.
+    Receiving {
+        /// At which port.
+        port: u16,
+        /// The digests of the bases that are lacking here.
+        lacking: Vec<String>,
+    },
+    /// A machine was moved.
+    Moved {
+        /// Whether the hypervisor said so. If not, it does not run where it was, and its new host must be asked.
+        sure: bool,
+        /// What happened, where it is not sure.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
     /// It was done, but not all of it.
     Remains {
         /// What remains, and why.
@@ -312,6 +449,8 @@ pub enum Class {
     Start,
     /// Disks made or copied: each wants the disk.
     DiskCopy,
+    /// Machines that leave: each wants the network.
+    Move,
     /// All else: not limited.
     Other,
 }
@@ -321,9 +460,10 @@ impl Command {
     pub fn class(&self) -> Class {
         match self {
             Command::Start { .. } => Class::Start,
-            Command::MakeDisk { content: DiskContent::Copy { .. }, .. } | Command::BringBase { .. } => {
-                Class::DiskCopy
-            }
+            Command::MakeDisk { content: DiskContent::Copy { .. }, .. }
+            | Command::BringBase { .. }
+            | Command::SendBases { .. } => Class::DiskCopy,
+            Command::Migrate { .. } => Class::Move,
             _ => Class::Other,
         }
     }
@@ -344,6 +484,14 @@ impl Command {
             | Command::Adopt { .. }
             | Command::ReadVm { .. }
             | Command::ReadHost
+            | Command::Leave { .. }
+            | Command::Stay { .. }
+            | Command::Receive { .. }
+            | Command::NotReceived { .. }
+            | Command::SendBases { .. }
+            | Command::SeeArrived { .. }
+            | Command::ForgetMoved { .. }
+            | Command::EndReceive { .. }
             | Command::ScanShare { .. } => true,
             Command::Start { .. }
             | Command::ShutDown { .. }
@@ -354,6 +502,7 @@ impl Command {
             | Command::Save { .. }
             | Command::DiscardSaved { .. }
             | Command::DetachDisk { .. }
+            | Command::Migrate { .. }
             | Command::Unknown => false,
         }
     }
@@ -377,6 +526,15 @@ impl Command {
             | Command::AttachDisk { domain, .. }
             | Command::DetachDisk { domain, .. }
             | Command::SetMedia { domain, .. }
+            | Command::Leave { domain, .. }
+            | Command::Stay { domain, .. }
+            | Command::Receive { domain, .. }
+            | Command::NotReceived { domain, .. }
+            | Command::SendBases { domain, .. }
+            | Command::Migrate { domain, .. }
+            | Command::SeeArrived { domain, .. }
+            | Command::ForgetMoved { domain, .. }
+            | Command::EndReceive { domain, .. }
             | Command::ReadVm { domain } => Some(*domain),
             Command::MakeDisk { .. }
             | Command::DeleteDisk { .. }
@@ -412,6 +570,15 @@ impl Command {
             Command::ReadVm { .. } => "read machine",
             Command::ReadHost => "read host",
             Command::ScanShare { .. } => "scan share",
+            Command::Leave { .. } => "prepare to leave",
+            Command::Stay { .. } => "stay",
+            Command::Receive { .. } => "prepare to receive",
+            Command::NotReceived { .. } => "do not receive",
+            Command::SendBases { .. } => "send bases",
+            Command::Migrate { .. } => "migrate",
+            Command::SeeArrived { .. } => "see whether it arrived",
+            Command::ForgetMoved { .. } => "forget moved machine",
+            Command::EndReceive { .. } => "close the way",
             Command::Unknown => "unknown command",
         }
     }

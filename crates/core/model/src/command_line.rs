@@ -83,6 +83,13 @@ impl Line<'_> {
                     None => self.plain("--eject"),
                 }
             }
+            Request::MigrateVm { vm, to } => {
+                self.vm("migrate", *vm);
+                if let Some(to) = to {
+                    self.plain("--to");
+                    self.thing(Key::Host(*to));
+                }
+            }
             Request::DeleteVm { vm, disks } => {
                 self.vm(if *disks { "delete" } else { "forget" }, *vm);
                 // What cannot be taken back is asked about, unless this is said.

@@ -82,6 +82,12 @@ codes! {
     PlacementHostUnsuitable = "placement.host.unsuitable", 409;
     /// The host does not answer.
     HostNotResponding = "host.not.responding", 409;
+    /// The machine cannot run on that host.
+    MigrationUnsuitable = "migration.host.unsuitable", 409;
+    /// The machine was not moved, and runs where it was.
+    MigrationFailed = "migration.failed", 409;
+    /// Which host has the machine cannot be found out without somebody's decision.
+    MigrationUndecided = "migration.undecided", 409;
     /// The agent is too old or too new for this.
     AgentUnsupported = "agent.unsupported", 409;
     /// The step was interrupted on the host before it took effect.

@@ -165,6 +165,13 @@ pub struct HostFacts {
     pub libvirt_answers: bool,
     /// The folder in which machines' folders are made.
     pub vm_folder: String,
+    /// What tells the machines' folder from others: hosts that show one word here see one folder. Empty from agents that
+    /// do not say it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub vm_folder_id: String,
+    /// The address at which other agents reach this one. Empty from agents that do not say it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub address: String,
     /// The folder in which bases are kept.
     pub base_folder: String,
     /// Networks to which adapters can be connected now.

@@ -116,6 +116,14 @@ pub enum Request {
         /// The ISO image; none empties the drive.
         item: Option<ItemId>,
     },
+    /// Move it to another host while it runs.
+    MigrateVm {
+        /// Which.
+        vm: VmId,
+        /// The host; placement chooses when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<HostId>,
+    },
     /// Delete it, or forget it and keep its disks.
     DeleteVm {
         /// Which.
@@ -494,6 +502,7 @@ impl Request {
             Request::AttachDisk { .. } | Request::ReattachDisk { .. } => JobKind::AttachDisk,
             Request::DetachDisk { .. } => JobKind::DetachDisk,
             Request::SetVmMedia { .. } => JobKind::SetVmMedia,
+            Request::MigrateVm { .. } => JobKind::MigrateVm,
             Request::DeleteVm { .. } => JobKind::DeleteVm,
             Request::AdoptVm { .. } => JobKind::AdoptVm,
             Request::RefreshVm { .. } => JobKind::RefreshVm,

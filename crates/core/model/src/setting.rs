@@ -19,6 +19,12 @@ pub struct Settings {
     pub starts_per_host: u32,
     /// How many disks a host makes or copies at the same time.
     pub disk_copies_per_host: u32,
+    /// How many machines leave a host for others at the same time.
+    pub migrations_per_host: u32,
+    /// How long a migration may take, in seconds.
+    pub migration_limit_s: u32,
+    /// How often a migration may go through the machine's memory.
+    pub migration_most_rounds: u32,
     /// How long a step may take, in seconds.
     pub step_limit_s: u32,
     /// How long a start may take, in seconds.
@@ -46,6 +52,9 @@ impl Default for Settings {
             feed_days: 7,
             starts_per_host: 4,
             disk_copies_per_host: 2,
+            migrations_per_host: 2,
+            migration_limit_s: 3600,
+            migration_most_rounds: 200,
             step_limit_s: 330,
             start_limit_s: 120,
             shut_down_limit_s: 300,
@@ -173,6 +182,33 @@ pub const SETTINGS: &[FieldDoc] = &[
         default: 2,
         source: "Two copies fill an ordinary disk; a third makes all three slower.",
         help: "How many disks a host makes or copies at the same time. More starves running guests of disk operations.",
+    },
+    FieldDoc {
+        name: "migrations_per_host",
+        unit: "machines",
+        min: 1,
+        max: 32,
+        default: 2,
+        source: "Two fill an ordinary network; a third makes all three slower, and one that is slower goes through more memory.",
+        help: "How many machines leave a host for others at the same time. More makes each slower; fewer makes the last wait.",
+    },
+    FieldDoc {
+        name: "migration_limit_s",
+        unit: "s",
+        min: 30,
+        max: 86_400,
+        default: 3600,
+        source: "A machine of 64 GiB over a network of 1 Gbit/s takes ten minutes; libvirt itself knows no limit.",
+        help: "How long the migration of a machine may take. Then it is stopped, and the machine runs on where it was.",
+    },
+    FieldDoc {
+        name: "migration_most_rounds",
+        unit: "rounds",
+        min: 5,
+        max: 10_000,
+        default: 200,
+        source: "Most machines need fewer than ten; one that was slowed down as far as it goes and needs more will not end.",
+        help: "How often a migration may go through the machine's memory. Then it is stopped: the machine changes its memory faster than the network carries it.",
     },
     FieldDoc {
         name: "step_limit_s",

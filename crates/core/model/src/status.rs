@@ -83,6 +83,8 @@ statuses! {
     Discarding = "discarding", "Discarding saved state";
     /// Its properties or hardware are being changed.
     Changing = "changing", "Changing";
+    /// Being moved to another host while it runs.
+    Migrating = "migrating", "Migrating";
     /// Being deleted.
     Deleting = "deleting", "Deleting";
     /// Its host answers and does not have it.
@@ -189,6 +191,7 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         JobKind::SaveVm => VmStatus::Saving,
         JobKind::DiscardSavedVm => VmStatus::Discarding,
         JobKind::DeleteVm => VmStatus::Deleting,
+        JobKind::MigrateVm => VmStatus::Migrating,
         JobKind::EditVm
         | JobKind::SetVmHardware
         | JobKind::AttachDisk

@@ -148,6 +148,9 @@ pub struct VmEdit {
     /// Whether it is where the record says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<Presence>,
+    /// Another host has it now. What the one before showed is no word about it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
 }
 
 impl VmEdit {
@@ -174,6 +177,10 @@ impl VmEdit {
         if let Some(presence) = self.presence {
             vm.presence = presence;
         }
+        if let Some(host) = self.host.filter(|host| vm.host != Some(*host)) {
+            vm.host = Some(host);
+            vm.observed = None;
+        }
     }
 
     /// The edit that takes this one back, given the machine before it.
@@ -186,6 +193,7 @@ impl VmEdit {
             detached: self.detached.as_ref().map(|_| before.spec.detached.clone()),
             origin: self.origin.map(|_| before.origin),
             presence: self.presence.map(|_| before.presence),
+            host: self.host.and(before.host),
         }
     }
 }

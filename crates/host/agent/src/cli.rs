@@ -149,8 +149,8 @@ fn read_token(file: &std::path::Path) -> Result<EnrolmentToken, Failure> {
 /// Folders in which QEMU could not open a disk are refused before anything is made.
 fn check_folders(state: &State, config: &Config) -> Result<(), Failure> {
     if let Some(account) = QemuAccount::read(&config.qemu_conf)? {
-        account.can_reach(&state.vms())?;
-        account.can_reach(&state.bases())?;
+        account.can_reach(&config.vms(state))?;
+        account.can_reach(&config.bases(state))?;
     }
     Ok(())
 }
@@ -173,14 +173,15 @@ fn enrol(
     }
     check_folders(state, &config)?;
     state.make()?;
+    config.make_vms(state)?;
     let _lock = state.lock()?;
     if let Some(name) = &name
         && config.name.as_ref() != Some(name)
     {
         keep_name(state, name)?;
     }
-    let name = name.or(config.name);
-    let facts = Computer::new(name, state.vms(), state.bases(), config.host_boot).facts();
+    let name = name.or_else(|| config.name.clone());
+    let facts = Computer::new(name, config.vms(state), config.bases(state), config.host_boot.clone()).facts();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limits = AgentConfig::default();
     let enrolling = hostler_wire::enrol(server, token, VERSION, facts, &limits);
@@ -216,9 +217,11 @@ fn serve(state: &State, config: &Config) -> Result<ExitCode, Failure> {
         .map_err(|why| format!("{why}. Enrol it first: hostler-agent enrol --help"))?;
     check_folders(state, config)?;
     state.make()?;
+    config.make_vms(state)?;
     let _lock = state.lock()?;
-    let host = LibvirtHost::new(config, state)?;
     let server = config.server.clone().unwrap_or_else(|| identity.about.server.clone());
+    let config = &Config { server: Some(server.clone()), ..config.clone() };
+    let host = LibvirtHost::new(config, state)?;
     let setup = Setup {
         me: hostler_agent_core::Identity {
             agent: identity.about.agent,
@@ -235,7 +238,7 @@ fn serve(state: &State, config: &Config) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()?;
     let ran = runtime.block_on(async {
-        let hands = host.hands(state)?;
+        let hands = host.hands(config, state)?;
         let stop = told_to_stop()?;
         run(setup, hands, stop).await.map_err(Failure::from)
     });

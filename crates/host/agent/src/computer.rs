@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::{HostHardware, Processors};
 
+use crate::config::FOLDER_ID;
 use crate::equipment;
 use crate::performance::Counters;
 use crate::status::now;
@@ -18,6 +19,8 @@ pub struct Computer {
     vms: PathBuf,
     bases: PathBuf,
     boot: Option<String>,
+    /// The address at which others reach it, if that was said; and whom it reaches, else.
+    reached: (Option<String>, Option<String>),
     /// Processor time at the last look: busy, and altogether.
     before: Mutex<Option<(u64, u64)>>,
 }
@@ -25,7 +28,29 @@ pub struct Computer {
 impl Computer {
     /// With the folders of machines and bases, and what the configuration puts in place of host name and boot id.
     pub fn new(name: Option<String>, vms: PathBuf, bases: PathBuf, boot: Option<String>) -> Self {
-        Self { name, vms, bases, boot, before: Mutex::default() }
+        Self { name, vms, bases, boot, reached: (None, None), before: Mutex::default() }
+    }
+
+    /// Is reached at this address, or else at that from which it reaches `server` (`host:port`).
+    #[must_use]
+    pub fn reached_at(mut self, address: Option<String>, server: Option<String>) -> Self {
+        self.reached = (address, server);
+        self
+    }
+
+    /// The address at which other agents reach it; empty when it is not known.
+    fn address(&self) -> String {
+        let (said, server) = &self.reached;
+        if let Some(said) = said {
+            return said.clone();
+        }
+        // Nothing is sent: the kernel only says which way it would go.
+        let found = server.as_ref().and_then(|server| {
+            let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+            socket.connect(server).ok()?;
+            Some(socket.local_addr().ok()?.ip().to_string())
+        });
+        found.unwrap_or_default()
     }
 
     /// What needs no hypervisor to be known.
@@ -42,6 +67,8 @@ impl Computer {
             memory_mib: kib(&read("/proc/meminfo"), "MemTotal:") / 1024,
             vm_folder: self.vms.to_string_lossy().into_owned(),
             base_folder: self.bases.to_string_lossy().into_owned(),
+            vm_folder_id: read(&self.vms.join(FOLDER_ID).to_string_lossy()).trim().to_owned(),
+            address: self.address(),
             boot_id: self.boot_id(),
             hardware: HostHardware {
                 processors: Processors { mhz: equipment::mhz(sys), ..Processors::default() },

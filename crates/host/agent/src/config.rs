@@ -10,6 +10,9 @@ use serde::Deserialize;
 /// Where the state lies unless `--state` says otherwise.
 pub const STATE: &str = "/var/lib/hostler-agent";
 
+/// What tells a folder of machines from others: a file in it.
+pub(crate) const FOLDER_ID: &str = ".hostler-folder";
+
 /// The agent's settings, `agent.toml` in the state folder. All of it may be absent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +33,16 @@ pub struct Config {
     pub qemu_conf: PathBuf,
     /// Stands in for the kernel's boot id: for test hosts, which share one kernel.
     pub host_boot: Option<String>,
+    /// The folder below which each machine has its folder, if not `vms` in the state folder: one that several hosts
+    /// share, so that machines can move between them. Its disks are then used without a cache that others do not see.
+    pub vm_folder: Option<PathBuf>,
+    /// The folder in which bases are kept, if not `bases` in the state folder. Machines whose disks stand on bases move only
+    /// between hosts with one path here.
+    pub base_folder: Option<PathBuf>,
+    /// The address at which other agents reach this computer. Default: that from which it reaches the server.
+    pub transfer_address: Option<String>,
+    /// The folder in which the sockets of a migration are made; of this computer alone.
+    pub move_folder: PathBuf,
     /// Whether events and file changes are listened to. Off only in tests: changes are then found by listing.
     pub events: bool,
 }
@@ -45,8 +58,55 @@ impl Default for Config {
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             qemu_conf: "/etc/libvirt/qemu.conf".into(),
             host_boot: None,
+            vm_folder: None,
+            base_folder: None,
+            transfer_address: None,
+            move_folder: "/run/libvirt/hostler".into(),
             events: true,
         }
+    }
+}
+
+impl Config {
+    /// The folder below which each machine has its own.
+    pub fn vms(&self, state: &State) -> PathBuf {
+        self.vm_folder.clone().unwrap_or_else(|| state.vms())
+    }
+
+    /// The folder in which bases are kept.
+    pub fn bases(&self, state: &State) -> PathBuf {
+        self.base_folder.clone().unwrap_or_else(|| state.bases())
+    }
+
+    /// Makes the folders of machines and bases if they are not there, and writes into the first what tells it from others.
+    ///
+    /// # Errors
+    /// It cannot be made or written.
+    pub fn make_vms(&self, state: &State) -> Result<(), ConfigError> {
+        let vms = self.vms(state);
+        make_folder(&vms, 0o711)?;
+        make_folder(&self.bases(state), 0o711)?;
+        let path = vms.join(FOLDER_ID);
+        // Several hosts may come at once: one of them writes, all read the same.
+        let own = vms.join(format!("{FOLDER_ID}.{}", uuid::Uuid::new_v4().simple()));
+        let failed = |cause| ConfigError::File { path: path.clone(), cause };
+        if !path.exists() {
+            fs::write(&own, uuid::Uuid::new_v4().to_string()).map_err(failed)?;
+            let linked = fs::hard_link(&own, &path);
+            let _ = fs::remove_file(&own);
+            match linked {
+                Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(failed(cause)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// libvirt's own socket.
+    pub fn libvirt_socket(&self) -> PathBuf {
+        let named = self.libvirt_uri.split_once("socket=").map(|(_, rest)| rest);
+        let named = named.and_then(|rest| rest.split('&').next()).map(PathBuf::from);
+        named.unwrap_or_else(|| "/run/libvirt/libvirt-sock".into())
     }
 }
 
@@ -138,6 +198,11 @@ impl State {
         self.0.join("performance")
     }
 
+    /// What is known of the marks of machines that leave.
+    pub fn moves(&self) -> PathBuf {
+        self.0.join("moves")
+    }
+
     /// How the running agent stands, for `hostler-agent status`.
     pub fn status(&self) -> PathBuf {
         self.0.join("status.json")
@@ -162,14 +227,12 @@ impl State {
         toml::from_str(&text).map_err(|why| ConfigError::Malformed { path, cause: why.to_string() })
     }
 
-    /// Makes the folders that are not there. QEMU's account must be able to pass through them, not to list them.
+    /// Makes the state folder if it is not there. QEMU's account must be able to pass through it, not to list it.
     ///
     /// # Errors
     /// One cannot be made.
     pub fn make(&self) -> Result<(), ConfigError> {
-        make_folder(&self.0, 0o711)?;
-        make_folder(&self.vms(), 0o711)?;
-        make_folder(&self.bases(), 0o711)
+        make_folder(&self.0, 0o711)
     }
 
     /// Takes the state folder for this process; it is given back when the file is dropped, or by death.

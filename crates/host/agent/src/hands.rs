@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use hostler_hypervisor::{Disks, Machines};
+use hostler_hypervisor::{Disks, Machines, Moves};
 use hostler_libvirt::{Changed, Serial};
 use hostler_model::Refusal;
 use hostler_model::channel::Query;
@@ -53,6 +53,8 @@ pub struct Hands {
     pub machines: Arc<dyn Machines>,
     /// The disks.
     pub disks: Arc<dyn Disks>,
+    /// What it can do for machines that come and go.
+    pub moves: Arc<dyn Moves>,
     /// The computer.
     pub host: Arc<dyn Host>,
     /// What changes behind the agent's back, from before its first listing on. One that is closed tells nothing more.

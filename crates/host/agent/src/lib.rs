@@ -18,6 +18,7 @@ mod hands;
 mod journal;
 mod libvirt;
 mod line;
+mod moving;
 pub mod performance;
 mod qemu_account;
 mod reading;

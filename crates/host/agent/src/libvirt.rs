@@ -22,7 +22,9 @@ use crate::config::{Config, State};
 use crate::disks::AgentDisks;
 use crate::file_systems::file_systems;
 use crate::hands::{Hands, Host};
+use crate::moving::{Mover, Places};
 use crate::performance::{Counters, Recorder};
+use crate::qemu_account::QemuAccount;
 use crate::screens::Screens;
 use crate::uploads::Uploads;
 
@@ -56,7 +58,8 @@ impl LibvirtHost {
             uri: config.libvirt_uri.clone(),
             definition_folder: config.definition_folder.clone(),
             run_folder: config.run_folder.clone(),
-            machine_folder: state.vms(),
+            machine_folder: config.vms(state),
+            uncached: config.vm_folder.is_some(),
             qemu: config.qemu.clone(),
             ..Settings::default()
         };
@@ -64,8 +67,13 @@ impl LibvirtHost {
         driver.set_events(config.events);
         let kvm = kvm(&state.kvm(), &config.qemu);
         driver.set_kvm(kvm == Kvm::Works);
-        let computer =
-            Computer::new(config.name.clone(), state.vms(), state.bases(), config.host_boot.clone());
+        let computer = Computer::new(
+            config.name.clone(),
+            config.vms(state),
+            config.bases(state),
+            config.host_boot.clone(),
+        )
+        .reached_at(config.transfer_address.clone(), config.server.clone());
         let recorder = Recorder::new(Some(state.performance()));
         let uploads = Arc::new(Uploads::new(state.uploads()));
         Ok(Arc::new(Self {
@@ -101,11 +109,11 @@ impl LibvirtHost {
         told(&file_systems(self.computer.machines()))
     }
 
-    /// All that an agent acts with here. The folders must be there.
+    /// All that an agent acts with here, within its runtime. The folders must be there.
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn hands(self: &Arc<Self>, state: &State) -> std::io::Result<Hands> {
+    pub fn hands(self: &Arc<Self>, config: &Config, state: &State) -> std::io::Result<Hands> {
         let told = self.driver.subscribe();
         let (tell, changes) = mpsc::channel(CHANGES);
         // Ends with the driver, or when nobody reads any more.
@@ -118,7 +126,18 @@ impl LibvirtHost {
         })?;
         Ok(Hands {
             machines: Arc::clone(&self.driver) as _,
-            disks: Arc::new(AgentDisks::new(state.vms(), state.bases())),
+            disks: Arc::new(AgentDisks::new(config.vms(state), config.bases(state))),
+            moves: Arc::new(Mover::new(
+                Arc::clone(&self.driver),
+                Places {
+                    identity: state.identity(),
+                    bases: config.bases(state),
+                    moves: state.moves(),
+                    sockets: config.move_folder.clone(),
+                    libvirt: config.libvirt_socket(),
+                    qemu: QemuAccount::read(&config.qemu_conf).ok().flatten().and_then(|a| a.owner()),
+                },
+            )),
             host: Arc::clone(self) as _,
             changes,
         })

@@ -62,6 +62,11 @@ impl QemuAccount {
         }
     }
 
+    /// Its user and group, for what is to be its own.
+    pub fn owner(&self) -> Option<(u32, u32)> {
+        Some((self.uid, *self.gids.first()?))
+    }
+
     /// Whether it may pass through every folder on the way to `path`, as far as the way exists.
     ///
     /// # Errors

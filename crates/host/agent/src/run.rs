@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hostler_agent_core::{Core, Identity, Input, Output};
-use hostler_hypervisor::{Disks, Machines, Trouble, with_sizes};
+use hostler_hypervisor::{Disks, Machines, Moves, Trouble, with_sizes};
 use hostler_libvirt::Changed;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query};
 use hostler_model::seen::Seen;
@@ -66,6 +66,7 @@ pub(crate) enum Event {
 pub(crate) struct Shared {
     pub(crate) machines: Arc<dyn Machines>,
     pub(crate) disks: Arc<dyn Disks>,
+    pub(crate) moves: Arc<dyn Moves>,
     host: Arc<dyn Host>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) readings: Readings,
@@ -155,11 +156,12 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         // Called on the journal's own thread. Nobody listens when the agent is ending.
         let _ = syncing.blocking_send(Event::Input(Input::Synced(position)));
     })?;
-    let Hands { machines, disks, host, mut changes } = hands;
+    let Hands { machines, disks, moves, host, mut changes } = hands;
     let shared = Arc::new(Shared {
         readings: Readings::new(Arc::clone(&machines), Arc::clone(&disks), events.clone()),
         machines,
         disks,
+        moves,
         host,
         events: events.clone(),
         calls: Semaphore::new(CALLS),

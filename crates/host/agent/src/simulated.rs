@@ -182,6 +182,7 @@ pub fn hands(
         }
     });
     Hands {
+        moves: Arc::new(host.clone()),
         machines: Arc::new(host.clone()),
         disks: Arc::new(host.clone()),
         host: Arc::new(SimulatedComputer {

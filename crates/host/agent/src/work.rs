@@ -72,7 +72,7 @@ async fn turns(shared: &Arc<Shared>, no: StepNo, mut performing: Performing, abo
         let (on, of) = (Arc::clone(shared), Arc::clone(abort));
         let room = shared.calls.acquire().await;
         let turned = spawn_blocking(move || {
-            let world = World { machines: &*on.machines, disks: &*on.disks };
+            let world = World { machines: &*on.machines, disks: &*on.disks, moves: &*on.moves };
             let watch = Watching { no, shared: &on, abort: &of };
             let turn = performing.turn(&world, waited_ms, &watch);
             (performing, turn)

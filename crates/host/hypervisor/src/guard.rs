@@ -14,7 +14,10 @@ pub(crate) fn allowed_in(command: &Command) -> Option<&'static [Power]> {
     };
     Some(match command {
         Command::Start { .. } => &[Off, Saved, Crashed],
-        Command::ShutDown { .. } | Command::Pause { .. } => &[Running],
+        Command::ShutDown { .. }
+        | Command::Pause { .. }
+        | Command::Leave { .. }
+        | Command::Migrate { .. } => &[Running],
         Command::TurnOff { .. } => {
             &[Running, Paused, PausedStorageFull, PausedStorageFailing, ShuttingDown, Suspended, Saved]
         }
@@ -35,6 +38,13 @@ pub(crate) fn allowed_in(command: &Command) -> Option<&'static [Power]> {
         | Command::ReadVm { .. }
         | Command::ReadHost
         | Command::ScanShare { .. }
+        | Command::Stay { .. }
+        | Command::Receive { .. }
+        | Command::NotReceived { .. }
+        | Command::SendBases { .. }
+        | Command::SeeArrived { .. }
+        | Command::ForgetMoved { .. }
+        | Command::EndReceive { .. }
         | Command::Unknown => return None,
     })
 }
@@ -104,6 +114,7 @@ mod tests {
             (VmAction::Reset, Command::Reset { domain }),
             (VmAction::Save, Command::Save { domain }),
             (VmAction::DiscardSaved, Command::DiscardSaved { domain }),
+            (VmAction::Migrate, Command::Leave { domain, ticket: String::new() }),
             (VmAction::Delete, Command::Undefine { domain }),
             (VmAction::SetHardware, Command::SetHardware { domain, cpus: 1, memory_mib: 64 }),
             (VmAction::SetMedia, Command::SetMedia { domain, file: None }),

@@ -15,10 +15,12 @@ use uuid::Uuid;
 
 pub mod conformance;
 mod guard;
+pub mod moving;
 pub mod perform;
 pub mod probe;
 pub mod simulated;
 
+pub use moving::{MoveLimits, Moves, NoMoves};
 pub use perform::{Performing, Turn, World};
 pub use probe::{Probed, no_vm, probe};
 

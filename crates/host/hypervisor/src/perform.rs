@@ -12,6 +12,7 @@ use hostler_model::time::Ms;
 use hostler_model::{Code, Refusal, VmId};
 use uuid::Uuid;
 
+use crate::moving::Moves;
 use crate::probe::{Probed, probe};
 use crate::{Disks, Machines, NewDisk, Run, Trouble, Watch, guard};
 
@@ -32,6 +33,8 @@ pub struct World<'a> {
     pub machines: &'a dyn Machines,
     /// The computer's disk files.
     pub disks: &'a dyn Disks,
+    /// What it can do for machines that come and go.
+    pub moves: &'a dyn Moves,
 }
 
 /// What comes of one turn.
@@ -110,7 +113,7 @@ impl Performing {
 }
 
 /// What a part of a turn comes to.
-enum Next {
+pub(crate) enum Next {
     End(Outcome),
     /// The guest was asked just now.
     Asked {
@@ -122,13 +125,13 @@ enum Next {
     },
 }
 
-type Part = Result<Next, Trouble>;
+pub(crate) type Part = Result<Next, Trouble>;
 
-fn done() -> Part {
+pub(crate) fn done() -> Part {
     Ok(Next::End(Outcome::done()))
 }
 
-fn refused(refusal: Refusal) -> Part {
+pub(crate) fn refused(refusal: Refusal) -> Part {
     Ok(Next::End(Outcome::Refused { refusal }))
 }
 
@@ -138,12 +141,12 @@ fn pause_after(waited_ms: Ms) -> Ms {
 }
 
 /// One turn's view of a command.
-struct Step<'a> {
-    command: &'a Command,
+pub(crate) struct Step<'a> {
+    pub(crate) command: &'a Command,
     mark: &'a Mark,
-    undo: bool,
-    world: &'a World<'a>,
-    watch: &'a dyn Watch,
+    pub(crate) undo: bool,
+    pub(crate) world: &'a World<'a>,
+    pub(crate) watch: &'a dyn Watch,
 }
 
 impl Step<'_> {
@@ -250,6 +253,15 @@ impl Step<'_> {
                 let items = self.world.disks.scan(folder)?;
                 Ok(Next::End(Outcome::Done { answer: Answer::Share { items } }))
             }
+            Command::Leave { .. }
+            | Command::Stay { .. }
+            | Command::Receive { .. }
+            | Command::NotReceived { .. }
+            | Command::SendBases { .. }
+            | Command::Migrate { .. }
+            | Command::SeeArrived { .. }
+            | Command::ForgetMoved { .. }
+            | Command::EndReceive { .. } => self.begin_move(),
             Command::Unknown => refused(
                 Refusal::new(Code::AgentUnsupported, "command", "this agent does not know the command")
                     .remedy("Upgrade the agent"),
@@ -257,7 +269,7 @@ impl Step<'_> {
         }
     }
 
-    fn there(&self, domain: Uuid) -> Result<Seen, Trouble> {
+    pub(crate) fn there(&self, domain: Uuid) -> Result<Seen, Trouble> {
         self.world.machines.read(domain)?.ok_or_else(|| Trouble::Refused(guard::no_vm(domain)))
     }
 
@@ -411,8 +423,8 @@ impl Step<'_> {
                 }
                 Ok(next)
             }
-            // No other command waits for a guest.
-            _ => done(),
+            // No other command waits for a guest, but some of a move wait for the hypervisor.
+            _ => self.go_on_moving(waited_ms),
         }
     }
 
@@ -508,7 +520,11 @@ impl Step<'_> {
                 return Turn::Ended(Outcome::Failed { refusal });
             }
             Probed::Unknown(refusal) => refusal,
-            Probed::Blind(_) if looked_ms < LOOK_UP_LIMIT_MS && !self.watch.aborted() => {
+            // Where a machine is that was on its way is worth every wait.
+            Probed::Blind(_)
+                if looked_ms < LOOK_UP_LIMIT_MS
+                    && (!self.watch.aborted() || matches!(self.command, Command::Migrate { .. })) =>
+            {
                 return Turn::Wait { ms: LOOK_UP_EVERY_MS };
             }
             Probed::Blind(refusal) => refusal,

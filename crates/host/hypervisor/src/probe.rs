@@ -5,6 +5,7 @@ use hostler_model::command::{Answer, Command, Mark};
 use hostler_model::seen::{Power, Seen};
 use hostler_model::{Code, Refusal};
 
+use crate::moving::probe_migration;
 use crate::perform::World;
 use crate::{Trouble, guard};
 
@@ -86,11 +87,20 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
             Command::Adopt { identity } => {
                 seen(identity.domain)?.is_some_and(|seen| seen.identity == Some(*identity))
             }
+            Command::Migrate { domain, .. } => return probe_migration(*domain, world),
+            Command::NotReceived { domain, .. } => seen(*domain)?.is_none(),
             // Nothing to find: what they bring is brought again by the next attempt.
             Command::BringBase { .. }
             | Command::ReadVm { .. }
             | Command::ReadHost
             | Command::ScanShare { .. }
+            | Command::Leave { .. }
+            | Command::Stay { .. }
+            | Command::Receive { .. }
+            | Command::SendBases { .. }
+            | Command::SeeArrived { .. }
+            | Command::ForgetMoved { .. }
+            | Command::EndReceive { .. }
             | Command::Unknown => false,
         };
     Ok(if found { Probed::Done(Answer::Nothing) } else { Probed::NotDone })

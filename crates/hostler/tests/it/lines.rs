@@ -40,6 +40,8 @@ fn requests() -> Vec<Request> {
         r#"{"ask":"delete-vm","vm":"ID","disks":false}"#,
         r#"{"ask":"adopt-vm","vm":"ID"}"#,
         r#"{"ask":"refresh-vm","vm":"ID"}"#,
+        r#"{"ask":"migrate-vm","vm":"ID"}"#,
+        r#"{"ask":"migrate-vm","vm":"ID","to":"ID"}"#,
         r#"{"ask":"refresh-host","host":"ID"}"#,
         r#"{"ask":"edit-host","host":"ID","spec":{"available":false,"notes":"-"}}"#,
         r#"{"ask":"edit-host","host":"ID","edit":{"reserve":{"cpu_percent":10,"memory_mib":2048,"disk_mib":null,

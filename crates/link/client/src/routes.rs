@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hostler_model::body::{
-    BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, MoveTo,
-    NewBackup, NewDisk, NewEnrolment, NewHostGroup, NewShare, NewToken, NewUser, SaveView, ShutDown, SignIn,
-    SignedIn, TokenMade,
+    BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, Migrate,
+    MoveTo, NewBackup, NewDisk, NewEnrolment, NewHostGroup, NewShare, NewToken, NewUser, SaveView, ShutDown,
+    SignIn, SignedIn, TokenMade,
 };
 use hostler_model::host::EditHost;
 use hostler_model::host_group::EditHostGroup;
@@ -222,6 +222,11 @@ impl Client {
     /// Asks the guest to shut down.
     pub async fn shut_down_vm(&self, vm: &str, body: &ShutDown, how: &How) -> Answer<Changed> {
         self.change(Method::POST, &["vms", vm, "shut-down"], how, &NOTHING, Some(body)).await
+    }
+
+    /// Moves a running machine to another host.
+    pub async fn migrate_vm(&self, vm: &str, body: &Migrate, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["vms", vm, "migrate"], how, &NOTHING, Some(body)).await
     }
 
     /// Changes processors or memory of a machine.

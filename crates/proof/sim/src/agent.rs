@@ -8,7 +8,7 @@ use hostler_agent_core::{Core, Identity, Input, JournalEntry, Output, Task};
 use hostler_hypervisor::perform::{Performing, Turn, World as Hands};
 use hostler_hypervisor::simulated::{CrashWhen, SimulatedHost};
 use hostler_hypervisor::{Disks, Machines, Watch};
-use hostler_model::command::{Command, DiskContent, Outcome};
+use hostler_model::command::{Answer, Command, DiskContent, Outcome};
 use hostler_model::host::HostFacts;
 use hostler_model::{AgentId, Code, Ms, Refusal, StepNo};
 use uuid::Uuid;
@@ -325,7 +325,7 @@ impl World {
         }
         let before = self.on_states(at);
         let host = self.agents[at].host.by(working.account.as_str());
-        let hands = Hands { machines: &host, disks: &host };
+        let hands = Hands { machines: &host, disks: &host, moves: &host };
         let abort = Cell::new(working.abort);
         let waited = now.saturating_sub(working.began);
         let turn = match (mutant, &*working.task.command) {
@@ -345,11 +345,28 @@ impl World {
         };
         self.check_no_harm(at, &working.task, &before);
         self.host_moved(at);
+        if let Command::Migrate { way, .. } = &*working.task.command
+            && let Some(over) = self.agents.iter().position(|agent| agent.id == way.to.agent)
+        {
+            self.host_moved(over);
+        }
         if self.agents[at].host.crashed() {
             self.count("agent crashed in a call");
             self.crash_agent(at);
             return;
         }
+        let turn = match turn {
+            Turn::Ended(Outcome::Done { answer: Answer::Moved { sure: false, why } }) => {
+                self.count("migration whose end nobody saw");
+                if mutant == Some(Mutant::UnsureIsFailed) {
+                    let refusal = Refusal::new(Code::MigrationFailed, "step", why);
+                    Turn::Ended(Outcome::Failed { refusal })
+                } else {
+                    Turn::Ended(Outcome::Done { answer: Answer::Moved { sure: false, why } })
+                }
+            }
+            turn => turn,
+        };
         match turn {
             Turn::Wait { ms } => {
                 let life = self.agents[at].life;
@@ -429,6 +446,8 @@ fn duration(command: &Command, dice: &mut Dice, stormy: bool) -> Ms {
         Command::BringBase { .. }
             | Command::MakeDisk { content: DiskContent::Copy { .. }, .. }
             | Command::Save { .. }
+            | Command::SendBases { .. }
+            | Command::Migrate { .. }
     );
     match dice.between(if stormy { 0 } else { 40 }, 1000) {
         0..4 => dice.between(110_000, 130_000),

@@ -14,6 +14,7 @@ use hostler_model::template::{Deploy, TemplateSpec};
 use hostler_model::vm::{Origin, Vm};
 use hostler_model::{Name, Object, VmId};
 
+use crate::story::ALONE;
 use crate::world::World;
 
 /// The folder of the library share on every simulated computer.
@@ -107,6 +108,14 @@ impl World {
             JobKind::SetVmMedia => {
                 let item = if self.dice.chance(700) { self.item("install.iso") } else { None };
                 Request::SetVmMedia { vm: self.some_vm(|vm| on(vm) || off(vm))?, item }
+            }
+            JobKind::MigrateVm => {
+                let hosts: Vec<_> = self.agents.iter().skip(ALONE).map(|agent| agent.id.into()).collect();
+                let vm = self.some_vm(|vm| on(vm) && vm.host.is_some_and(|host| hosts.contains(&host)))?;
+                let here = self.drive.as_ref()?.engine().inventory().vm(vm)?.host;
+                let others: Vec<_> = hosts.into_iter().filter(|host| Some(*host) != here).collect();
+                let to = self.dice.pick(&others).copied();
+                Request::MigrateVm { vm, to: to.filter(|_| self.dice.chance(700)) }
             }
             JobKind::DeleteVm => {
                 let disks = self.dice.chance(700);

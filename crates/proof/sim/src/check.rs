@@ -38,11 +38,19 @@ impl World {
             let now = after.get(domain).copied();
             let stopped = now.is_none_or(|now| !now.is_on());
             let paused = *power == Power::Running && now.is_some_and(|now| now == Power::Paused);
+            // A copy whose processors never ran here, or run elsewhere by now.
+            let stopped_copy = *power == Power::PausedBusy
+                && task.command.domain() == Some(*domain)
+                && matches!(&*task.command, Command::NotReceived { .. } | Command::ForgetMoved { .. });
+            if stopped_copy {
+                continue;
+            }
             let aims = task.command.domain() == Some(*domain) && !task.undo;
             let may = aims
                 && match &*task.command {
                     Command::TurnOff { .. } | Command::ShutDown { .. } | Command::Save { .. } => stopped,
                     Command::Pause { .. } => paused,
+                    Command::Migrate { .. } => stopped,
                     _ => false,
                 };
             if (stopped || paused) && !may {
@@ -52,7 +60,7 @@ impl World {
                     task.mark
                 ));
             }
-            if now.is_none() {
+            if now.is_none() && !matches!(&*task.command, Command::Migrate { .. } if aims) {
                 self.fail(format!(
                     "{} of {} removed machine {domain}, which was on",
                     task.command.word(),
@@ -65,8 +73,10 @@ impl World {
                 return None;
             }
             let theirs = agent.host.powers();
-            let on = |domain: &Uuid| after.get(domain).is_some_and(|power| power.is_on());
-            theirs.into_iter().find(|(domain, power)| power.is_on() && on(domain)).map(|(domain, _)| domain)
+            // What stands still at the hand-over of a migration does not run.
+            let runs = |power: &Power| power.is_on() && *power != Power::PausedBusy;
+            let on = |domain: &Uuid| after.get(domain).is_some_and(runs);
+            theirs.into_iter().find(|(domain, power)| runs(power) && on(domain)).map(|(domain, _)| domain)
         });
         if let Some(domain) = twice {
             self.fail(format!("machine {domain} runs twice"));
@@ -104,10 +114,11 @@ impl World {
     /// No host is given more of one class at the same time than the settings of the story ever allowed.
     pub fn check_class_limit(&mut self, at: usize, task: &Task) {
         let class = task.command.class();
-        let (starts, copies) = self.allowed;
+        let (starts, copies, moves) = self.allowed;
         let most = match class {
             Class::Start => starts,
             Class::DiskCopy => copies,
+            Class::Move => moves,
             Class::Other => return,
         };
         // A restored store has forgotten what is still at work.
@@ -183,6 +194,7 @@ impl World {
     pub fn allow(&mut self, settings: &Settings) {
         self.allowed.0 = self.allowed.0.max(settings.starts_per_host);
         self.allowed.1 = self.allowed.1.max(settings.disk_copies_per_host);
+        self.allowed.2 = self.allowed.2.max(settings.migrations_per_host);
     }
 
     /// As the durable settings say: the commits before a crash are seen by nobody else.
@@ -293,7 +305,7 @@ impl World {
             agent.host.each_effect(|effect, times| {
                 let may_repeat = match effect.what {
                     // A guest may be asked again to let go, or to shut down: it did not hear the first time.
-                    What::AskedToDetach | What::AskedToShutDown | What::BaseBrought => true,
+                    What::AskedToDetach | What::AskedToShutDown | What::BaseBrought | What::BaseSent => true,
                     // What another hand took away before its outcome was known is not there, and is made again.
                     What::Defined => self.taken_away.contains(&(at, effect.on.clone())),
                     _ => false,
@@ -390,6 +402,19 @@ impl World {
         let kept_up = |agent: &Agent| agent.fate == Fate::Lives;
         for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| kept_up(agent)) {
             let Some(folder) = agent.host.folder(&format!("{VMS}/x")) else { continue };
+            // A folder that a lost host shared holds what was let go of with that host.
+            let shared_with_lost = self.agents.iter().any(|other| {
+                !kept_up(other)
+                    && other.host.folder(&format!("{VMS}/x")).is_some_and(|theirs| theirs.is(&folder))
+            });
+            if shared_with_lost {
+                continue;
+            }
+            let marks = folder.marks();
+            let lasts = |file: &str| let_go.iter().any(|vm| file.contains(&vm.to_string()));
+            if let Some((file, ticket)) = marks.iter().find(|(file, _)| !lasts(file)) {
+                wrong = Some(format!("the mark of move {ticket} is left beside {file}"));
+            }
             for (file, disk) in folder.files() {
                 let Some(owner) = disk.owner else { continue };
                 let kept = let_go.contains(&owner);

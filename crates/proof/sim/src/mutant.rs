@@ -71,4 +71,6 @@ mutants! {
     HalfCommit = "half a commit kept";
     /// A step that is asked to stop counts as revoked while it goes on.
     AbortIsRevoked = "asked to stop taken for stopped";
+    /// A migration whose end nobody saw counts as failed, without asking the new host.
+    UnsureIsFailed = "migration in doubt taken for failed";
 }

@@ -48,8 +48,12 @@ impl Store for Forgetful {
         }
         if self.mutant == Some(Mutant::LimitsIgnored) {
             loaded.objects.retain(|stored| !matches!(stored.object, Object::Settings(_)));
-            let settings =
-                Settings { starts_per_host: 10_000, disk_copies_per_host: 10_000, ..Settings::default() };
+            let settings = Settings {
+                starts_per_host: 10_000,
+                disk_copies_per_host: 10_000,
+                migrations_per_host: 10_000,
+                ..Settings::default()
+            };
             let object = Object::from(Installation { id: loaded.installation, settings });
             loaded.objects.push(hostler_store::Stored { revision: loaded.head.revision, object });
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hostler_hypervisor::simulated::{LibraryFile, SharedFolder, SimulatedHost};
+use hostler_hypervisor::simulated::{Doors, LibraryFile, SharedFolder, SimulatedHost};
 use hostler_model::access::{Actor, Role, User};
 use hostler_model::agent::{Agent as AgentRecord, Roles};
 use hostler_model::hardware::{DiskFormat, GIB};
@@ -56,6 +56,8 @@ pub struct Ending {
 
 /// The longest a world may take to come to rest after the storm: every limit there is, one after another, and some.
 const REST_BY_MS: u64 = 3_600_000;
+/// How many hosts see a folder of machines of their own. All others share one, so machines can move between them.
+pub(crate) const ALONE: usize = 1;
 /// How long it must be quiet before it counts as at rest.
 const QUIET_MS: u64 = 30_000;
 
@@ -161,6 +163,8 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
     let name = |text: &str| Name::mended(text);
     // Made by the server itself where the record does not have it.
     objects.push(Object::from(HostGroup::all_hosts(at)));
+    // The first host sees a folder of machines of its own, all others one that they share.
+    let (doors, shared) = (Doors::default(), SharedFolder::new(128 * GIB));
     for n in 0..hosts {
         let id = AgentId(Uuid::from_u128(0xA000 + n as u128));
         let facts = HostFacts {
@@ -172,6 +176,8 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
             qemu: "7.2.0".into(),
             libvirt_answers: true,
             vm_folder: VMS.into(),
+            vm_folder_id: if n < ALONE { format!("own-{n}") } else { "shared".into() },
+            address: format!("192.0.2.{}", n + 1),
             base_folder: "/bases".into(),
             boot_id: "boot".into(),
             ..HostFacts::default()
@@ -181,6 +187,10 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
         library.put_library_file(&format!("{LIBRARY}/base.qcow2"), base.clone());
         library.put_library_file(&format!("{LIBRARY}/install.iso"), iso.clone());
         host.mount(SHARES, library);
+        if n >= ALONE {
+            host.mount(VMS, shared.clone());
+        }
+        doors.join(id, &host);
         objects.push(Object::from(AgentRecord {
             id,
             name: name(&facts.host_name),

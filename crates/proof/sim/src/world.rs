@@ -158,7 +158,7 @@ pub struct World {
     /// The newest revision that a reader has seen.
     pub read_head: u64,
     /// The most commands of each class that any setting of the story allowed a host at one time.
-    pub allowed: (u32, u32),
+    pub allowed: (u32, u32, u32),
     /// The one trouble of a job that is tried.
     pub played: Played,
     /// Steps that the server asked to be done or revoked, so that nothing is done unasked.
@@ -203,7 +203,11 @@ impl World {
             taken_away: BTreeSet::new(),
             true_orders: BTreeMap::new(),
             read_head: 0,
-            allowed: (Settings::default().starts_per_host, Settings::default().disk_copies_per_host),
+            allowed: (
+                Settings::default().starts_per_host,
+                Settings::default().disk_copies_per_host,
+                Settings::default().migrations_per_host,
+            ),
             played: Played::default(),
             revoked: BTreeSet::new(),
         }
@@ -508,6 +512,13 @@ impl World {
                 }
             }
             Err(refusal) if refusal.code == hostler_model::Code::StoreUnavailable => {}
+            // The server has just died and started: its hosts are on their way back.
+            Err(refusal)
+                if refusal.code == hostler_model::Code::HostNotResponding
+                    && self.played.script.crash_server.is_some() =>
+            {
+                self.schedule(self.now + 5_000, Event::Ask { client });
+            }
             Err(refusal) => {
                 self.count(match refusal.code {
                     hostler_model::Code::VmBusy | hostler_model::Code::ObjectBusy => "request refused: busy",

@@ -11,6 +11,7 @@ mod vm_create;
 
 mod vm_delete;
 mod vm_hardware;
+pub(crate) mod vm_migrate;
 mod vm_power;
 
 use hostler_model::action::{self, VmAction};
@@ -42,6 +43,7 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::ReattachDisk { vm, disk } => vm_hardware::admit_reattach(view, *vm, *disk),
         Request::DetachDisk { vm, disk, delete } => vm_hardware::admit_detach(view, *vm, *disk, *delete),
         Request::SetVmMedia { vm, item } => vm_hardware::admit_media(view, *vm, *item),
+        Request::MigrateVm { vm, to } => vm_migrate::admit(view, *vm, *to),
         Request::DeleteVm { vm, disks } => vm_delete::admit(view, *vm, *disks),
         Request::AdoptVm { vm } => vm_hardware::admit_adopt(view, *vm),
         Request::RefreshVm { vm } => allowed(view, *vm, VmAction::Refresh),
@@ -97,6 +99,7 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::ReattachDisk { vm, disk } => vm_hardware::reattach(*vm, *disk, p),
         Request::DetachDisk { vm, disk, delete } => vm_hardware::detach(*vm, *disk, *delete, p),
         Request::SetVmMedia { vm, item } => vm_hardware::media(*vm, *item, p),
+        Request::MigrateVm { vm, to } => vm_migrate::plan(*vm, *to, p),
         Request::DeleteVm { vm, disks } => vm_delete::plan(*vm, *disks, p),
         Request::AdoptVm { vm } => vm_hardware::adopt(*vm, p),
         Request::RefreshVm { vm } => vm_power::refresh(*vm, p),

@@ -389,7 +389,7 @@ fn no_host(ask: &CreateVm, need: &Need, view: View<'_>) -> Refusal {
     .remedy("Give a host what it lacks, or ask for less")
 }
 
-fn candidate<'a>(view: View<'a>, host: &'a Host) -> Candidate<'a> {
+pub(super) fn candidate<'a>(view: View<'a>, host: &'a Host) -> Candidate<'a> {
     let id: HostId = host.id;
     let reserve = view.inv.in_force(host).reserve;
     Candidate { host, reserve, answers: view.answers(id.into()), usage: view.inv.usage(id), load: None }

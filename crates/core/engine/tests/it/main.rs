@@ -7,6 +7,7 @@ mod asks;
 mod disks;
 mod groups;
 mod jobs;
+mod migrate;
 mod owed;
 mod reports;
 mod sessions;

@@ -87,6 +87,8 @@ pub fn facts(n: u128) -> HostFacts {
         memory_mib: 8192,
         libvirt_answers: true,
         vm_folder: "/vms".into(),
+        vm_folder_id: "shared".into(),
+        address: format!("192.0.2.{}", n + 1),
         ..HostFacts::default()
     }
 }

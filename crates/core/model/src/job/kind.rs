@@ -63,6 +63,8 @@ kinds! {
     DetachDisk = "detach-disk", "Detach disk";
     /// Change what lies in the DVD drive.
     SetVmMedia = "set-vm-media", "Change DVD";
+    /// Move a running machine to another host, live.
+    MigrateVm = "migrate-vm", "Migrate virtual machine";
     /// Delete or forget a machine.
     DeleteVm = "delete-vm", "Delete virtual machine";
     /// Take a found machine over.

@@ -35,6 +35,8 @@ pub(super) struct Content {
     /// Unfinished files, by the file they were to be and the mark.
     pub(super) partials: BTreeSet<(String, String)>,
     pub(super) library: BTreeMap<String, LibraryFile>,
+    /// Marks of moves, by the file beside which they lie and the ticket.
+    pub(super) marks: BTreeSet<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +110,16 @@ impl SharedFolder {
     /// Unfinished files: what each was to be, and its mark.
     pub fn partials(&self) -> Vec<(String, String)> {
         self.lock().partials.iter().cloned().collect()
+    }
+
+    /// Marks of moves: beside which file, and of which ticket.
+    pub fn marks(&self) -> Vec<(String, String)> {
+        self.lock().marks.iter().cloned().collect()
+    }
+
+    /// Whether both are one folder.
+    pub fn is(&self, other: &SharedFolder) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Files that more than one machine has open at this moment: each is data being destroyed.

@@ -93,7 +93,7 @@ impl Inner {
         Ok(())
     }
 
-    fn open(&self, file: &str, opener: (u64, Uuid)) {
+    pub(super) fn open(&self, file: &str, opener: (u64, Uuid)) {
         if let Ok(folder) = self.folder(file)
             && let Some(there) = folder.lock().files.get_mut(file)
         {
@@ -101,7 +101,7 @@ impl Inner {
         }
     }
 
-    fn release(&self, file: &str, opener: (u64, Uuid)) {
+    pub(super) fn release(&self, file: &str, opener: (u64, Uuid)) {
         if let Ok(folder) = self.folder(file)
             && let Some(there) = folder.lock().files.get_mut(file)
         {
@@ -127,7 +127,7 @@ impl Inner {
     }
 
     /// A machine that is on.
-    fn running(&mut self, domain: Uuid) -> Result<&mut Machine, Trouble> {
+    pub(super) fn running(&mut self, domain: Uuid) -> Result<&mut Machine, Trouble> {
         let machine = self.machine(domain)?;
         if machine.seen.power.is_on() {
             return Ok(machine);
@@ -340,7 +340,12 @@ impl Machines for SimulatedHost {
     }
 
     fn resume(&self, domain: Uuid) -> Result<(), Trouble> {
-        self.change(What::Resumed, domain, |inner, _| inner.set_power(domain, Power::Running))
+        self.change(What::Resumed, domain, |inner, _| {
+            if inner.running(domain)?.seen.power == Power::PausedBusy {
+                inner.reopen(domain)?;
+            }
+            inner.set_power(domain, Power::Running)
+        })
     }
 
     fn reset(&self, domain: Uuid) -> Result<(), Trouble> {

@@ -8,6 +8,7 @@
 mod disks;
 mod folder;
 mod machines;
+mod moving;
 mod outside;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use hostler_model::{Code, Refusal};
 use uuid::Uuid;
 
 pub use folder::{LibraryFile, SharedFolder};
+pub use moving::Doors;
 pub use outside::Outside;
 
 use crate::Trouble;
@@ -100,6 +102,10 @@ pub enum What {
     DiskDeleted,
     /// A base was brought.
     BaseBrought,
+    /// Bases were sent to another host.
+    BaseSent,
+    /// A machine was moved to another host.
+    Migrated,
 }
 
 /// Where in a call the agent dies.
@@ -129,6 +135,9 @@ struct Inner {
     effects: BTreeMap<Effect, u32>,
     crash: Option<Break>,
     crashed: bool,
+    doors: Option<Doors>,
+    /// The tickets that this host's agent waits for.
+    receiving: BTreeSet<String>,
 }
 
 /// A call to come that will not return.
@@ -183,6 +192,8 @@ impl SimulatedHost {
                 effects: BTreeMap::new(),
                 crash: None,
                 crashed: false,
+                doors: None,
+                receiving: BTreeSet::new(),
             })),
             by: None,
         }
@@ -270,6 +281,7 @@ impl SimulatedHost {
         inner.changed.clear();
         inner.crash = None;
         inner.crashed = false;
+        inner.receiving.clear();
     }
 
     /// The computer has started again; its machines are off.
@@ -305,6 +317,7 @@ impl SimulatedHost {
         inner.crash = None;
         inner.crashed = false;
         inner.changed.clear();
+        inner.receiving.clear();
     }
 
     // What can be learned from outside.

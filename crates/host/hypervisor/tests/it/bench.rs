@@ -110,7 +110,7 @@ impl Bench {
     }
 
     pub fn world(&self) -> World<'_> {
-        World { machines: &self.host, disks: &self.host }
+        World { machines: &self.host, disks: &self.host, moves: &self.host }
     }
 
     pub fn run(&self, command: Command) -> Outcome {

@@ -6,3 +6,4 @@ mod conformance;
 mod guests;
 mod interrupted;
 mod marks;
+mod moves;

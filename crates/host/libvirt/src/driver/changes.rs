@@ -46,7 +46,11 @@ impl Driver {
                 folder: &folder,
                 is_bridge: &is_bridge,
             };
-            connection.define(&definition::domain(wanted, &around).to_xml()).map(drop)
+            let mut domain = definition::domain(wanted, &around);
+            if self.settings.uncached {
+                definition::uncached(&mut domain);
+            }
+            connection.define(&domain.to_xml()).map(drop)
         });
         defined.map_err(|why| {
             // Only when empty; what was interrupted may be defined all the same and needs its folder.

@@ -6,6 +6,7 @@ mod facts;
 mod guest;
 mod looks;
 mod machines;
+mod moving;
 mod save;
 mod serial;
 mod trouble;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub run_folder: PathBuf,
     /// The folder below which each machine has a folder of its own, named by its id.
     pub machine_folder: PathBuf,
+    /// Whether new machines use their disks without a cache of this computer: other hosts may use them next.
+    pub uncached: bool,
     /// The program that runs machines.
     pub qemu: PathBuf,
     /// How long opening a connection may take before libvirt counts as not answering.
@@ -50,6 +53,7 @@ impl Default for Settings {
             definition_folder: "/etc/libvirt/qemu".into(),
             run_folder: "/run/libvirt/qemu".into(),
             machine_folder: "/var/lib/hostler-agent/vms".into(),
+            uncached: false,
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             open_limit: Duration::from_secs(5),
         }

@@ -1,7 +1,7 @@
 //! A connection to libvirt.
 
 use std::ffi::c_int;
-use std::ptr::{NonNull, null_mut};
+use std::ptr::{NonNull, null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -126,6 +126,49 @@ impl Connection {
     pub(crate) fn capabilities(&self) -> Result<String, Error> {
         // SAFETY: an open connection; the string is ours.
         unsafe { owned_text(virt_sys::virConnectGetCapabilities(self.raw())) }
+    }
+
+    /// Whether machines of this type can run here; an error says why not.
+    pub(crate) fn offers(&self, arch: &str, machine: &str, kind: &str) -> Result<(), Error> {
+        let (arch, machine, kind) = (c_text(arch)?, c_text(machine)?, c_text(kind)?);
+        // SAFETY: an open connection and terminated strings; without an emulator libvirt takes its own. The answer is
+        // ours.
+        unsafe {
+            owned_text(virt_sys::virConnectGetDomainCapabilities(
+                self.raw(),
+                null(),
+                arch.as_ptr(),
+                machine.as_ptr(),
+                kind.as_ptr(),
+                0,
+            ))
+        }
+        .map(drop)
+    }
+
+    /// Whether guests can be shown this processor here; an error names what is lacking.
+    pub(crate) fn has_processor(
+        &self,
+        arch: &str,
+        machine: &str,
+        kind: &str,
+        xml: &str,
+    ) -> Result<(), Error> {
+        let (arch, machine, kind, xml) = (c_text(arch)?, c_text(machine)?, c_text(kind)?, c_text(xml)?);
+        let flags = virt_sys::VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE;
+        // SAFETY: an open connection and terminated strings.
+        done(unsafe {
+            virt_sys::virConnectCompareHypervisorCPU(
+                self.raw(),
+                null(),
+                arch.as_ptr(),
+                machine.as_ptr(),
+                kind.as_ptr(),
+                xml.as_ptr(),
+                flags,
+            )
+        })
+        .map(drop)
     }
 
     /// libvirt's version and the hypervisor's, as `major * 1,000,000 + minor * 1,000 + release`.

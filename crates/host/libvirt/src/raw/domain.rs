@@ -97,6 +97,11 @@ impl<'c> Domain<'c> {
         self.xml_with(virt_sys::VIR_DOMAIN_XML_INACTIVE | virt_sys::VIR_DOMAIN_XML_SECURE)
     }
 
+    /// The XML of what runs, as another host needs it.
+    pub(crate) fn migratable_xml(&self) -> Result<String, Error> {
+        self.xml_with(virt_sys::VIR_DOMAIN_XML_MIGRATABLE)
+    }
+
     fn xml_with(&self, flags: u32) -> Result<String, Error> {
         // SAFETY: a living domain; the string is ours.
         unsafe { owned_text(virt_sys::virDomainGetXMLDesc(self.raw(), flags)) }
@@ -234,6 +239,64 @@ impl<'c> Domain<'c> {
         let flags = virt_sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
             | virt_sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
             | virt_sys::VIR_DOMAIN_UNDEFINE_NVRAM
+            | virt_sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+        // SAFETY: a living domain.
+        done(unsafe { virt_sys::virDomainUndefineFlags(self.raw(), flags) }).map(drop)
+    }
+
+    /// Whether a long operation is under way.
+    pub(crate) fn is_at_work(&self) -> Result<bool, Error> {
+        let (mut kind, mut params, mut count) = (0, null_mut(), 0);
+        // SAFETY: a living domain; libvirt writes a list that is freed below.
+        done(unsafe { virt_sys::virDomainGetJobStats(self.raw(), &mut kind, &mut params, &mut count, 0) })?;
+        // SAFETY: the list that libvirt just wrote, freed once.
+        unsafe { virt_sys::virTypedParamsFree(params, count) };
+        Ok(kind.unsigned_abs() != virt_sys::VIR_DOMAIN_JOB_NONE)
+    }
+
+    /// Moves it to the libvirt behind an address, its memory through another. It is defined there and no longer here.
+    pub(crate) fn migrate(
+        &self,
+        to: &str,
+        through: &str,
+        although_not_known_safe: bool,
+    ) -> Result<(), Error> {
+        let (to, through) = (c_text(to)?, c_text(through)?);
+        let mut flags = virt_sys::VIR_MIGRATE_LIVE
+            | virt_sys::VIR_MIGRATE_PEER2PEER
+            | virt_sys::VIR_MIGRATE_PERSIST_DEST
+            | virt_sys::VIR_MIGRATE_UNDEFINE_SOURCE
+            | virt_sys::VIR_MIGRATE_ABORT_ON_ERROR
+            | virt_sys::VIR_MIGRATE_AUTO_CONVERGE;
+        if although_not_known_safe {
+            flags |= virt_sys::VIR_MIGRATE_UNSAFE;
+        }
+        let (mut params, mut count, mut room) = (null_mut(), 0, 0);
+        // SAFETY: libvirt grows the list, which is freed below; both strings are terminated and copied.
+        let added = done(unsafe {
+            virt_sys::virTypedParamsAddString(
+                &mut params,
+                &mut count,
+                &mut room,
+                virt_sys::VIR_MIGRATE_PARAM_URI.as_ptr(),
+                through.as_ptr(),
+            )
+        });
+        let moved = added.and_then(|_| {
+            // SAFETY: a living domain, a terminated string, and the list with as many parameters as it has.
+            done(unsafe {
+                virt_sys::virDomainMigrateToURI3(self.raw(), to.as_ptr(), params, count.unsigned_abs(), flags)
+            })
+        });
+        // SAFETY: ours, freed once.
+        unsafe { virt_sys::virTypedParamsFree(params, count) };
+        moved.map(drop)
+    }
+
+    /// Removes its definition and no file.
+    pub(crate) fn undefine_only(&self) -> Result<(), Error> {
+        let flags = virt_sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | virt_sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
             | virt_sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
         // SAFETY: a living domain.
         done(unsafe { virt_sys::virDomainUndefineFlags(self.raw(), flags) }).map(drop)

@@ -47,6 +47,18 @@ pub(crate) fn nvram(folder: &Path) -> PathBuf {
     folder.join("nvram.fd")
 }
 
+/// Lets disks be used without a cache of the computer.
+pub(crate) fn uncached(element: &mut Element) {
+    element.each_mut(&mut |element| {
+        if element.name == "disk"
+            && element.get("device") == Some("disk")
+            && let Some(driver) = element.first_mut("driver")
+        {
+            driver.set("cache", "none");
+        }
+    });
+}
+
 /// The whole definition.
 pub(crate) fn domain(definition: &Definition, around: &Surroundings<'_>) -> Element {
     let hardware = &definition.hardware;

@@ -3,7 +3,7 @@
 use hostler_client::{Client, ClientError};
 use hostler_model::Name;
 use hostler_model::action::VmAction;
-use hostler_model::body::{ChangeDvd, ChangeHardware, NewDisk, ShutDown};
+use hostler_model::body::{ChangeDvd, ChangeHardware, Migrate, NewDisk, ShutDown};
 use hostler_model::request::EditVm;
 
 use super::{Commands, Vms};
@@ -27,6 +27,14 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
             let mut asked = Vec::new();
             for vm in &vms.vms {
                 asked.push(client.shut_down_vm(vm, &ShutDown { limit_s: limit }, &how).await);
+            }
+            changes(here, &client, &vms.change, asked).await
+        }
+        Commands::Migrate { vms, to } => {
+            let (client, how) = (here.client()?, vms.change.how());
+            let mut asked = Vec::new();
+            for vm in &vms.vms {
+                asked.push(client.migrate_vm(vm, &Migrate { to: to.clone() }, &how).await);
             }
             changes(here, &client, &vms.change, asked).await
         }

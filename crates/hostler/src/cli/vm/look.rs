@@ -103,6 +103,7 @@ fn status_cell(view: &VmView) -> Cell {
         | VmStatus::Saving
         | VmStatus::Discarding
         | VmStatus::Changing
+        | VmStatus::Migrating
         | VmStatus::Deleting => Tone::Notable,
     };
     cell(view.status.words()).tone(tone)

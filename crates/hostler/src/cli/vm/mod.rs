@@ -60,6 +60,21 @@ Fields to filter and sort by: name, status, host, owner, template, tags, notes, 
         #[arg(long, value_name = "SPAN", value_parser = values::span_s)]
         limit: Option<u32>,
     },
+    /// Move running machines to another host that sees their disks
+    #[command(after_help = "Examples:
+  hostler vm migrate web-1 --to host2
+  hostler vm migrate web-1
+  hostler vm migrate web-1 --to host2 --dry-run
+
+The machine runs on meanwhile. Whatever goes wrong, it runs on one of the two hosts.")]
+    Migrate {
+        /// Which machines.
+        #[command(flatten)]
+        vms: Vms,
+        /// The host; placement chooses where absent
+        #[arg(long, value_name = "HOST")]
+        to: Option<String>,
+    },
     /// Cut the power of machines; of saved ones, discard the saved state
     #[command(after_help = "Examples:\n  hostler vm turn-off web-1")]
     TurnOff(Vms),

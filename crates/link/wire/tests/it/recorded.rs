@@ -33,11 +33,13 @@ words!(Command, command, COMMAND, MakeDisk "make-disk", DeleteDisk "delete-disk"
     Define "define", Undefine "undefine", Start "start", ShutDown "shut-down", TurnOff "turn-off", Pause "pause",
     Resume "resume", Reset "reset", Save "save", DiscardSaved "discard-saved", SetHardware "set-hardware",
     Retitle "retitle", AttachDisk "attach-disk", DetachDisk "detach-disk", SetMedia "set-media", Adopt "adopt",
-    ReadVm "read-vm", ReadHost "read-host", ScanShare "scan-share");
+    ReadVm "read-vm", ReadHost "read-host", ScanShare "scan-share", Leave "leave", Stay "stay",
+    Receive "receive", NotReceived "not-received", SendBases "send-bases", Migrate "migrate",
+    SeeArrived "see-arrived", ForgetMoved "forget-moved", EndReceive "end-receive");
 words!(Outcome, outcome, OUTCOME, Done "done", Failed "failed", Refused "refused", Revoked "revoked",
     InDoubt "in-doubt");
 words!(Answer, answer, ANSWER, Nothing "nothing", Disk "disk", Base "base", Vm "vm", Share "share",
-    Remains "remains");
+    Remains "remains", Leaving "leaving", Receiving "receiving", Moved "moved");
 
 const CONTENT: &[&str] = &["blank", "overlay", "copy", "seed"];
 fn content(value: &DiskContent) -> &'static str {

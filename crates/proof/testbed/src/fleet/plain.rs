@@ -48,6 +48,8 @@ pub(super) fn facts(n: usize) -> HostFacts {
         qemu: "7.2.22".into(),
         libvirt_answers: true,
         vm_folder: VM_FOLDER.into(),
+        vm_folder_id: String::new(),
+        address: String::new(),
         base_folder: "/var/lib/hostler-agent/bases".into(),
         networks: vec!["default".into()],
         boot_id: Uuid::from_u128(0xb007_0000 + n as u128).to_string(),

@@ -11,6 +11,7 @@ mod first;
 mod full;
 mod hosts;
 mod kills;
+mod migration;
 mod once;
 mod picture;
 mod properties;

@@ -246,6 +246,7 @@ fn needs(job: &Job) -> Right {
         | JobKind::AttachDisk
         | JobKind::DetachDisk
         | JobKind::SetVmMedia
+        | JobKind::MigrateVm
         | JobKind::DeleteVm
         | JobKind::AdoptVm
         | JobKind::RefreshVm

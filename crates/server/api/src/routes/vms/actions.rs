@@ -2,8 +2,10 @@
 
 use axum::extract::State;
 use hostler_model::access::Right;
-use hostler_model::body::ShutDown;
+use hostler_model::body::{Migrate, ShutDown};
 use hostler_model::request::Request;
+use hostler_model::{Kind, Object};
+use hostler_server::store::Stored;
 use utoipa_axum::routes;
 
 use super::meant;
@@ -11,6 +13,7 @@ use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery};
 use crate::json::Body;
+use crate::names;
 use crate::problem::Problem;
 use crate::rights::Routes;
 
@@ -26,7 +29,10 @@ macro_rules! actions {
         )*
 
         pub(super) fn routes(routes: Routes) -> Routes {
-            routes.add(Right::Change, routes!(shut_down_vm))$(.add(Right::Change, routes!($name)))*
+            routes
+                .add(Right::Change, routes!(shut_down_vm))
+                .add(Right::Change, routes!(migrate_vm))
+                $(.add(Right::Change, routes!($name)))*
         }
     };
 }
@@ -66,4 +72,25 @@ async fn shut_down_vm(
     let ShutDown { limit_s } = body.typed_or_empty()?;
     let vm = meant(&app, &mut asking, &vm)?;
     change(&app, asking, Request::ShutDownVm { vm, limit_s }).await
+}
+
+/// Move it to another host while it runs. Its disks must lie in a folder that both hosts see.
+#[utoipa::path(
+    post, path = "/vms/{vm}/migrate", params(ChangeQuery), request_body(content = Option<Migrate>),
+    responses(Changed)
+)]
+async fn migrate_vm(
+    State(app): State<App>,
+    At(vm): At<String>,
+    mut asking: Asking,
+    body: Body,
+) -> Result<Changed, Problem> {
+    let Migrate { to } = body.typed_or_empty()?;
+    let vm = meant(&app, &mut asking, &vm)?;
+    let picture = app.picture();
+    let to = match to.map(|written| names::find(&picture, Kind::Host, &written)).transpose()? {
+        Some(Stored { object: Object::Host(host), .. }) => Some(host.id),
+        _ => None,
+    };
+    change(&app, asking, Request::MigrateVm { vm, to }).await
 }

@@ -1,0 +1,379 @@
+//! Machines that come and go, on this computer: marks beside disks, doors and ways of the data channel, and libvirt's move
+//! through them.
+//!
+//! libvirt listens to no network. Its own socket and the one through which memory travels are carried: at the old host
+//! both are ours, at the new one libvirt's and QEMU's. The second has one path at both ends, which is why its folder is
+//! named by the ticket.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hostler_disk::{base_path, find_base};
+use hostler_hypervisor::{MoveLimits, Moves, Trouble, Watch};
+use hostler_libvirt::Driver;
+use hostler_model::command::{Leaving, Peer, Way};
+use hostler_model::{Code, Refusal};
+use hostler_transfer::{
+    Access, Credentials, FileOffer, Limits, Link, Listening, Offers, PORTS, Ticket, TransferError, dial,
+    listen,
+};
+use hostler_wire::Identity;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+/// The socket of libvirt, and the one through which memory travels.
+const LIBVIRT: &str = "libvirt";
+const MEMORY: &str = "memory";
+/// The largest base that is taken, in bytes.
+const MOST_BASE_BYTES: u64 = 64 << 40;
+/// How often a wish to stop is seen while bases are on their way.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a base that somebody else is just bringing is asked for again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Where things are on this computer.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The agent's identity.
+    pub identity: PathBuf,
+    /// Bases.
+    pub bases: PathBuf,
+    /// What is known of marks that were laid.
+    pub moves: PathBuf,
+    /// The folder of sockets.
+    pub sockets: PathBuf,
+    /// libvirt's own socket.
+    pub libvirt: PathBuf,
+    /// The account as which QEMU runs, user and group; root when none.
+    pub qemu: Option<(u32, u32)>,
+}
+
+/// What this computer can do for machines that come and go.
+pub struct Mover {
+    driver: Arc<Driver>,
+    places: Places,
+    runtime: Handle,
+    doors: Mutex<HashMap<String, Listening>>,
+    ways: Mutex<HashMap<String, Arc<Link>>>,
+}
+
+impl Mover {
+    /// On this computer; within a runtime.
+    pub fn new(driver: Arc<Driver>, places: Places) -> Self {
+        Self { driver, places, runtime: Handle::current(), doors: Mutex::default(), ways: Mutex::default() }
+    }
+
+    fn credentials(&self) -> Result<Credentials, Trouble> {
+        // Read anew each time: it is renewed now and then.
+        let identity = Identity::load(&self.places.identity);
+        let identity = identity.map_err(|why| failed("identity", why.to_string()))?;
+        Ok(Credentials {
+            key_pem: identity.key.to_pem(),
+            certificate_pem: identity.certificate_pem,
+            authority_pem: identity.authority_pem,
+        })
+    }
+
+    /// The folders of a move's sockets: libvirt's, of root alone, and that of memory, of QEMU's account.
+    fn make_folders(&self, ticket: &str) -> Result<Folders, Trouble> {
+        let top = self.places.sockets.join(word(ticket)?);
+        let folders = Folders { libvirt: top.join("l"), memory: top.join("m"), top };
+        let failed = |path: &Path, why: std::io::Error| failed(&path.to_string_lossy(), why.to_string());
+        for path in [&self.places.sockets, &folders.top] {
+            let made = DirBuilder::new().recursive(true).mode(0o711).create(path);
+            made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o711)))
+                .map_err(|why| failed(path, why))?;
+        }
+        for path in [&folders.libvirt, &folders.memory] {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|why| failed(path, why))?;
+        }
+        if let Some((user, group)) = self.places.qemu {
+            chown(&folders.memory, Some(user), Some(group)).map_err(|why| failed(&folders.memory, why))?;
+        }
+        Ok(folders)
+    }
+
+    fn remove_folders(&self, ticket: &str) {
+        let Ok(ticket) = word(ticket) else { return };
+        let top = self.places.sockets.join(ticket);
+        for (folder, socket) in [("l", "s"), ("m", "s")] {
+            // What is not there need not be removed.
+            let _ = fs::remove_file(top.join(folder).join(socket));
+            let _ = fs::remove_dir(top.join(folder));
+        }
+        let _ = fs::remove_dir(top);
+    }
+
+    fn way(&self, way: &Way) -> Result<Arc<Link>, Trouble> {
+        if let Some(link) = lock(&self.ways).get(&way.ticket).filter(|link| !link.is_over()) {
+            return Ok(Arc::clone(link));
+        }
+        let address: IpAddr = way
+            .address
+            .parse()
+            .map_err(|_| failed(&way.address, "the other agent's address is none".into()))?;
+        let credentials = self.credentials()?;
+        let dialled = self.runtime.block_on(dial(
+            SocketAddr::new(address, way.port),
+            &credentials,
+            ticket(&way.ticket, &way.to),
+            Limits::default(),
+        ));
+        let link = Arc::new(dialled.map_err(|why| in_words(&format!("agent {}", way.to.agent), &why))?);
+        lock(&self.ways).insert(way.ticket.clone(), Arc::clone(&link));
+        Ok(link)
+    }
+
+    fn send_base(&self, link: &Link, sha256: &str, sent: &Sending<'_>) -> Result<(), Trouble> {
+        let path = base_path(&self.places.bases, sha256);
+        let (done, of) = (AtomicU64::new(0), AtomicU64::new(0));
+        let told = |d: u64, o: u64| {
+            done.store(d, Ordering::Relaxed);
+            of.store(o, Ordering::Relaxed);
+        };
+        let ended = self.runtime.block_on(async {
+            loop {
+                let sending = link.send_file(sha256, &path, &told);
+                tokio::pin!(sending);
+                let ended = loop {
+                    tokio::select! {
+                        ended = &mut sending => break Some(ended),
+                        () = tokio::time::sleep(LOOK_EVERY) => {}
+                    }
+                    if sent.watch.aborted() {
+                        break None;
+                    }
+                    let share = of.load(Ordering::Relaxed).max(1);
+                    // Each base counts alike: how large the next ones are is not known yet.
+                    let part = done.load(Ordering::Relaxed).saturating_mul(1_000) / share;
+                    sent.watch.progress(sent.before * 1_000 + part, sent.of * 1_000);
+                };
+                match ended {
+                    Some(Err(why)) if why.may_pass() && !link.is_over() && !sent.watch.aborted() => {
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                    ended => return ended,
+                }
+            }
+        });
+        match ended {
+            None => Err(Trouble::Aborted),
+            Some(Ok(sent)) => {
+                tracing::info!(base = sha256, bytes = sent.sent_bytes, "a base was sent");
+                Ok(())
+            }
+            Some(Err(why)) => Err(in_words(&format!("base {sha256}"), &why)),
+        }
+    }
+
+    fn note(&self, ticket: &str) -> Result<PathBuf, Trouble> {
+        Ok(self.places.moves.join(format!("{}.json", word(ticket)?)))
+    }
+}
+
+struct Folders {
+    top: PathBuf,
+    libvirt: PathBuf,
+    memory: PathBuf,
+}
+
+struct Sending<'w> {
+    watch: &'w dyn Watch,
+    before: u64,
+    of: u64,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failed(object: &str, cause: String) -> Trouble {
+    Trouble::Failed(
+        Refusal::new(Code::MigrationFailed, object, cause)
+            .remedy("Look at the network between the two hosts and at their agents' logs, then try again"),
+    )
+}
+
+fn unsuitable(object: &str, cause: String, remedy: &str) -> Trouble {
+    Trouble::Refused(Refusal::new(Code::MigrationUnsuitable, object, cause).remedy(remedy))
+}
+
+fn in_words(object: &str, why: &TransferError) -> Trouble {
+    failed(object, why.to_string())
+}
+
+fn ticket(id: &str, peer: &Peer) -> Ticket {
+    let peer = hostler_transfer::Peer { agent: peer.agent, serials: peer.serials.clone() };
+    Ticket { id: id.to_owned(), peer }
+}
+
+/// A ticket as a part of a path: its first letters, all of them hexadecimal.
+fn word(ticket: &str) -> Result<&str, Trouble> {
+    let fits = ticket.len() >= 16 && ticket.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let malformed = || Refusal::new(Code::RequestMalformed, "ticket", "it is not hexadecimal");
+    ticket.get(..16).filter(|_| fits).ok_or_else(|| Trouble::Refused(malformed()))
+}
+
+/// The mark beside a disk.
+fn mark_beside(file: &str, ticket: &str) -> Result<PathBuf, Trouble> {
+    let path = Path::new(file);
+    let forbidden = || Trouble::Refused(Refusal::new(Code::PathForbidden, file, "it is no absolute path"));
+    let plain = path.is_absolute() && !file.split('/').any(|part| part == "..");
+    let name = path.file_name().and_then(|name| name.to_str()).filter(|_| plain).ok_or_else(forbidden)?;
+    Ok(path.with_file_name(format!(".{name}.{}.move", word(ticket)?)))
+}
+
+impl Moves for Mover {
+    fn leaving(&self, domain: Uuid, ticket: &str) -> Result<Leaving, Trouble> {
+        let leaving = self.driver.needs(domain)?;
+        let object = format!("domain {domain}");
+        let note = self.note(ticket)?;
+        let failed = |why: std::io::Error| failed(&object, format!("no mark can be laid: {why}"));
+        // What is to be taken away is known before it is there.
+        fs::create_dir_all(&self.places.moves).map_err(failed)?;
+        fs::write(&note, serde_json::to_vec(&leaving.files).unwrap_or_default()).map_err(failed)?;
+        for file in &leaving.files {
+            let mark = mark_beside(file, ticket)?;
+            let mut laid = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+                .open(&mark)
+                .map_err(failed)?;
+            laid.write_all(ticket.as_bytes()).and_then(|()| laid.sync_all()).map_err(failed)?;
+        }
+        Ok(leaving)
+    }
+
+    fn unmark(&self, domain: Uuid, ticket: &str) -> Result<(), Trouble> {
+        let note = self.note(ticket)?;
+        let Ok(text) = fs::read(&note) else { return Ok(()) };
+        let files: Vec<String> = serde_json::from_slice(&text).unwrap_or_default();
+        for file in files {
+            let mark = mark_beside(&file, ticket)?;
+            match fs::remove_file(&mark) {
+                Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed(&format!("domain {domain}"), format!("{}: {why}", mark.display())));
+                }
+                _ => {}
+            }
+        }
+        let _ = fs::remove_file(note);
+        Ok(())
+    }
+
+    fn receive(
+        &self,
+        domain: Uuid,
+        id: &str,
+        from: &Peer,
+        leaving: &Leaving,
+    ) -> Result<(u16, Vec<String>), Trouble> {
+        self.close(id);
+        for file in &leaving.files {
+            let mark = mark_beside(file, id)?;
+            let mut text = String::new();
+            let read = OpenOptions::new()
+                .read(true)
+                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+                .open(&mark)
+                .and_then(|laid| laid.take(1_024).read_to_string(&mut text));
+            if read.is_err() || text != id || !Path::new(file).is_file() {
+                return Err(unsuitable(
+                    file,
+                    "it is not the same file on both hosts: a mark that was laid beside it on one is not seen on the other".into(),
+                    "Keep the machine's disks in a folder that both hosts share",
+                ));
+            }
+        }
+        self.driver.can_run(domain, leaving)?;
+        let mut lacking = Vec::new();
+        let mut offers = Offers::default();
+        for sha256 in &leaving.bases {
+            match find_base(&self.places.bases, sha256) {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    let path = base_path(&self.places.bases, sha256);
+                    offers
+                        .files
+                        .insert(sha256.clone(), FileOffer { path, mode: 0o444, most_bytes: MOST_BASE_BYTES });
+                    lacking.push(sha256.clone());
+                }
+                Err(why) => return Err(failed(sha256, why.to_string())),
+            }
+        }
+        let folders = self.make_folders(id)?;
+        offers.sockets.insert(LIBVIRT.into(), self.places.libvirt.clone());
+        offers.sockets.insert(MEMORY.into(), folders.memory.join("s"));
+        let credentials = self.credentials()?;
+        let opened = self.runtime.block_on(listen(
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            PORTS,
+            &credentials,
+            ticket(id, from),
+            offers,
+            Limits::default(),
+        ));
+        let door = opened.map_err(|why| in_words(&format!("domain {domain}"), &why))?;
+        let port = door.port();
+        lock(&self.doors).insert(id.to_owned(), door);
+        Ok((port, lacking))
+    }
+
+    fn close(&self, ticket: &str) {
+        let door = lock(&self.doors).remove(ticket);
+        let way = lock(&self.ways).remove(ticket);
+        drop((door, way));
+        self.remove_folders(ticket);
+    }
+
+    fn send_bases(&self, way: &Way, bases: &[String], watch: &dyn Watch) -> Result<(), Trouble> {
+        let link = self.way(way)?;
+        let of = bases.len() as u64;
+        for (before, sha256) in (0..).zip(bases) {
+            self.send_base(&link, sha256, &Sending { watch, before, of })?;
+        }
+        Ok(())
+    }
+
+    fn migrate(&self, domain: Uuid, way: &Way, limits: MoveLimits, watch: &dyn Watch) -> Result<(), Trouble> {
+        let folders = self.make_folders(&way.ticket)?;
+        let link = self.way(way)?;
+        let (libvirt, memory) = (folders.libvirt.join("s"), folders.memory.join("s"));
+        // An earlier attempt of this ticket may have been killed.
+        let _ = (fs::remove_file(&libvirt), fs::remove_file(&memory));
+        let refused = |why: TransferError| in_words(&format!("domain {domain}"), &why);
+        let carried = {
+            let _within = self.runtime.enter();
+            let own = Access { mode: 0o600, owner: None };
+            let qemu = Access { mode: 0o600, owner: self.places.qemu };
+            (
+                link.carry(LIBVIRT, &libvirt, own).map_err(refused)?,
+                link.carry(MEMORY, &memory, qemu).map_err(refused)?,
+            )
+        };
+        drop(link);
+        let moved = self.driver.move_away(domain, &libvirt, &memory, limits, watch);
+        drop(carried);
+        self.close(&way.ticket);
+        moved
+    }
+
+    fn still_leaving(&self, domain: Uuid) -> Result<bool, Trouble> {
+        self.driver.stops_leaving(domain)
+    }
+
+    fn forget(&self, domain: Uuid) -> Result<(), Trouble> {
+        self.driver.forget_definition(domain)
+    }
+}
