@@ -6,10 +6,18 @@ import { chromium, type Browser, type BrowserContext, type Page } from "playwrig
 import { front, type Front } from "./front.ts";
 
 /** Where the server under test is. Started with `hostler up --state $HOSTLER_STATE …`; see README.md. */
-const state = process.env.HOSTLER_STATE ?? "/work/webstate/s";
+export const state = named("HOSTLER_STATE");
 export const serverUrl = process.env.HOSTLER_SERVER ?? "https://127.0.0.1:8670";
 const pki = join(state, "server/pki");
 const password = (): string => readFileSync(join(state, "server/initial-password"), "utf8").trim();
+
+function named(variable: string): string {
+  const value = process.env[variable];
+  if (value === undefined || value === "") {
+    throw new Error(`${variable} is not set. README.md of web/ says how a server for the stories is started.`);
+  }
+  return value;
+}
 
 export interface Setting {
   browser: Browser;

@@ -3,11 +3,10 @@ import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { ask, ended } from "./ask.ts";
-import { open, signIn, visitor, type Setting, type Visitor } from "./setting.ts";
+import { open, signIn, state, visitor, type Setting, type Visitor } from "./setting.ts";
 
 // What people do, as they see it: by role and name, against the real server and its machines.
 
-const state = process.env.HOSTLER_STATE ?? "/work/webstate/s";
 const disk = process.env.HOSTLER_DISK ?? `${state}/library/tiny-linux.qcow2`;
 const mark = String(Date.now() % 1_000_000);
 const name = `story-${mark}`;

@@ -4,11 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { open, signIn, visitor, type Setting, type Visitor } from "./setting.ts";
+import { open, signIn, state, visitor, type Setting, type Visitor } from "./setting.ts";
 
 // Files into the library, as they go on a line that breaks.
 
-const state = process.env.HOSTLER_STATE ?? "/work/webstate/s";
 const mark = String(Date.now() % 1_000_000);
 const name = `upload-${mark}.iso`;
 const small = `small-${mark}.iso`;

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use crate::tree;
 use crate::trouble::Trouble;
 
 /// Lines of a failed program's own words that are quoted in our trouble: enough for its last paragraph.
@@ -100,6 +101,26 @@ pub fn failed(command: &Command, said: &str) -> Trouble {
         format!("`{}` failed. It said:\n    {last}", line_of(command)),
         "Read its words above, mend what they name, then run the command again.",
     )
+}
+
+/// Runs a program at the top of the tree, before the caller's eyes.
+///
+/// # Errors
+/// It cannot be started, or fails.
+pub fn in_front(command: &mut Command) -> Result<(), Trouble> {
+    command.current_dir(tree::top()).stdin(Stdio::null());
+    let line = line_of(command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(Trouble::new(
+            format!("`{line}` failed."),
+            "Read its words above, mend what they name, then run the command again.",
+        )),
+        Err(error) => Err(Trouble::new(
+            format!("`{line}` could not be started: {error}."),
+            "Look at the path it names.",
+        )),
+    }
 }
 
 /// Where a program of this name would be found: in PATH, or in the folders of system programs, which are often

@@ -11,6 +11,7 @@ mod packages;
 #[cfg(test)]
 mod rules;
 mod site;
+mod soak;
 mod test;
 mod tiny_linux;
 mod tree;
@@ -59,11 +60,20 @@ enum Developer {
         #[arg(long, default_value_t = 20)]
         runs: u32,
     },
-    /// Kill libvirtd, agent and server at 20 moments each of creating, starting and deleting machines; needs root.
+    /// Tell the long stories of faults; needs root.
+    ///
+    /// First libvirtd, agent and server are killed at moments spread over creating, starting and deleting machines;
+    /// then a fleet of three hosts with mixed work is struck by one fault after another from a seed.
     Soak {
-        /// How many moments in place of 20.
+        /// At how many moments each is killed; 20 where nothing is said, none with --faults.
         #[arg(long)]
         kills: Option<u32>,
+        /// How many faults strike the fleet; 50 where nothing is said, none with --kills.
+        #[arg(long)]
+        faults: Option<u32>,
+        /// The seed of the faults and of the work; one by the clock, which is printed, where nothing is said.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Ask a real server, with a simulated host, whatever its OpenAPI document lets one ask: as administrator, as a
     /// reader, and as nobody. Installs schemathesis below target/ at first.
@@ -170,7 +180,7 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::OnComputer { what: OnComputer::Pages } => test::pages::inside()?,
         Developer::Site => println!("{}", site::build()?.display()),
         Developer::Bench { names, runs } => bench::run(&names, runs)?,
-        Developer::Soak { kills } => bench::soak(kills)?,
+        Developer::Soak { kills, faults, seed } => soak::run(kills, faults, seed)?,
         Developer::FuzzApi { minutes } => fuzz_api::run(minutes, &mut std::io::stdout())?,
         Developer::TinyLinux { out: Some(out) } => tiny_linux::build_to(&out)?,
         Developer::TinyLinux { out: None } => println!("{}", tiny_linux::build()?.display()),

@@ -7,6 +7,10 @@ use crate::ids::{AgentId, HostGroupId, TokenId};
 use crate::name::Name;
 use crate::time::Timestamp;
 
+/// What stands before an agent's id in the name that its certificate gives it: the server's authority writes it, and
+/// server and other agents tell by it whom they speak with.
+pub const CERTIFICATE_NAME: &str = "hostler:agent:";
+
 /// An agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Agent {

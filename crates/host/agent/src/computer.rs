@@ -8,7 +8,7 @@ use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::{HostHardware, Processors};
 
 use crate::config::FOLDER_ID;
-use crate::equipment;
+use crate::equipment::{self, SECTOR_BYTES};
 use crate::performance::Counters;
 use crate::status::now;
 
@@ -119,8 +119,6 @@ impl Computer {
 
 /// How long a tick of `/proc/stat` is, in nanoseconds: Linux shows programs a hundred a second whatever it counts in.
 const TICK_NS: u64 = 10_000_000;
-/// How long a sector of `/proc/diskstats` is, in bytes, whatever the disk's own are.
-const SECTOR_BYTES: u64 = 512;
 
 impl Computer {
     /// What it has counted since its start.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use hostler_model::host_hardware::{AdapterKind, HostAdapter, PhysicalDisk};
 
-/// How long a sector is, in bytes, wherever the kernel counts in sectors.
-const SECTOR_BYTES: u64 = 512;
+/// How long a sector is, in bytes, wherever the kernel counts in sectors, whatever the disk's own are.
+pub(crate) const SECTOR_BYTES: u64 = 512;
 
 /// Where the kernel shows its devices.
 pub(crate) const SYS: &str = "/sys";

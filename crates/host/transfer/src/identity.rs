@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hostler_model::AgentId;
+use hostler_model::agent::CERTIFICATE_NAME;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -20,9 +21,6 @@ use rustls::{
 
 use crate::ALPN;
 use crate::error::TransferError;
-
-/// What the name in an agent's certificate begins with, as the authority writes it.
-const AGENT_URI: &str = "hostler:agent:";
 
 /// An agent's certificate with its key, and the authority that it trusts.
 #[derive(Clone)]
@@ -141,7 +139,7 @@ impl Named {
 fn named(certificate: &CertificateDer<'_>) -> Option<(AgentId, String)> {
     let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
     let mut names = parsed.valid_uri_names();
-    let agent = names.next()?.strip_prefix(AGENT_URI)?.parse().ok()?;
+    let agent = names.next()?.strip_prefix(CERTIFICATE_NAME)?.parse().ok()?;
     let serial = parsed.serial().iter().map(|byte| format!("{byte:02x}")).collect();
     names.next().is_none().then_some((agent, serial))
 }

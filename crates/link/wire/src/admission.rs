@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hostler_model::AgentId;
+use hostler_model::agent::CERTIFICATE_NAME;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use crate::authority::AGENT_URI;
 use crate::session::Kill;
 use crate::token::hex;
 
@@ -39,7 +39,7 @@ impl Peer {
     pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
         let mut names = parsed.valid_uri_names();
-        let agent = names.next()?.strip_prefix(AGENT_URI)?.parse().ok()?;
+        let agent = names.next()?.strip_prefix(CERTIFICATE_NAME)?.parse().ok()?;
         names.next().is_none().then(|| Self { agent, serial: hex(parsed.serial()) })
     }
 }

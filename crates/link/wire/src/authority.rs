@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use hostler_model::agent::CERTIFICATE_NAME;
 use hostler_model::time::Ms;
 use hostler_model::{AgentId, Timestamp};
 use rcgen::{
@@ -328,10 +329,8 @@ impl ResolvesServerCert for ServerCertificate {
 
 /// The name by which a certificate says whose it is.
 pub(crate) fn agent_uri(agent: AgentId) -> String {
-    format!("{AGENT_URI}{agent}")
+    format!("{CERTIFICATE_NAME}{agent}")
 }
-
-pub(crate) const AGENT_URI: &str = "hostler:agent:";
 
 /// The name is made of the key, so that two installations' authorities never bear one name, and so that opening an
 /// authority needs no parser.

@@ -28,7 +28,7 @@ mod trouble;
 pub use alone::{About, Alone};
 pub use commands::{PROGRAMS, program};
 pub use computer::Computer;
-pub use fleet::{Fleet, Wanted, live, populate};
+pub use fleet::{Dice, Fleet, Wanted, live, populate};
 pub use ground::Ground;
 pub use host::Host;
 pub use line::Slow;

@@ -32,6 +32,7 @@ mod serve;
 mod slow;
 mod tagged;
 mod tokens;
+mod told;
 mod views;
 mod window;
 

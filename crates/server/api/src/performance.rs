@@ -2,12 +2,13 @@
 
 use hostler_model::channel::Query;
 use hostler_model::performance::{MOST_POINTS, Performance};
-use hostler_model::{AgentId, Code, Ms, Refusal, Timestamp};
+use hostler_model::{AgentId, Ms, Refusal, Timestamp};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::told::told;
 
 /// How much is shown where nothing is said: an hour.
 const SPAN_MS: Ms = 3_600_000;
@@ -47,8 +48,5 @@ pub(crate) async fn performance(
     if from >= to {
         return Err(Refusal::invalid("from", format!("{from} is not before {to}")));
     }
-    let answer = app.handle().query(agent, Query::Performance { domain, now, from, to, points }).await?;
-    serde_json::from_slice(&answer).map_err(|_| {
-        Refusal::new(Code::AgentUnsupported, format!("agent {agent}"), "its answer is no performance history")
-    })
+    told(app, agent, Query::Performance { domain, now, from, to, points }).await
 }

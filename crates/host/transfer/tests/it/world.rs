@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hostler_model::AgentId;
+use hostler_model::agent::CERTIFICATE_NAME;
 use hostler_transfer::{
     Credentials, Limits, Link, Listening, Offers, Peer, Ticket, TransferError, dial, listen,
 };
@@ -37,7 +38,8 @@ impl Authority {
     pub fn agent(&self, agent: AgentId, serial: u64) -> Credentials {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = vec![SanType::URI(format!("hostler:agent:{agent}").try_into().unwrap())];
+        params.subject_alt_names =
+            vec![SanType::URI(format!("{CERTIFICATE_NAME}{agent}").try_into().unwrap())];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.serial_number = Some(SerialNumber::from(serial));
         let certificate = params.signed_by(&key, &self.issuer).unwrap();

@@ -24,7 +24,7 @@ use crate::site::taken;
 use crate::trouble::{Result, Trouble};
 
 pub use believable::Wanted;
-pub(crate) use dice::Dice;
+pub use dice::Dice;
 pub use life::live;
 pub use populate::populate;
 

@@ -9,7 +9,7 @@ use hostler_model::job::{JobKind, JobState};
 use hostler_model::view::{Accepted, JobView};
 use hostler_testbed::{Result, Site, ask_empty, taken};
 
-use crate::sets::{agree, libvirt};
+use crate::sets::{agree, libvirt, now_ms};
 
 /// Who is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,9 +202,4 @@ fn process_of(site: &Site, name: &str) -> String {
     let domain = site.vm(name).unwrap().vm.domain;
     let script = format!("cat /run/libvirt/qemu/$(virsh -q domname {domain}).pid");
     site.hosts[0].shell(&script).unwrap()
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_millis()).unwrap()
 }

@@ -16,5 +16,6 @@ mod once;
 mod picture;
 mod properties;
 mod sets;
+mod survives;
 mod twice;
 mod world;

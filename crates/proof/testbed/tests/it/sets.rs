@@ -56,8 +56,10 @@ fn a_stray_file_a_stray_machine_and_a_lost_one_are_differences() {
 /// The first difference between the views, of any host.
 fn difference(site: &Site) -> Result<Option<String>> {
     let views = site.vms()?;
-    let strange =
-        |view: &&VmView| !matches!(view.status, VmStatus::Running | VmStatus::Off | VmStatus::Crashed);
+    let strange = |view: &&VmView| {
+        let steady = [VmStatus::Running, VmStatus::Paused, VmStatus::Off, VmStatus::Saved, VmStatus::Crashed];
+        !steady.contains(&view.status)
+    };
     if let Some(view) = views.iter().find(strange) {
         return Ok(Some(format!("{} is {}", view.vm.spec.name, view.status.word())));
     }
@@ -127,4 +129,10 @@ fn below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(cause) => Err(Trouble::File { path: folder.into(), cause }),
     }
+}
+
+/// The time as the server says it.
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
 }

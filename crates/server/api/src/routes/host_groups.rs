@@ -9,7 +9,7 @@ use hostler_model::body::{FeedEvent, MoveTo, NewHostGroup};
 use hostler_model::host_group::{ALL_HOSTS, EditHostGroup, HostGroup};
 use hostler_model::request::Request;
 use hostler_model::view::{HostGroupView, Page};
-use hostler_model::{HostGroupId, Key, Kind, Refusal};
+use hostler_model::{HostGroupId, Key, Refusal};
 use hostler_server::Picture;
 use utoipa_axum::routes;
 
@@ -19,7 +19,6 @@ use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery, Params};
 use crate::json::Body;
 use crate::list::{ListQuery, page};
-use crate::names;
 use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::rollup::roll_ups;
@@ -137,8 +136,5 @@ async fn get_host_group_history(
 
 /// The group that is meant by what is written.
 pub(super) fn meant(picture: &Picture, written: &str) -> Result<HostGroupId, Refusal> {
-    match names::find(picture, Kind::HostGroup, written)?.object.key() {
-        Key::HostGroup(id) => Ok(id),
-        _ => Err(Refusal::not_found(names::noun(Kind::HostGroup))),
-    }
+    Ok(one::<HostGroup>(picture, written)?.1.id)
 }

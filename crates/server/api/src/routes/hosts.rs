@@ -12,7 +12,7 @@ use hostler_model::host_hardware::FileSystem;
 use hostler_model::performance::Performance;
 use hostler_model::request::Request;
 use hostler_model::view::{HostView, Page};
-use hostler_model::{Code, HostId, Key, Refusal};
+use hostler_model::{HostId, Key};
 use utoipa_axum::routes;
 
 use super::{asked_of, host_groups, one};
@@ -26,6 +26,7 @@ use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::routes::vms::history::{HistoryQuery, history};
 use crate::tagged::{Holds, tagged};
+use crate::told::told;
 use crate::views;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -100,12 +101,7 @@ async fn list_host_file_systems(
     At(host): At<String>,
 ) -> Result<Json<Vec<FileSystem>>, Problem> {
     let host = meant(&app, &host)?;
-    let answer = app.handle().query(host.into(), Query::FileSystems).await?;
-    let malformed = |_| {
-        let cause = "its answer is no list of file systems";
-        Refusal::new(Code::AgentUnsupported, format!("agent {host}"), cause)
-    };
-    Ok(Json(serde_json::from_slice(&answer).map_err(malformed)?))
+    Ok(Json(told(&app, host.into(), Query::FileSystems).await?))
 }
 
 /// Set availability, reserve and notes of a host; what is absent stays, and null is as in its group.

@@ -29,6 +29,7 @@ use crate::json::{Body, shown};
 use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::tokens;
+use crate::told::told;
 
 /// How long the sender may take for the next bytes, and the agent for its answer once it has all.
 const SLOW: Duration = Duration::from_secs(30);
@@ -65,7 +66,7 @@ async fn begin_upload(
     // Random, since who began it alone knows it.
     let upload = uuid::Builder::from_random_bytes(tokens::bytes()?).into_uuid();
     let ask = UploadAsk::Begin { upload, file, keep_s };
-    let view = view(share.id, answered(&app, share, ask).await?)?;
+    let view = shown_as(share.id, arrival(&app, share, ask).await?);
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
@@ -73,7 +74,7 @@ async fn begin_upload(
 #[utoipa::path(get, path = "/uploads/{upload}", responses((status = 200, body = UploadView)))]
 async fn get_upload(State(app): State<App>, At(id): At<String>) -> Result<Json<UploadView>, Problem> {
     let (share, upload) = meant(&app, &id)?;
-    Ok(Json(view(share.id, answered(&app, &share, UploadAsk::Look { upload }).await?)?))
+    Ok(Json(shown_as(share.id, arrival(&app, &share, UploadAsk::Look { upload }).await?)))
 }
 
 /// Where a piece belongs.
@@ -189,12 +190,9 @@ async fn answered(app: &App, share: &Share, ask: UploadAsk) -> Result<Vec<u8>, R
     app.handle().query(share.agent, Query::Upload { folder: share.folder.clone(), ask }).await
 }
 
-fn view(share: ShareId, answer: Vec<u8>) -> Result<UploadView, Refusal> {
-    let arrival = serde_json::from_slice(&answer);
-    arrival.map(|arrival| shown_as(share, arrival)).map_err(|_| {
-        Refusal::new(Code::AgentUnsupported, "upload", "the agent's answer is not understood")
-            .remedy("Upgrade the agent")
-    })
+/// Asks the agent of a share how far an upload is.
+async fn arrival(app: &App, share: &Share, ask: UploadAsk) -> Result<Arrival, Refusal> {
+    told(app, share.agent, Query::Upload { folder: share.folder.clone(), ask }).await
 }
 
 fn shown_as(share: ShareId, arrival: Arrival) -> UploadView {

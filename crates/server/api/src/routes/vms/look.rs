@@ -22,6 +22,7 @@ use crate::problem::Problem;
 use crate::rights::Routes;
 use crate::routes::one;
 use crate::screens;
+use crate::told::told;
 
 /// The longest path of a file in a guest, in bytes: Linux's own limit.
 const LONGEST_PATH: usize = 4_096;
@@ -135,17 +136,15 @@ async fn list_vm_addresses(
     State(app): State<App>,
     At(vm): At<String>,
 ) -> Result<Json<Vec<GuestAddress>>, Problem> {
-    let told = told(&app, &vm, |domain| Query::GuestAddresses { domain }).await?;
-    let told = serde_json::from_slice(&told);
-    Ok(Json(told.map_err(|_| {
-        Refusal::new(Code::AgentUnsupported, "addresses", "the agent's answer is not understood")
-    })?))
+    let (agent, domain) = at(&app, &vm)?;
+    Ok(Json(told(&app, agent, Query::GuestAddresses { domain }).await?))
 }
 
-async fn told(app: &App, written: &str, query: impl FnOnce(Uuid) -> Query) -> Result<Vec<u8>, Problem> {
+/// Where a machine is, and as what.
+fn at(app: &App, written: &str) -> Result<(AgentId, Uuid), Problem> {
     let picture = app.picture();
     let (_, vm) = one::<Vm>(&picture, written)?;
-    Ok(app.handle().query(host_of(vm)?, query(vm.domain)).await?)
+    Ok((host_of(vm)?, vm.domain))
 }
 
 async fn ask(
@@ -154,7 +153,8 @@ async fn ask(
     kind: &'static str,
     query: impl FnOnce(Uuid) -> Query,
 ) -> Result<Response, Problem> {
-    let bytes = told(app, written, query).await?;
+    let (agent, domain) = at(app, written)?;
+    let bytes = app.handle().query(agent, query(domain)).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
