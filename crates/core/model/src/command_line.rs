@@ -86,8 +86,7 @@ impl Line<'_> {
             Request::MigrateVm { vm, to } => {
                 self.vm("migrate", *vm);
                 if let Some(to) = to {
-                    self.plain("--to");
-                    self.thing(Key::Host(*to));
+                    self.named("--to", Key::Host(*to));
                 }
             }
             Request::DeleteVm { vm, disks } => {
