@@ -4,6 +4,7 @@
 
 mod bench;
 mod commands;
+mod demo;
 mod docs;
 mod fleet;
 mod fuzz_api;
@@ -59,6 +60,13 @@ enum Developer {
         /// How many pairs, or runs.
         #[arg(long, default_value_t = 20)]
         runs: u32,
+    },
+    /// Show on this computer what Hostler does, and how long each takes; needs root.
+    Demo {
+        /// Which: fleet makes three test hosts, ten machines over two host groups, moves one while it runs, cuts a host
+        /// off and heals it.
+        #[arg(value_parser = ["fleet"])]
+        name: String,
     },
     /// Tell the long stories of faults; needs root.
     ///
@@ -180,6 +188,7 @@ fn run(command: Developer) -> Result<(), Trouble> {
         Developer::OnComputer { what: OnComputer::Pages } => test::pages::inside()?,
         Developer::Site => println!("{}", site::build()?.display()),
         Developer::Bench { names, runs } => bench::run(&names, runs)?,
+        Developer::Demo { name } => demo::run(&name)?,
         Developer::Soak { kills, faults, seed } => soak::run(kills, faults, seed)?,
         Developer::FuzzApi { minutes } => fuzz_api::run(minutes, &mut std::io::stdout())?,
         Developer::TinyLinux { out: Some(out) } => tiny_linux::build_to(&out)?,

@@ -151,21 +151,23 @@ impl Host {
         run_with(&mut command, token).map(drop)
     }
 
-    /// Adds a line to the agent's settings; it counts from the agent's next start to the host's next boot.
+    /// Sets one of the agent's settings, by its line; it counts from the agent's next start.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn agent_set(&self, line: &str) -> Result<()> {
         let path = self.agent_state().join("agent.toml");
-        let text = fs::read_to_string(&path).map_err(Trouble::file(&path))?;
-        fs::write(&path, format!("{text}{line}\n")).map_err(Trouble::file(&path))
+        let key = |line: &str| line.split('=').next().map(|key| key.trim().to_owned());
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        let mut lines: Vec<&str> = before.lines().filter(|other| key(other) != key(line)).collect();
+        lines.push(line);
+        fs::write(&path, lines.join("\n") + "\n").map_err(Trouble::file(&path))
     }
 
-    /// Writes the agent's settings, with a boot id of this boot: all test hosts share one kernel.
+    /// Writes into the agent's settings which boot this is: all test hosts share one kernel.
     fn agent_settings(&self) -> Result<()> {
-        let path = self.agent_state().join("agent.toml");
-        let text = format!("name = \"{}\"\nhost_boot = \"{}\"\n", self.name(), Uuid::new_v4());
-        fs::write(&path, text).map_err(Trouble::file(&path))
+        self.agent_set(&format!("name = \"{}\"", self.name()))?;
+        self.agent_set(&format!("host_boot = \"{}\"", Uuid::new_v4()))
     }
 
     /// Starts the agent.

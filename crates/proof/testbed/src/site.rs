@@ -115,6 +115,28 @@ impl Site {
         names.iter().try_for_each(|name| self.host_answers(name))
     }
 
+    /// Lets all hosts keep their machines in the folder that all see, so that machines can move between them. Bases stay
+    /// each host's own, at one path.
+    ///
+    /// # Errors
+    /// An agent does not come back.
+    pub fn share_machines(&mut self) -> Result<()> {
+        for host in &mut self.hosts {
+            let vms = host.shared().join("vms");
+            host.agent_kill()?;
+            host.agent_set(&format!("vm_folder = \"{}\"", vms.display()))?;
+            host.agent_set("base_folder = \"/var/lib/libvirt/bases\"")?;
+            host.agent_start()?;
+        }
+        for name in self.hosts.iter().map(|host| host.name().to_owned()) {
+            self.until("the shared folder is known", FOLLOWS, async |client| {
+                let host = client.host(&name).await?;
+                Ok((host.answers && host.host.facts.vm_folder.ends_with("/shared/vms")).then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
     /// A token with which one computer can enrol as host and library server.
     ///
     /// # Errors
@@ -464,6 +486,6 @@ pub fn success(view: JobView) -> Result<()> {
     }
 }
 
-fn refused(refusal: Refusal) -> Trouble {
+pub(crate) fn refused(refusal: Refusal) -> Trouble {
     Trouble::Client(refusal.into())
 }

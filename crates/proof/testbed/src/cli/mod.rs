@@ -12,6 +12,7 @@ use crate::apart::run_apart;
 use crate::bench::{Benches, measure};
 use crate::clearing::{Warden, run_warden};
 use crate::computer::Manner;
+use crate::demo::{Demo, show};
 use crate::first::{First, run_first};
 use crate::fleet::{Fleet, Wanted, live, populate};
 use crate::ground::Ground;
@@ -216,6 +217,9 @@ enum Verb {
     Simulate(Simulate),
     /// Measure the whole program; `cargo xtask bench` builds what it needs.
     Bench(Benches),
+    /// Show what Hostler does, and how long each takes; `cargo xtask demo` builds what it needs.
+    #[command(subcommand)]
+    Demo(Demo),
     /// The first process of a test host.
     #[command(hide = true)]
     FirstProcess(First),
@@ -312,6 +316,7 @@ pub fn main() -> Result<()> {
         Verb::Apart { words } => run_apart(&words),
         Verb::Simulate(simulate) => run_fleet(&simulate),
         Verb::Bench(benches) => measure(&benches),
+        Verb::Demo(demo) => show(&demo),
     }
 }
 

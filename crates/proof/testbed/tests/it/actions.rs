@@ -9,7 +9,7 @@ use hostler_model::{Code, Name};
 use hostler_testbed::{Site, create, success, taken};
 
 use crate::sets::{agree, images, libvirt};
-use crate::world::{BOOTS, code_of, guest_runs, item, library, read_token, with_seed};
+use crate::world::{BOOTS, code_of, guest_runs, library, read_token, with_seed};
 
 fn how() -> How {
     How::default()
@@ -106,7 +106,7 @@ fn a_guest_shuts_down_by_agent_and_by_button_lets_go_of_disks_and_finds_a_dvd() 
     std::fs::write(&iso, iso_image()).unwrap();
     let c = site.client().clone();
     site.change(c.refresh_share("main", &how())).unwrap();
-    let tools = item(&site, "tools").to_string();
+    let tools = site.item("tools").unwrap().to_string();
 
     let mut web = with_seed(create("web", VmSource::Template { template }).unwrap());
     web.start = true;

@@ -9,7 +9,7 @@ use hostler_model::template::Deploy;
 use hostler_testbed::{Site, create, taken};
 
 use crate::sets::{images, libvirt};
-use crate::world::{guest_runs, item, library, read_token, with_seed};
+use crate::world::{guest_runs, library, read_token, with_seed};
 
 #[test]
 #[ignore = "needs root, libvirt and the tiny Linux disk"]
@@ -19,7 +19,7 @@ fn deploying_onto_a_full_disk_fails_says_so_and_leaves_nothing() {
     let folder = site.host().vm_folder();
     // Seen inside the host alone, so looked at from there.
     site.host().shell(&format!("mount -t tmpfs -o size=8M,mode=711 tmpfs {}", folder.display())).unwrap();
-    let from = VmSource::Disk { item: item(&site, "tiny-linux"), deploy: Deploy::Copy };
+    let from = VmSource::Disk { item: site.item("tiny-linux").unwrap(), deploy: Deploy::Copy };
     let asked = site.run(site.client().create_vm(&create("big", from).unwrap(), &How::default())).unwrap();
     let job = site.ended(taken(asked).unwrap().job).unwrap().job;
     assert_eq!(job.error.as_ref().map(|error| error.code), Some(Code::DiskFull), "{job:?}");

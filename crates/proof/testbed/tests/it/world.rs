@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hostler_client::{ClientError, How, ListQuery};
-use hostler_model::body::NewShare;
-use hostler_model::hardware::Firmware;
+use hostler_client::ClientError;
 use hostler_model::request::CreateVm;
-use hostler_model::template::{Deploy, TemplateSpec};
-use hostler_model::{Code, ItemId, Name, TemplateId};
+use hostler_model::{Code, TemplateId};
 use hostler_testbed::{Site, Trouble, wait_for};
 use serde_json::json;
 
@@ -24,36 +21,10 @@ pub fn tiny_linux() -> PathBuf {
     PathBuf::from(named.expect("HOSTLER_TINY_LINUX names the disk that `cargo xtask tiny-linux` prints"))
 }
 
-/// A library share with the tiny Linux disk, and a template of it.
+/// A library share with the tiny Linux disk on the first host, and a template of it.
 pub fn library(site: &mut Site) -> TemplateId {
-    let folder = site.host().scratch("library").unwrap();
-    std::fs::copy(tiny_linux(), folder.join("tiny-linux.qcow2")).unwrap();
-    let share = NewShare {
-        name: Name::new("main").unwrap(),
-        agent: "a".into(),
-        folder: folder.to_string_lossy().into_owned(),
-    };
-    site.change(site.client().add_share(&share, &How::default())).unwrap();
-    let spec = TemplateSpec {
-        name: Name::new("tiny-linux").unwrap(),
-        notes: String::new(),
-        disk: item(site, "tiny-linux"),
-        cpus: 1,
-        memory_mib: 128,
-        firmware: Firmware::Bios,
-        deploy: Deploy::Overlay,
-    };
-    site.change(site.client().create_template(&spec, &How::default())).unwrap();
-    site.run(site.client().template("tiny-linux")).unwrap().template.id
-}
-
-/// A library item, as soon as its share was read.
-pub fn item(site: &Site, name: &str) -> ItemId {
-    let found = site.until(&format!("item {name} is there"), Duration::from_secs(20), async |client| {
-        let items = client.items(None, &ListQuery::default()).await?.items;
-        Ok(items.into_iter().find(|view| view.item.name.as_str() == name))
-    });
-    found.unwrap().item.id
+    let host = site.host().name().to_owned();
+    site.template_of(&host, "main", &tiny_linux(), "tiny-linux").unwrap()
 }
 
 /// The token in the guest's seed, as soon as the guest can say it.

@@ -9,17 +9,15 @@ use std::time::Duration;
 
 use hostler_client::{Changed, Client, ClientError, How, ListQuery};
 use hostler_model::action::VmAction;
-use hostler_model::body::{ChangeHardware, NewDisk, NewShare, ShutDown};
-use hostler_model::hardware::Firmware;
+use hostler_model::body::{ChangeHardware, NewDisk, ShutDown};
 use hostler_model::request::{CreateVm, EditVm, VmSource};
-use hostler_model::template::{Deploy, TemplateSpec};
 use hostler_model::view::{Accepted, VmView};
-use hostler_model::{HostId, JobId, Name, TemplateId};
+use hostler_model::{HostId, JobId, TemplateId};
 use hostler_testbed::counting::PORT;
 use hostler_testbed::{Dice, Result, Site, create, empty};
 use tokio::task::JoinHandle;
 
-use crate::world::{item, tiny_linux};
+use crate::world::tiny_linux;
 
 /// As many machines has each who keeps none that counts.
 const MACHINES: usize = 4;
@@ -42,28 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A library on each host, as machines are made only where their disk is, and a template of it.
 pub fn libraries(site: &Site) -> Vec<TemplateId> {
-    let one = |name: &str, folder: std::path::PathBuf| {
-        let called = format!("tiny-{name}");
-        std::fs::copy(tiny_linux(), folder.join(format!("{called}.qcow2"))).unwrap();
-        let share = NewShare {
-            name: Name::new(&format!("library-{name}")).unwrap(),
-            agent: name.into(),
-            folder: folder.to_string_lossy().into_owned(),
-        };
-        site.change(site.client().add_share(&share, &How::default())).unwrap();
-        let spec = TemplateSpec {
-            name: Name::new(&called).unwrap(),
-            notes: String::new(),
-            disk: item(site, &called),
-            cpus: 1,
-            memory_mib: 128,
-            firmware: Firmware::Bios,
-            deploy: Deploy::Overlay,
-        };
-        site.change(site.client().create_template(&spec, &How::default())).unwrap();
-        site.run(site.client().template(&called)).unwrap().template.id
+    let one = |name: &str| {
+        site.template_of(name, &format!("library-{name}"), &tiny_linux(), &format!("tiny-{name}")).unwrap()
     };
-    site.hosts.iter().map(|host| one(host.name(), host.scratch("library").unwrap())).collect()
+    site.hosts.iter().map(|host| one(host.name())).collect()
 }
 
 /// Makes a machine of each template that counts, for whoever will keep it.
