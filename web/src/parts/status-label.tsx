@@ -46,6 +46,7 @@ const jobTones: Partial<Record<JobState, Tone>> = {
 const hostTones: Record<HostStatus, Tone> = {
   responding: good,
   "not-available": quiet,
+  "in-maintenance": warning,
   "not-responding": bad,
   "hypervisor-not-responding": bad,
   "declared-dead": bad,
@@ -66,7 +67,7 @@ export function hostStatus(host: HostView): HostStatus {
 }
 
 /** Whether nothing is wrong with a host of this status. */
-export const isWellStatus = (status: string): boolean => ["responding", "not-available"].includes(status);
+export const isWellStatus = (status: string): boolean => ["responding", "not-available", "in-maintenance"].includes(status);
 
 /** Whether nothing is wrong with a host. */
 export const isWell = (host: HostView): boolean => isWellStatus(hostStatus(host));

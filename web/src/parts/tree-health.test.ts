@@ -6,6 +6,7 @@ test("a host that answers is in trouble when one of its machines is", () => {
   assert.equal(healthOf("responding", 0), "well");
   assert.equal(healthOf("responding", 2), "troubled");
   assert.equal(healthOf("not-available", 0), "quiet");
+  assert.equal(healthOf("in-maintenance", 0), "quiet");
   assert.equal(healthOf("not-responding", 0), "down");
 });
 

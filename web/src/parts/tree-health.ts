@@ -8,6 +8,7 @@ export function healthOf(status: HostStatus, troubles: number): Health {
     case "responding":
       return troubles > 0 ? "troubled" : "well";
     case "not-available":
+    case "in-maintenance":
       return troubles > 0 ? "troubled" : "quiet";
     case "not-responding":
     case "hypervisor-not-responding":

@@ -96,6 +96,7 @@ export const jobKindWords: Record<Schemas["JobKind"], string> = {
 export const hostStatusWords: Record<HostStatus, string> = {
   responding: "Responding",
   "not-available": "Not available for placement",
+  "in-maintenance": "In maintenance",
   "hypervisor-not-responding": "Hypervisor not responding",
   "not-responding": "Not responding",
   "declared-dead": "Declared dead",

@@ -418,6 +418,7 @@ fn follow(vm: &mut Vm, seen: Option<&Seen>, order: Order, now: Timestamp) -> Str
                 "guest agent silent".to_owned()
             }
         }
+        Some(before) if before.seen.snapshots != seen.snapshots => "snapshots changed".to_owned(),
         Some(_) => "definition changed".to_owned(),
     };
     if vm.origin == Origin::Found {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::command::{Command, Mark, Outcome};
 use crate::host::{HostFacts, Load};
 use crate::ids::{AgentId, InstallationId, SessionId, StepNo};
+use crate::refresher::RefresherKind;
 use crate::seen::Seen;
 use crate::time::{Ms, Timestamp};
 use crate::upload::UploadAsk;
@@ -19,6 +20,9 @@ pub const HEARTBEAT_MS: Ms = 3_000;
 
 /// How long an agent may take to open a stream that it was asked for.
 pub const STREAM_TICKET_MS: Ms = 10_000;
+
+/// How long an agent may look for a refresher before it gives up.
+pub const REFRESH_LIMIT_MS: Ms = 120_000;
 
 /// The most byte streams that one agent has open.
 pub const MOST_STREAMS: usize = 10;
@@ -160,6 +164,16 @@ pub enum Query {
         folder: String,
         /// What.
         ask: UploadAsk,
+    },
+    /// Look anew, and say what differs in reports before this is answered: a [`crate::refresher::Refreshed`], as JSON.
+    Refresh {
+        /// What for.
+        refresher: RefresherKind,
+    },
+    /// What lies in the folder of a share: [`crate::library::SeenItem`]s, as JSON.
+    Share {
+        /// The folder.
+        folder: String,
     },
     /// A question that this version does not know.
     #[serde(other)]

@@ -232,6 +232,7 @@ impl Line<'_> {
     fn edit_host(&mut self, host: HostId, edit: &EditHost) {
         self.host("edit", host);
         self.option("--available", edit.available.map(|is| is.to_string()));
+        self.option("--maintenance", edit.maintenance.map(|is| is.to_string()));
         self.reserve(&edit.reserve);
         self.option("--notes", edit.notes.clone());
     }

@@ -84,6 +84,9 @@ pub struct HostSpec {
     /// Whether placement may choose it.
     #[serde(default = "yes")]
     pub available: bool,
+    /// Whether it is in maintenance: placement does not choose it, and refreshers leave it alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maintenance: bool,
     /// What is set for it of what is kept for the host itself. What is absent is as in its group.
     #[serde(default, skip_serializing_if = "OwnReserve::is_empty")]
     pub reserve: OwnReserve,
@@ -98,7 +101,7 @@ fn yes() -> bool {
 
 impl Default for HostSpec {
     fn default() -> Self {
-        Self { available: true, reserve: OwnReserve::default(), notes: String::new() }
+        Self { available: true, maintenance: false, reserve: OwnReserve::default(), notes: String::new() }
     }
 }
 
@@ -108,6 +111,7 @@ impl HostSpec {
     pub fn edited(&self, edit: &EditHost) -> Self {
         Self {
             available: edit.available.unwrap_or(self.available),
+            maintenance: edit.maintenance.unwrap_or(self.maintenance),
             reserve: edit.reserve.applied(self.reserve),
             notes: edit.notes.clone().unwrap_or_else(|| self.notes.clone()),
         }
@@ -130,6 +134,9 @@ pub struct EditHost {
     /// Whether placement may choose it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
+    /// Whether it is in maintenance: placement does not choose it, and refreshers leave it alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<bool>,
     /// What is kept for the host itself; null is all as in its group.
     #[serde(skip_serializing_if = "EditReserve::is_empty", deserialize_with = "edit_or_null")]
     #[schema(value_type = Option<EditReserve>)]

@@ -25,6 +25,7 @@ pub mod name;
 pub mod object;
 pub mod performance;
 pub mod possible;
+pub mod refresher;
 pub mod request;
 pub mod reserve;
 pub mod saved_view;

@@ -25,6 +25,32 @@ pub struct Performance {
     pub series: Series,
 }
 
+/// How loaded a machine was at a moment. What is not known is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct VmLoad {
+    /// When.
+    pub at: Timestamp,
+    /// Processor use, percent of all processors that the machine has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processor_percent: Option<f32>,
+    /// Memory in use, in MiB, as in [`Series`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u64>,
+    /// Read from disks, in bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_read_bytes_s: Option<u64>,
+    /// Written to disks, in bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_write_bytes_s: Option<u64>,
+    /// Received over the network, in bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net_in_bytes_s: Option<u64>,
+    /// Sent over the network, in bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net_out_bytes_s: Option<u64>,
+}
+
 /// What is measured: for each bucket its mean, or null where nothing is known. All are equally long.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]

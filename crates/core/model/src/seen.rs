@@ -40,6 +40,12 @@ pub struct Seen {
     /// Whether a definition is kept on the host; a transient machine is gone once it is off.
     #[serde(default = "yes")]
     pub persistent: bool,
+    /// Whether libvirt starts it with the host. Hostler never asks for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub autostart: bool,
+    /// The snapshots that libvirt keeps of it, by name, in order: somebody else made them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<String>,
 }
 
 fn yes() -> bool {

@@ -39,6 +39,12 @@ pub struct Settings {
     pub agent_admissions_per_s: u32,
     /// How often a host's machines are compared with the record, in seconds; 0 is never.
     pub vm_refresh_s: u32,
+    /// How often everything of a host's machines is read, in seconds; 0 is never.
+    pub vm_heavy_refresh_s: u32,
+    /// How often a host's properties are read, in seconds; 0 is never.
+    pub host_refresh_s: u32,
+    /// How often it is fetched how loaded machines are, in seconds; 0 is never.
+    pub performance_refresh_s: u32,
     /// How often library shares are refreshed, in seconds; 0 is never.
     pub share_refresh_s: u32,
     /// How long an upload is kept while nothing arrives, in hours.
@@ -62,6 +68,9 @@ impl Default for Settings {
             agent_silence_s: 9,
             agent_admissions_per_s: 200,
             vm_refresh_s: 120,
+            vm_heavy_refresh_s: 1800,
+            host_refresh_s: 1800,
+            performance_refresh_s: 540,
             share_refresh_s: 3600,
             upload_keep_h: 24,
         }
@@ -272,6 +281,33 @@ pub const SETTINGS: &[FieldDoc] = &[
         default: 120,
         source: "Managers of this kind look every 2 minutes.",
         help: "How often a host's machines are compared with the record, 0 for never. Events arrive within a second; this is the safety net.",
+    },
+    FieldDoc {
+        name: "vm_heavy_refresh_s",
+        unit: "s",
+        min: 0,
+        max: 1_209_600,
+        default: 1800,
+        source: "Managers of this kind look every 30 minutes.",
+        help: "How often everything of a host's machines is read, the files of their disks included, 0 for never. More often costs the host a look at each file.",
+    },
+    FieldDoc {
+        name: "host_refresh_s",
+        unit: "s",
+        min: 0,
+        max: 1_209_600,
+        default: 1800,
+        source: "Managers of this kind look every 30 minutes.",
+        help: "How often a host's properties are compared with the record, 0 for never. Agents tell most changes by themselves; this is the safety net.",
+    },
+    FieldDoc {
+        name: "performance_refresh_s",
+        unit: "s",
+        min: 0,
+        max: 86_400,
+        default: 540,
+        source: "Managers of this kind look every 9 minutes, and when a machine is turned on or off.",
+        help: "How often it is fetched how loaded a host's machines are, 0 for never. Who looks at a graph asks the host itself.",
     },
     FieldDoc {
         name: "share_refresh_s",

@@ -106,6 +106,8 @@ statuses! {
     Responding = "responding", "Responding";
     /// As responding, but an administrator keeps placement from it.
     NotAvailable = "not-available", "Not available for placement";
+    /// As responding, but in maintenance: placement does not choose it, and refreshers leave it alone.
+    InMaintenance = "in-maintenance", "In maintenance";
     /// Its agent answers, and libvirt there does not: its machines are as they were last seen.
     HypervisorNotResponding = "hypervisor-not-responding", "Hypervisor not responding";
     /// Its agent does not answer.
@@ -122,6 +124,8 @@ pub fn of_host(host: &Host, agent_answers: bool) -> HostStatus {
         HostStatus::NotResponding
     } else if !host.facts.libvirt_answers {
         HostStatus::HypervisorNotResponding
+    } else if host.spec.maintenance {
+        HostStatus::InMaintenance
     } else if !host.spec.available {
         HostStatus::NotAvailable
     } else {
@@ -142,7 +146,7 @@ pub fn seen_through(status: VmStatus, host: HostStatus) -> VmStatus {
         (VmStatus::CreationFailed | VmStatus::Conflict | VmStatus::Elsewhere, _) => status,
         (_, HostStatus::NotResponding | HostStatus::DeclaredDead) => VmStatus::HostNotResponding,
         (_, HostStatus::HypervisorNotResponding) => VmStatus::HypervisorNotResponding,
-        (_, HostStatus::Responding | HostStatus::NotAvailable) => status,
+        (_, HostStatus::Responding | HostStatus::NotAvailable | HostStatus::InMaintenance) => status,
     }
 }
 

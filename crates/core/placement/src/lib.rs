@@ -108,6 +108,9 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
     } else if !host.facts.libvirt_answers {
         lacks.push("libvirt does not answer on it".to_owned());
     }
+    if host.spec.maintenance {
+        lacks.push("it is in maintenance".to_owned());
+    }
     if !host.spec.available {
         lacks.push("an administrator made it unavailable for placement".to_owned());
     }

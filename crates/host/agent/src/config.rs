@@ -27,6 +27,8 @@ pub struct Config {
     pub definition_folder: PathBuf,
     /// The folder in which libvirt keeps what it knows of running machines.
     pub run_folder: PathBuf,
+    /// The folder in which libvirt keeps saved memory and snapshots.
+    pub libvirt_state_folder: PathBuf,
     /// The program that runs machines.
     pub qemu: PathBuf,
     /// libvirt's settings for QEMU, of which the account is read.
@@ -55,6 +57,7 @@ impl Default for Config {
             libvirt_uri: "qemu:///system".into(),
             definition_folder: "/etc/libvirt/qemu".into(),
             run_folder: "/run/libvirt/qemu".into(),
+            libvirt_state_folder: "/var/lib/libvirt/qemu".into(),
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             qemu_conf: "/etc/libvirt/qemu.conf".into(),
             host_boot: None,

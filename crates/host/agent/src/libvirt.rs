@@ -6,12 +6,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use hostler_hypervisor::Trouble;
+use hostler_hypervisor::{Disks, Machines, Trouble};
 use hostler_libvirt::statistics::Figures;
 use hostler_libvirt::{Driver, Serial, Settings, probe};
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Kvm, Load};
 use hostler_model::host_hardware::Processors;
+use hostler_model::refresher::{MachineTrouble, Refreshed, RefresherKind};
+use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -39,6 +41,7 @@ pub struct LibvirtHost {
     computer: Computer,
     kvm: Kvm,
     recorder: Recorder,
+    disks: Arc<AgentDisks>,
     uploads: Arc<Uploads>,
     screens: Screens,
     /// What libvirt said last: its versions do not vanish because it does not answer.
@@ -58,6 +61,7 @@ impl LibvirtHost {
             uri: config.libvirt_uri.clone(),
             definition_folder: config.definition_folder.clone(),
             run_folder: config.run_folder.clone(),
+            state_folder: config.libvirt_state_folder.clone(),
             machine_folder: config.vms(state),
             uncached: config.vm_folder.is_some(),
             qemu: config.qemu.clone(),
@@ -81,6 +85,7 @@ impl LibvirtHost {
             computer,
             kvm,
             recorder,
+            disks: Arc::new(AgentDisks::new(config.vms(state), config.bases(state))),
             uploads,
             screens: Screens::default(),
             last: Mutex::default(),
@@ -109,6 +114,33 @@ impl LibvirtHost {
         told(&file_systems(self.computer.machines()))
     }
 
+    /// What a refresher is told beside the reports.
+    fn refreshed(&self, refresher: RefresherKind) -> Result<Refreshed, Refusal> {
+        let mut refreshed = Refreshed::default();
+        match refresher {
+            RefresherKind::VmHeavy => {
+                let listed = self.driver.list().map_err(|trouble| trouble.into_refusal("libvirt"))?;
+                refreshed.troubles = listed
+                    .iter()
+                    .filter_map(|seen| Some((seen.domain, trouble_of(&*self.disks, seen)?)))
+                    .map(|(domain, cause)| MachineTrouble { domain, cause })
+                    .collect();
+            }
+            RefresherKind::Performance => refreshed.loads = self.recorder.loads(),
+            RefresherKind::Host
+                if !self.last.lock().unwrap_or_else(PoisonError::into_inner).libvirt_answers =>
+            {
+                return Err(Refusal::new(Code::HypervisorFailed, "libvirt", "it does not answer")
+                    .remedy("Look whether libvirt runs on the host"));
+            }
+            RefresherKind::VmLight
+            | RefresherKind::Host
+            | RefresherKind::Library
+            | RefresherKind::Unknown => {}
+        }
+        Ok(refreshed)
+    }
+
     /// All that an agent acts with here, within its runtime. The folders must be there.
     ///
     /// # Errors
@@ -126,7 +158,7 @@ impl LibvirtHost {
         })?;
         Ok(Hands {
             machines: Arc::clone(&self.driver) as _,
-            disks: Arc::new(AgentDisks::new(config.vms(state), config.bases(state))),
+            disks: Arc::clone(&self.disks) as _,
             moves: Arc::new(Mover::new(
                 Arc::clone(&self.driver),
                 Places {
@@ -193,8 +225,9 @@ impl Host for LibvirtHost {
                 serde_json::to_vec(&told).unwrap_or_default()
             }),
             Query::DefinitionXml { domain } => self.driver.definition_xml(*domain).map(String::into_bytes),
-            // Uploads are asked for beside this.
-            Query::Upload { .. } | Query::Unknown => {
+            Query::Refresh { refresher } => return told(&self.refreshed(*refresher)?),
+            // Uploads and shares are asked for beside this.
+            Query::Upload { .. } | Query::Share { .. } | Query::Unknown => {
                 return Err(Refusal::new(Code::AgentUnsupported, "question", "this agent does not know it")
                     .remedy("Upgrade the agent"));
             }
@@ -228,6 +261,29 @@ impl Host for LibvirtHost {
     fn keep(&self) {
         self.recorder.keep();
     }
+}
+
+/// What is wrong with a machine, where something is: its definition, or a file of it that is not there. Of files outside
+/// our own folders only that is looked at: nobody is led to open files by what a definition says.
+fn trouble_of(disks: &dyn Disks, seen: &Seen) -> Option<String> {
+    let mut troubles = Vec::new();
+    if seen.name.is_empty() {
+        troubles.push("its definition cannot be read".to_owned());
+    }
+    for disk in &seen.disks {
+        let Some(file) = &disk.file else { continue };
+        match disks.look(file) {
+            Ok(Some(_)) => {}
+            Ok(None) => troubles.push(format!("{}: {file} is not there", disk.target)),
+            Err(Trouble::Refused(_)) => {
+                if let Ok(false) = fs::exists(file) {
+                    troubles.push(format!("{}: {file} is not there", disk.target));
+                }
+            }
+            Err(why) => troubles.push(format!("{}: {}", disk.target, why.into_refusal(file).cause)),
+        }
+    }
+    (!troubles.is_empty()).then(|| troubles.join("; "))
 }
 
 /// An answer as JSON.

@@ -12,7 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use hostler_agent_core::{Core, Identity, Input, Output};
 use hostler_hypervisor::{Disks, Machines, Moves, Trouble, with_sizes};
 use hostler_libvirt::Changed;
-use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query};
+use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query, REFRESH_LIMIT_MS};
+use hostler_model::refresher::RefresherKind;
 use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use crate::hands::{Hands, Host};
 use crate::journal::{JournalError, Keep, Writer};
+use crate::libvirt::told;
 use crate::line::{self, Dial};
 use crate::performance;
 use crate::reading::Readings;
@@ -39,6 +41,8 @@ const FACTS_EVERY: Duration = Duration::from_secs(60);
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 /// How long a question may take: a guest's agent that is silent takes half of it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// How long a look of a refresher may take.
+const REFRESH_LIMIT: Duration = Duration::from_millis(REFRESH_LIMIT_MS);
 
 /// Who the agent is and where it keeps its journal.
 #[derive(Debug)]
@@ -126,17 +130,28 @@ impl Shared {
     }
 
     async fn answer(&self, session: SessionId, question: u64, query: Query) {
-        let host = Arc::clone(&self.host);
+        let limit = match query {
+            // Each file of each machine is looked at, however many there are.
+            Query::Refresh { .. } | Query::Share { .. } => REFRESH_LIMIT,
+            _ => ANSWER_LIMIT,
+        };
+        if let Query::Refresh { refresher: RefresherKind::Host } = query {
+            self.read_facts().await;
+        }
+        let (host, disks) = (Arc::clone(&self.host), Arc::clone(&self.disks));
         let answer = move || match &query {
+            Query::Share { folder } => {
+                told(&disks.scan(folder).map_err(|trouble| trouble.into_refusal("share"))?)
+            }
             Query::Upload { folder, ask } => uploads::answer(host.uploads(), folder, ask),
             query => host.answer(query),
         };
-        let asked = tokio::time::timeout(ANSWER_LIMIT, spawn_blocking(answer));
+        let asked = tokio::time::timeout(limit, spawn_blocking(answer));
         let answer = match asked.await {
             Ok(Ok(answer)) => answer.map(|bytes| STANDARD.encode(bytes)),
             Ok(Err(why)) => Err(Refusal::new(Code::Internal, "question", why.to_string())),
             Err(_) => {
-                let cause = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
+                let cause = format!("no answer within {} s", limit.as_secs());
                 Err(Refusal::new(Code::HypervisorFailed, "question", cause).remedy("Ask again in a moment"))
             }
         };
@@ -304,6 +319,7 @@ impl Agent {
         match changed {
             Changed::Domain(domain) => self.read(domain),
             Changed::Everything => self.take(Input::Everything),
+            Changed::Host => self.spawn(|shared| async move { shared.read_facts().await }),
             Changed::Lost => {
                 tracing::warn!("libvirt does not answer; machines run on");
                 self.spawn(|shared| async move { shared.read_facts().await });

@@ -12,13 +12,15 @@ use hostler_libvirt::Changed;
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::FileSystem;
+use hostler_model::refresher::{MachineLoad, Refreshed, RefresherKind};
+use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::hands::{Hands, Host};
 use crate::libvirt::told;
-use crate::performance::{Frame, UNKNOWN, Values};
+use crate::performance::{self, Frame, UNKNOWN, Values};
 use crate::screens::{self, Screens};
 
 /// How often simulated time moves and events are fetched.
@@ -33,6 +35,21 @@ struct SimulatedComputer {
     facts: HostFacts,
     load: Box<dyn Fn() -> Load + Send + Sync>,
     screens: Screens,
+}
+
+impl SimulatedComputer {
+    fn refreshed(&self, refresher: RefresherKind) -> Refreshed {
+        let at = crate::status::now();
+        let on = |seen: &Seen| seen.power.is_on();
+        let loads = match (refresher, self.host.list()) {
+            (RefresherKind::Performance, Ok(all)) => {
+                all.iter().filter(|seen| on(seen)).map(|seen| seen.domain).collect()
+            }
+            _ => Vec::new(),
+        };
+        let load = |domain| MachineLoad { domain, load: performance::load(at, waves(domain, at.0)) };
+        Refreshed { loads: loads.into_iter().map(load).collect(), troubles: Vec::new() }
+    }
 }
 
 impl Host for SimulatedComputer {
@@ -77,10 +94,12 @@ impl Host for SimulatedComputer {
                     ..FileSystem::default()
                 }])
             }
+            Query::Refresh { refresher } => told(&self.refreshed(*refresher)),
             Query::GuestFile { .. }
             | Query::GuestAddresses { .. }
             | Query::DefinitionXml { .. }
             | Query::Upload { .. }
+            | Query::Share { .. }
             | Query::Unknown => {
                 Err(Refusal::new(Code::AgentUnsupported, "question", "a simulated host has nothing to show"))
             }

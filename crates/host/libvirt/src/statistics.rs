@@ -28,6 +28,25 @@ pub struct Figures {
     pub adapters: Vec<AdapterFigures>,
 }
 
+/// How many of each thing a machine has: another number is a change of which libvirt may have said nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    cpus: u32,
+    disks: usize,
+    adapters: usize,
+}
+
+impl Figures {
+    /// What there is of each; none of a machine that is busy and told a part only.
+    pub(crate) fn counts(&self) -> Option<Counts> {
+        (self.cpus > 0 && self.cpu_time_ns > 0).then_some(Counts {
+            cpus: self.cpus,
+            disks: self.disks.len(),
+            adapters: self.adapters.len(),
+        })
+    }
+}
+
 /// The counters of a disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiskFigures {

@@ -20,7 +20,18 @@ use crate::cli::vm::Like;
 
 const COLUMNS: Columns = Columns {
     usual: &["NAME", "STATUS", "MACHINES", "CPUS", "LOAD", "MEMORY", "GIVEN", "FREE DISK", "KVM", "ID"],
-    wide: &["GROUP", "AVAILABLE", "MEMORY FREE", "SYSTEM", "KERNEL", "LIBVIRT", "QEMU", "NOTES", "REVISION"],
+    wide: &[
+        "GROUP",
+        "AVAILABLE",
+        "MAINTENANCE",
+        "MEMORY FREE",
+        "SYSTEM",
+        "KERNEL",
+        "LIBVIRT",
+        "QEMU",
+        "NOTES",
+        "REVISION",
+    ],
     first: "hostler agent enrolment-token",
 };
 
@@ -41,7 +52,7 @@ pub enum Commands {
   hostler host list --filter answers=true --sort -memory_mib
   hostler host list --filter 'under_host_group=/All Hosts/Site A'
 
-Fields to filter and sort by: name, status, host_group, under_host_group, answers, available, machines, cpus, memory_mib, created.")]
+Fields to filter and sort by: name, status, host_group, under_host_group, answers, available, maintenance, machines, cpus, memory_mib, created.")]
     List(Part),
     /// Show hosts
     #[command(after_help = "Examples:\n  hostler host show host-a\n  hostler host show host-a -o json")]
@@ -61,12 +72,32 @@ Fields to filter and sort by: name, status, host_group, under_host_group, answer
         /// Whether placement may choose it
         #[arg(long, value_name = "true|false")]
         available: Option<bool>,
+        /// Whether it is in maintenance: placement does not choose it, and refreshers leave it alone
+        #[arg(long, value_name = "true|false")]
+        maintenance: Option<bool>,
         /// Free text
         #[arg(long, value_name = "TEXT")]
         notes: Option<String>,
         /// What is kept for it.
         #[command(flatten)]
         kept: Kept,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Put hosts into maintenance, or out of it: placement does not choose them, and refreshers leave them alone
+    #[command(after_help = "Examples:
+  hostler host maintenance on host-a
+  hostler host maintenance off host-a host-b
+
+Its machines stay where they are, and what is done with them by hand is done.")]
+    Maintenance {
+        /// Into it or out of it
+        #[arg(value_name = "on|off", value_parser = ["on", "off"], hide_possible_values = true)]
+        is: String,
+        /// Which
+        #[arg(required = true, value_name = "HOST")]
+        hosts: Vec<String>,
         /// How it is done.
         #[command(flatten)]
         change: Change,
@@ -162,13 +193,21 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             }
             here.each(&views, COLUMNS, row, |view| text(view, here.width))
         }
-        Commands::Edit { host, available, notes, kept, change: how } => {
-            let edit = EditHost { available, reserve: kept.edit(), notes };
+        Commands::Edit { host, available, maintenance, notes, kept, change: how } => {
+            let edit = EditHost { available, maintenance, reserve: kept.edit(), notes };
             if edit == EditHost::default() {
                 return Err(Failure::usage("it is not said what changes", "See `hostler host edit --help`"));
             }
             let asked = client.edit_host(&host, &edit, &how.how()).await;
             change(here, &client, &how, asked).await
+        }
+        Commands::Maintenance { is, hosts, change: how } => {
+            let edit = EditHost { maintenance: Some(is == "on"), ..EditHost::default() };
+            let mut asked = Vec::new();
+            for host in &hosts {
+                asked.push(client.edit_host(host, &edit, &how.how()).await);
+            }
+            changes(here, &client, &how, asked).await
         }
         Commands::Move { hosts, to, change: how } => {
             let mut asked = Vec::new();
@@ -222,7 +261,7 @@ fn status(view: &HostView) -> Cell {
     let tone = match view.status {
         HostStatus::DeclaredDead => Tone::Faint,
         HostStatus::NotResponding | HostStatus::HypervisorNotResponding => Tone::Bad,
-        HostStatus::NotAvailable => Tone::Notable,
+        HostStatus::NotAvailable | HostStatus::InMaintenance => Tone::Notable,
         HostStatus::Responding => Tone::Good,
     };
     cell(view.status.words()).tone(tone)
@@ -252,6 +291,7 @@ fn row(view: &HostView) -> Vec<Cell> {
         short(view.host.id),
         cell(&view.host_group),
         cell(if view.host.spec.available { "yes" } else { "no" }).exact(view.host.spec.available),
+        cell(if view.host.spec.maintenance { "yes" } else { "no" }).exact(view.host.spec.maintenance),
         load.map_or_else(unknown, |load| mib(load.memory_available_mib)),
         cell(&facts.os),
         cell(&facts.kernel),
@@ -349,6 +389,7 @@ fn text(view: &HostView, width: Option<u16>) -> String {
             ("Id", cell(host.id)),
             ("Status", status(view)),
             ("Group", cell(&view.host_group)),
+            ("Maintenance", cell(if host.spec.maintenance { "yes" } else { "" }).tone(Tone::Notable)),
             ("Machines", cell(view.machines)),
             ("Processors", cell(processors(facts))),
             ("Processor load", cell(processor)),

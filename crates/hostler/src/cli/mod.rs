@@ -18,6 +18,7 @@ pub mod list;
 mod login;
 pub mod man;
 mod performance;
+mod refresher;
 mod reserve;
 mod server;
 mod template;
@@ -99,6 +100,9 @@ pub enum Commands {
     /// Agents: the managed computers
     #[command(subcommand)]
     Agent(agent::Commands),
+    /// Refreshers: what looks at hosts and library shares by the clock
+    #[command(subcommand)]
+    Refresher(refresher::Commands),
     /// Users
     #[command(subcommand)]
     User(user::Commands),
@@ -189,6 +193,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Commands::Template(command) => template::run(&here, command).await,
         Commands::Job(command) => job::run(&here, command).await,
         Commands::Agent(command) => agent::run(&here, command).await,
+        Commands::Refresher(command) => refresher::run(&here, command).await,
         Commands::User(command) => user::run(&here, command).await,
         Commands::Token(command) => token::run(&here, command).await,
         Commands::Server(command) => server::run(&here, command).await,

@@ -9,6 +9,7 @@ mod console;
 mod error;
 mod feed;
 mod query;
+mod refreshers;
 mod routes;
 mod trust;
 mod wait;

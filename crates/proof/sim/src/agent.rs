@@ -204,7 +204,10 @@ impl World {
                     let when = self.now + self.dice.between(1, 30);
                     self.schedule(when, Event::ReadMachine { at, life, domain });
                 }
-                Output::Ask { .. } => {}
+                Output::Ask { session, question, .. } => {
+                    let answer = Ok(String::new());
+                    self.agent_hears(at, Input::Answered { session, question, answer });
+                }
                 Output::Disconnect { .. } => {
                     if let Some(connection) = self.agents[at].connection.take() {
                         self.server_notices_cut(connection);

@@ -130,7 +130,7 @@ impl World {
                 let host = self.some_host()?;
                 let memory_mib = self.dice.chance(500).then(|| self.dice.chance(500).then_some(1024));
                 let reserve = EditReserve { memory_mib, ..EditReserve::default() };
-                Request::EditHost { host, edit: EditHost { available, reserve, notes: None } }
+                Request::EditHost { host, edit: EditHost { available, reserve, ..EditHost::default() } }
             }
             JobKind::MoveHost
             | JobKind::CreateHostGroup

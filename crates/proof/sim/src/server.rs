@@ -6,9 +6,10 @@ use std::sync::Arc;
 use hostler_agent_core::Input as AgentInput;
 use hostler_drive::Drive;
 use hostler_engine::{Effect, Engine, Input, Loaded};
-use hostler_model::channel::{FromAgent, ReportBody, ToAgent};
+use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
 use hostler_model::command::Outcome;
 use hostler_model::object::Installation;
+use hostler_model::refresher::RefresherKind;
 use hostler_model::seen::Order;
 use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Object, Timestamp};
@@ -400,7 +401,16 @@ impl World {
                 continue;
             }
             if self.connections.get(&connection).is_some_and(|c| c.session.is_some()) {
-                self.say_to_agent(connection, if picture { ToAgent::Picture } else { ToAgent::Heartbeat });
+                let message = match (picture, self.beats.is_multiple_of(80)) {
+                    (false, _) => ToAgent::Heartbeat,
+                    // As a server of before the refreshers asked.
+                    (true, true) => ToAgent::Picture,
+                    (true, false) => {
+                        let query = Query::Refresh { refresher: RefresherKind::VmLight };
+                        ToAgent::Ask { question: self.beats, query }
+                    }
+                };
+                self.say_to_agent(connection, message);
             }
         }
         self.connections.retain(|_, c| c.server_open);

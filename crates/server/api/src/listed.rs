@@ -151,6 +151,7 @@ listed! {
         "under_host_group": Is::Texts, |p, host| under(p, host.group);
         "answers": Is::Flag, |p, host| Cell::Flag(p.answers(host.id.into()));
         "available": Is::Flag, |_, host| Cell::Flag(host.spec.available);
+        "maintenance": Is::Flag, |_, host| Cell::Flag(host.spec.maintenance);
         "text": Is::Texts, |_, host| texts([host.name.as_str(), &host.id.to_string()]);
         "machines": Is::Number, |p, host| Cell::number(p.usage(host.id).machines);
         "cpus": Is::Number, |_, host| Cell::number(host.facts.cpus);

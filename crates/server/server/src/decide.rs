@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::clock::{V7, now};
 use crate::hub::Hub;
+use crate::looks::Looks;
 use crate::news::{Committed, News};
 use crate::pending::Pending;
 use crate::readers::Readers;
@@ -115,6 +116,7 @@ pub(crate) struct Shared {
     pub(crate) news: broadcast::Sender<News>,
     pub(crate) volatile: watch::Sender<u64>,
     pub(crate) hub: Hub,
+    pub(crate) looks: Looks,
     pub(crate) admission: Arc<Admission>,
     pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) readers: Readers,

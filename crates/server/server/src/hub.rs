@@ -195,6 +195,16 @@ impl Hub {
 
     /// Asks a question, and waits for the answer.
     pub(crate) async fn query(&self, agent: AgentId, query: Query) -> Result<Vec<u8>, Refusal> {
+        self.query_within(agent, query, QUERY_LIMIT).await
+    }
+
+    /// The same, where the answer may take its time.
+    pub(crate) async fn query_within(
+        &self,
+        agent: AgentId,
+        query: Query,
+        limit: Duration,
+    ) -> Result<Vec<u8>, Refusal> {
         use base64::Engine;
         let silent = |cause: &str| silent(agent, cause);
         let (reply, answer) = oneshot::channel();
@@ -213,10 +223,10 @@ impl Hub {
         };
         // Forgotten also when the asker goes away.
         let _forget = Forget(|| self.state().questions.remove(&question));
-        let answer = match tokio::time::timeout(QUERY_LIMIT, answer).await {
+        let answer = match tokio::time::timeout(limit, answer).await {
             Ok(Ok(answer)) => answer?,
             Ok(Err(_)) => return Err(silent("the connection was lost before it answered")),
-            Err(_) => return Err(silent(&format!("it has not answered within {} s", QUERY_LIMIT.as_secs()))),
+            Err(_) => return Err(silent(&format!("it has not answered within {} s", limit.as_secs()))),
         };
         base64::engine::general_purpose::STANDARD.decode(answer).map_err(|_| {
             Refusal::new(Code::AgentUnsupported, format!("agent {agent}"), "its answer is not base64")

@@ -1,17 +1,20 @@
-//! What happens by the clock: agents are asked for full pictures, shares are read anew, and what is too old is
-//! dropped. Events make all this rarely needed; it is the safety net.
+//! What happens by the clock: refreshers look at hosts and shares, and what is too old is dropped. Events make the looks
+//! rarely needed; they are the safety net.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use hostler_drive::Picture;
 use hostler_model::access::Actor;
-use hostler_model::channel::ToAgent;
+use hostler_model::channel::{Query, REFRESH_LIMIT_MS, ToAgent};
+use hostler_model::job::Job;
+use hostler_model::library::SeenItem;
+use hostler_model::refresher::RefresherKind;
 use hostler_model::request::Request;
 use hostler_model::setting::Settings;
-use hostler_model::{AgentId, Code, Kind, Object, Refusal, ShareId, Timestamp};
+use hostler_model::{AgentId, Code, HostId, Key, Kind, Name, Object, Refusal, ShareId, Timestamp};
 use hostler_store::Retention;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -19,9 +22,15 @@ use crate::ask;
 use crate::clock::now;
 use crate::decide::{Message, Shared};
 use crate::handle::Ask;
+use crate::looks::Looks;
+use crate::news::{News, Watch};
 
 /// How often this looks at what is due. Refreshers are not exact to the second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many looks are under way at a time: each keeps an agent busy, and what it finds this server.
+const LOOKS_AT_A_TIME: usize = 64;
+/// How long a look may take. The agent gives up before that.
+const LONGEST_LOOK: Duration = Duration::from_millis(REFRESH_LIMIT_MS + 15_000);
 /// How often what is too old is dropped, and sessions that have run out.
 const PRUNE_EVERY_MS: u64 = 10 * 60 * 1000;
 /// Rows in one bite: about 10 ms, for which commits wait.
@@ -34,8 +43,9 @@ const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Runs until the server stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    tokio::spawn(follow(shared.clone()));
     let mut stop = shared.stop.subscribe();
-    let mut due = Due::default();
+    let room = Arc::new(Semaphore::new(LOOKS_AT_A_TIME));
     let mut pruning: Option<JoinHandle<()>> = None;
     let mut pruned = None;
     loop {
@@ -46,21 +56,32 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let picture = shared.picture.load_full();
         let settings = ask::settings(&picture);
         let at = now();
-        let answering = picture.volatile.answering.iter().map(|agent| agent.0);
-        for agent in due.of(Which::Agents, answering, Settings::ms(settings.vm_refresh_s), at) {
-            shared.hub.say(AgentId(agent), ToAgent::Picture);
-        }
-        let shares = picture.of_kind(Kind::Share).filter_map(|stored| match &stored.object {
-            Object::Share(share) if picture.answers(share.agent) => Some(share.id.0),
-            _ => None,
-        });
-        let shares = due.of(Which::Shares, shares, Settings::ms(settings.share_refresh_s), at);
-        for share in shares {
-            refresh_share(&shared, ShareId(share)).await;
+        let (hosts, shares) =
+            (places(&picture, RefresherKind::Host), places(&picture, RefresherKind::Library));
+        for kind in RefresherKind::ALL {
+            let every_ms = Settings::ms(kind.interval_s(&settings));
+            let all = if kind.is_of_shares() { &shares } else { &hosts };
+            // By hand one in maintenance is looked at all the same.
+            let open: Vec<Uuid> = all
+                .iter()
+                .filter(|place| !place.left_alone || shared.looks.look((kind, place.id)).wanted)
+                .map(|place| place.id)
+                .collect();
+            for id in shared.looks.due(kind, &open, every_ms, at) {
+                let (shared, room) = (shared.clone(), room.clone());
+                tokio::spawn(async move {
+                    let _room = room.acquire().await;
+                    look(&shared, kind, id).await;
+                });
+            }
         }
         // The first time soon after the start: a server that is started anew every few minutes prunes too.
         if pruned.is_none_or(|pruned| at.since(pruned) >= PRUNE_EVERY_MS) {
             pruned = Some(at);
+            shared.looks.keep(|(kind, id)| match kind.is_of_shares() {
+                true => picture.get(Key::Share(ShareId(id))).is_some(),
+                false => picture.host(HostId(id)).is_some(),
+            });
             sweep(&shared, at).await;
             if pruning.as_ref().is_none_or(JoinHandle::is_finished) {
                 pruning = Some(tokio::spawn(prune(shared.clone(), settings, at)));
@@ -69,9 +90,147 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn refresh_share(shared: &Arc<Shared>, share: ShareId) {
-    if let Err(why) = ask_unless_busy(shared, Request::RefreshShare { share }).await {
-        tracing::warn!(%share, %why, "a library share was not refreshed");
+/// Something that a refresher looks at.
+pub(crate) struct Place {
+    pub(crate) id: Uuid,
+    pub(crate) name: Name,
+    /// Its host is in maintenance.
+    pub(crate) left_alone: bool,
+}
+
+/// What a refresher looks at: each host that is not declared dead, or each share.
+pub(crate) fn places(picture: &Picture, kind: RefresherKind) -> Vec<Place> {
+    let of = if kind.is_of_shares() { Kind::Share } else { Kind::Host };
+    let places = picture.of_kind(of).filter_map(|stored| match &stored.object {
+        Object::Host(host) if host.dead_since.is_none() => {
+            Some(Place { id: host.id.0, name: host.name.clone(), left_alone: host.spec.maintenance })
+        }
+        Object::Share(share) => {
+            let host = picture.host(share.agent.into());
+            let left_alone = host.is_some_and(|host| host.spec.maintenance);
+            Some(Place { id: share.id.0, name: share.name.clone(), left_alone })
+        }
+        _ => None,
+    });
+    places.collect()
+}
+
+/// Looks at one place, and remembers how that went.
+async fn look(shared: &Arc<Shared>, kind: RefresherKind, id: Uuid) {
+    let begun = Instant::now();
+    let looked = match kind.is_of_shares() {
+        true => look_at_share(shared, ShareId(id)).await,
+        false => look_at_host(shared, kind, AgentId(id)).await,
+    };
+    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Err(why) = &looked {
+        tracing::debug!(refresher = kind.word(), %id, %why, "a look failed");
+    }
+    shared.looks.ended((kind, id), now(), took_ms, looked.err());
+}
+
+/// What the agent reads reaches the record as its reports; the answer to the question follows them.
+async fn look_at_host(shared: &Arc<Shared>, kind: RefresherKind, agent: AgentId) -> Result<(), Refusal> {
+    let answer = shared.hub.query_within(agent, Query::Refresh { refresher: kind }, LONGEST_LOOK).await;
+    let answer = match answer {
+        // An agent of before the refreshers asked: it sends a picture all the same.
+        Err(why) if why.code == Code::AgentUnsupported && kind.lists_machines() => {
+            shared.hub.say(agent, ToAgent::Picture);
+            return Ok(());
+        }
+        answer => answer?,
+    };
+    let answer = serde_json::from_slice(&answer).map_err(|why| malformed(agent, &why.to_string()))?;
+    shared.looks.answered(kind, agent, answer, now());
+    Ok(())
+}
+
+/// Where the folder shows what the record has, there is nothing to do and no job.
+async fn look_at_share(shared: &Arc<Shared>, id: ShareId) -> Result<(), Refusal> {
+    let picture = shared.picture.load_full();
+    let Some(Object::Share(share)) = picture.get(Key::Share(id)).map(|stored| &stored.object) else {
+        return Ok(());
+    };
+    let query = Query::Share { folder: share.folder.clone() };
+    match shared.hub.query_within(share.agent, query, LONGEST_LOOK).await {
+        Ok(seen) => {
+            let mut seen: Vec<SeenItem> =
+                serde_json::from_slice(&seen).map_err(|why| malformed(share.agent, &why.to_string()))?;
+            seen.sort_by(|a, b| a.path.cmp(&b.path));
+            let mut known: Vec<SeenItem> = shared
+                .picture
+                .load_full()
+                .of_kind(Kind::Item)
+                .filter_map(|stored| match &stored.object {
+                    Object::Item(item) if item.share == id && item.missing_since.is_none() => {
+                        Some(item.seen.clone())
+                    }
+                    _ => None,
+                })
+                .collect();
+            known.sort_by(|a, b| a.path.cmp(&b.path));
+            if seen == known {
+                return Ok(());
+            }
+        }
+        // An agent of before the refreshers asked: the job finds out.
+        Err(why) if why.code == Code::AgentUnsupported => {}
+        Err(why) => return Err(why),
+    }
+    let asked = ask::ask(shared, Ask::new(Actor::Refresher, Request::RefreshShare { share: id })).await;
+    match asked {
+        // Somebody is at it already.
+        Err(why) if why.code == Code::ObjectBusy => Ok(()),
+        Err(why) => Err(why),
+        Ok(job) => match &ask::wait_for_job(shared, job, LONGEST_LOOK).await?.error {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        },
+    }
+}
+
+fn malformed(agent: AgentId, why: &str) -> Refusal {
+    Refusal::new(
+        Code::AgentUnsupported,
+        format!("agent {agent}"),
+        format!("its answer is not understood: {why}"),
+    )
+}
+
+/// Follows what is committed: what people had read by hand was looked at, too, and machines that are turned on or off
+/// bring their host's figures.
+async fn follow(shared: Arc<Shared>) {
+    let mut watch = Watch::new(&shared);
+    while let Some(news) = watch.next().await {
+        let News::Committed(committed) = news else { continue };
+        for change in &committed.changes {
+            match (change.key, &change.object) {
+                (_, Some(Object::Vm(vm))) => {
+                    shared.looks.power(vm.id, vm.host.map(AgentId::from), vm.power(), committed.at);
+                }
+                (Key::Vm(vm), None) => shared.looks.gone(vm),
+                (_, Some(Object::Job(job))) => note(&shared.looks, job),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A job that reads something anew has ended.
+fn note(looks: &Looks, job: &Job) {
+    let (Some(ended), Some(started)) = (job.ended, job.started) else { return };
+    let (took_ms, error) = (ended.since(started), job.error.clone());
+    match job.request {
+        Request::RefreshVm { vm } => looks.read_by_hand(vm, ended, error),
+        Request::RefreshHost { host } => {
+            for kind in [RefresherKind::Host, RefresherKind::VmLight] {
+                looks.told((kind, host.0), ended, took_ms, error.clone());
+            }
+        }
+        Request::RefreshShare { share } => {
+            looks.told((RefresherKind::Library, share.0), ended, took_ms, error)
+        }
+        _ => {}
     }
 }
 
@@ -128,54 +287,6 @@ pub(crate) async fn prune(shared: Arc<Shared>, settings: Settings, at: Timestamp
     if dropped > 0 {
         tracing::info!(dropped, "what was too old was dropped");
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Which {
-    Agents,
-    Shares,
-}
-
-/// When each thing is to be refreshed next.
-#[derive(Default)]
-struct Due(HashMap<(Which, Uuid), Timestamp>);
-
-impl Due {
-    /// What is due now. A thing that is new comes after a part of the interval that its id determines, so that a
-    /// fleet that connects at once is not asked at once.
-    fn of(
-        &mut self,
-        which: Which,
-        things: impl Iterator<Item = Uuid>,
-        every_ms: u64,
-        at: Timestamp,
-    ) -> Vec<Uuid> {
-        let before = std::mem::take(&mut self.0);
-        let (mut kept, others): (HashMap<_, _>, HashMap<_, _>) =
-            before.into_iter().partition(|((of, _), _)| *of == which);
-        self.0 = others;
-        let mut due = Vec::new();
-        if every_ms == 0 {
-            return due;
-        }
-        for id in things {
-            let first = || at.plus(every_ms / 2 + part(id, every_ms / 2));
-            let mut next = kept.remove(&(which, id)).unwrap_or_else(first);
-            // An interval that was made shorter counts at once, as does a clock that was set back.
-            next = next.min(at.plus(every_ms));
-            if next <= at {
-                due.push(id);
-                next = at.plus(every_ms);
-            }
-            self.0.insert((which, id), next);
-        }
-        due
-    }
-}
-
-/// A part of a whole, the same each time for one id. The last digits of an id are its random ones.
-fn part(id: Uuid, whole: u64) -> u64 {
-    (id.as_u128() as u64 & 0xffff_ffff) * whole / 0xffff_ffff
 }
 
 #[cfg(test)]
@@ -246,31 +357,5 @@ mod tests {
         assert_eq!(left(), 2, "a token that is no session is shown as run out until somebody removes it");
         ask::shutdown(&shared).await;
         running.await.unwrap();
-    }
-
-    #[test]
-    fn a_fleet_that_connects_at_once_is_refreshed_spread_over_time_and_each_once_an_interval() {
-        let agents: Vec<Uuid> = (0..100u128).map(|n| Uuid::from_u128(n * 0x9e37_79b9_7f4a_7c15)).collect();
-        let mut due = Due::default();
-        let mut counts: HashMap<Uuid, u32> = HashMap::new();
-        let mut most = 0;
-        for second in 0..600 {
-            let now = due.of(Which::Agents, agents.iter().copied(), 120_000, Timestamp(second * 1000));
-            most = most.max(now.len());
-            now.into_iter().for_each(|id| *counts.entry(id).or_default() += 1);
-            due.of(Which::Shares, agents.iter().copied(), 0, Timestamp(second * 1000));
-        }
-        assert!(most < 10, "{most} in one second");
-        assert!(agents.iter().all(|id| (4..=5).contains(&counts[id])), "{counts:?}");
-    }
-
-    #[test]
-    fn an_interval_of_nought_is_never_and_a_shorter_one_counts_at_once() {
-        let id = Uuid::from_u128(7);
-        let mut due = Due::default();
-        assert!(due.of(Which::Shares, [id].into_iter(), 3_600_000, Timestamp(0)).is_empty());
-        assert!(due.of(Which::Shares, [id].into_iter(), 10_000, Timestamp(1_000)).is_empty());
-        assert_eq!(due.of(Which::Shares, [id].into_iter(), 10_000, Timestamp(11_000)), [id]);
-        assert!(due.of(Which::Shares, [id].into_iter(), 0, Timestamp(i64::MAX)).is_empty());
     }
 }

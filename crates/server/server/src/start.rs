@@ -26,6 +26,7 @@ use crate::clock::now;
 use crate::decide::{self, MOST_QUEUED, Queue, Shared};
 use crate::handle::{Ask, Handle};
 use crate::hub::Hub;
+use crate::looks::Looks;
 use crate::news::{KEPT_NEWS, News, Watch};
 use crate::password::{PasswordError, hash_password, verify_password};
 use crate::readers::{READERS, Readers};
@@ -197,6 +198,7 @@ pub(crate) fn begin<S: Store + 'static>(
         news: broadcast::Sender::new(KEPT_NEWS),
         volatile: watch::Sender::new(0),
         hub: Hub::default(),
+        looks: Looks::default(),
         admission: Admission::new(),
         authority,
         readers: Readers::new(readers),

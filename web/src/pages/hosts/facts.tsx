@@ -34,6 +34,7 @@ export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: b
     [hostWords.columns.machines, host.machines],
     [names.group, host.host_group],
     [names.available, spec.available === false ? names.no : names.yes],
+    [names.maintenance, spec.maintenance === true ? names.yes : undefined],
     [names.kvm, kvmText(host)],
     [names.hostName, facts.host_name],
     [names.os, facts.os],

@@ -21,9 +21,11 @@ import { useTeller } from "../../shell/toasts.tsx";
 import { hostHardwareWords } from "../../words/host-hardware.ts";
 import { hostWords } from "../../words/hosts.ts";
 import { machineWords } from "../../words/machines.ts";
+import { refresherWords } from "../../words/refreshers.ts";
 import { machineColumns } from "../machines/columns.tsx";
 import { HostFacts } from "./facts.tsx";
 import { HostHardwareTab } from "./hardware.tsx";
+import { HostLooks } from "./looks.tsx";
 import { HostMeters } from "./meters.tsx";
 
 const parent = { title: hostWords.title, to: "/hosts" as const };
@@ -72,6 +74,7 @@ function Host({ host }: { host: HostView }) {
               title: hostWords.tabs.performance,
               body: () => <PerformanceTab path={`/hosts/${host.id}/performance`} view={view} memoryMib={host.facts.memory_mib ?? 0} />,
             },
+            { key: "looks", title: refresherWords.tab, body: () => <HostLooks host={host} /> },
             { key: "history", title: hostWords.tabs.history, body: () => <History path={`/hosts/${host.id}/history`} revision={host.revision} /> },
             { key: "definition", title: hostWords.tabs.definition, body: () => <Code text={JSON.stringify(host, null, 2)} label={hostWords.tabs.definition} /> },
           ]}
@@ -103,6 +106,7 @@ function HostActions({ host }: { host: HostView }) {
   const [isMoving, setMoving] = useState(false);
   const [risky, setRisky] = useState<Risky | undefined>();
   if (!mayChange) return null;
+  const inMaintenance = host.spec.maintenance === true;
   const dead: Risky = {
     title: `${hostWords.dead}: ${host.name}`,
     submit: hostWords.dead,
@@ -116,6 +120,11 @@ function HostActions({ host }: { host: HostView }) {
       <PossibleButton label={hostWords.edit.open} reason={undefined} onClick={() => setEditing(true)} />
       <PossibleButton label={hostWords.move} reason={undefined} onClick={() => setMoving(true)} />
       <PossibleButton label={hostWords.refresh} reason={undefined} onClick={() => void run({ method: "POST", path: `/hosts/${host.id}/refresh` }, `${hostWords.refresh} ${host.name}`)} />
+      <PossibleButton
+        label={inMaintenance ? refresherWords.maintenance.off : refresherWords.maintenance.on}
+        reason={undefined}
+        onClick={() => void run({ method: "PATCH", path: `/hosts/${host.id}`, body: { maintenance: !inMaintenance } }, `${inMaintenance ? refresherWords.maintenance.off : refresherWords.maintenance.on}: ${host.name}`)}
+      />
       <PossibleButton label={hostWords.dead} reason={host.answers ? hostWords.deadAnswers : undefined} variant="danger" onClick={() => setRisky(dead)} />
       {isMoving && <MoveToGroupForm moved={{ noun: "hosts", id: host.id, name: host.name, in: host.host_group }} onClose={() => setMoving(false)} />}
       {isEditing && <EditHostForm host={host} onClose={() => setEditing(false)} />}

@@ -29,6 +29,8 @@ export function MachineFacts({ vm, narrow = false }: { vm: VmView; narrow?: bool
     [names.firmware, (vm.spec.hardware.firmware ?? "bios").toUpperCase()],
     [names.template, typeof vm.spec.template === "string" ? <TemplateName key="template" id={vm.spec.template} /> : undefined],
     [names.agent, seen === undefined ? undefined : seen.guest_agent === true ? names.agentYes : names.agentNo],
+    [names.autostart, seen?.autostart === true ? names.autostartYes : undefined],
+    [names.snapshots, (seen?.snapshots ?? []).join(", ")],
     [names.addresses, (vm.spec.hardware.adapters ?? []).map((adapter) => `${adapter.mac} (${adapter.network})`).join(", ")],
     [names.tags, (vm.spec.tags ?? []).length > 0 ? <Tags key="tags" tags={vm.spec.tags ?? []} /> : undefined],
     [names.notes, vm.spec.notes],

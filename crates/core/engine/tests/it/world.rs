@@ -71,6 +71,8 @@ pub fn seen(domain: Uuid, power: Power) -> Seen {
         adapters: Vec::new(),
         guest_agent: false,
         persistent: true,
+        autostart: false,
+        snapshots: Vec::new(),
     }
 }
 

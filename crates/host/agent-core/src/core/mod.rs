@@ -332,6 +332,7 @@ impl Core {
         if std::mem::take(&mut self.list_again) {
             self.want_list(out);
         }
+        self.refreshed(now, number, failed.as_ref(), out);
         let Link::Session(session) = &mut self.link else { return };
         if session.picture.is_none_or(|wanted| wanted > number) {
             return;

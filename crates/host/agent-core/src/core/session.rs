@@ -1,6 +1,6 @@
 //! What is heard from the server and what is said to it.
 
-use hostler_model::channel::{Fact, FromAgent, Hello, PROTOCOL, Report, ReportBody, ToAgent};
+use hostler_model::channel::{Fact, FromAgent, Hello, PROTOCOL, Query, Report, ReportBody, ToAgent};
 use hostler_model::command::Outcome;
 use hostler_model::time::Ms;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub(super) speaking: bool,
     /// When they go out without a picture.
     pub(super) speak_at: Ms,
+    /// Questions that are answered after a listing: which, and the question.
+    pub(super) refreshing: Vec<(u64, u64, Query)>,
 }
 
 impl Core {
@@ -68,11 +70,49 @@ impl Core {
                 let Some(session) = self.session() else { return };
                 if self.asked.len() < MOST_QUESTIONS {
                     self.asked.insert(question);
-                    out.push(Output::Ask { session, question, query });
+                    match &query {
+                        Query::Refresh { refresher } if refresher.lists_machines() => {
+                            self.refresh(question, query, out);
+                        }
+                        _ => out.push(Output::Ask { session, question, query }),
+                    }
                 } else {
                     let refusal = Refusal::new(Code::TooManyRequests, "host", "too many questions at a time")
                         .remedy("Ask again in a moment");
                     self.send(now, FromAgent::Answer { question, answer: Err(refusal) }, out);
+                }
+            }
+        }
+    }
+
+    /// Reads all machines and tells the server what they look like; the question itself is answered after that.
+    fn refresh(&mut self, question: u64, query: Query, out: &mut Vec<Output>) {
+        let number = self.want_list(out);
+        if let Link::Session(session) = &mut self.link {
+            session.picture = Some(number);
+            session.refreshing.push((number, question, query));
+        }
+    }
+
+    /// A listing is over: what waited for it is answered now, or was in vain.
+    pub(super) fn refreshed(
+        &mut self,
+        now: Ms,
+        number: u64,
+        failed: Option<&Refusal>,
+        out: &mut Vec<Output>,
+    ) {
+        let Link::Session(session) = &mut self.link else { return };
+        let (over, left) =
+            std::mem::take(&mut session.refreshing).into_iter().partition(|(wanted, ..)| *wanted <= number);
+        session.refreshing = left;
+        let (session, over): (SessionId, Vec<(u64, u64, Query)>) = (session.id, over);
+        for (_, question, query) in over {
+            match failed {
+                None => out.push(Output::Ask { session, question, query }),
+                Some(refusal) => {
+                    self.asked.remove(&question);
+                    self.send(now, FromAgent::Answer { question, answer: Err(refusal.clone()) }, out);
                 }
             }
         }
@@ -99,6 +139,7 @@ impl Core {
             picture_due: false,
             speaking: false,
             speak_at,
+            refreshing: Vec::new(),
         });
     }
 

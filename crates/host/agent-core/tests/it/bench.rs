@@ -76,6 +76,8 @@ pub fn seen(n: u128, power: Power) -> Seen {
         adapters: Vec::new(),
         guest_agent: false,
         persistent: true,
+        autostart: false,
+        snapshots: Vec::new(),
     }
 }
 

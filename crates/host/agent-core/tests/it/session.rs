@@ -6,6 +6,7 @@ use hostler_agent_core::{
 use hostler_model::channel::{HEARTBEAT_MS, Query, ToAgent};
 use hostler_model::command::Outcome;
 use hostler_model::host::HostFacts;
+use hostler_model::refresher::RefresherKind;
 use hostler_model::seen::Power;
 use hostler_model::{SessionId, StepNo};
 
@@ -80,6 +81,35 @@ fn what_was_read_while_a_listing_was_under_way_is_read_again_instead_of_believed
         bench.give(Input::Listed(vec![seen(1, Power::Off), seen(3, Power::Off)])),
         ["read 2", "read 1", "read 3", "s1 picture as of 5 [1:running@3 2:off@5]"]
     );
+}
+
+fn refreshing(question: u64, refresher: RefresherKind) -> Input {
+    Input::FromServer(ToAgent::Ask { question, query: Query::Refresh { refresher } })
+}
+
+#[test]
+fn a_refresher_is_answered_after_the_picture_that_it_is_about() {
+    let mut bench = Bench::in_session();
+    assert_eq!(bench.give(refreshing(7, RefresherKind::Host)), ["ask 7"], "nothing is listed for that");
+    assert_eq!(bench.give(refreshing(8, RefresherKind::VmLight)), ["list"]);
+    assert_eq!(bench.give(refreshing(9, RefresherKind::VmHeavy)), NOTHING, "the next listing is its own");
+    let shown = bench.give(Input::Listed(vec![seen(1, Power::Off)]));
+    assert_eq!(shown, ["list", "ask 8", "s1 facts [1:off@1]"]);
+    let shown = bench.give(Input::Listed(vec![seen(1, Power::Off)]));
+    assert_eq!(shown, ["ask 9", "s1 picture as of 1 [1:off@1]"]);
+}
+
+#[test]
+fn a_refresher_is_told_that_the_machines_cannot_be_read_and_an_old_session_s_one_is_not() {
+    let mut bench = Bench::in_session();
+    assert_eq!(bench.give(refreshing(8, RefresherKind::VmHeavy)), ["list"]);
+    assert_eq!(bench.give(Input::ListFailed), ["answer 8 no"]);
+    assert_eq!(bench.give(refreshing(9, RefresherKind::VmHeavy)), ["list"]);
+    bench.give(Input::Cut);
+    bench.give(Input::Connected);
+    bench.give(welcome(2, 1));
+    assert_eq!(bench.give(Input::Listed(Vec::new())), ["list"]);
+    assert_eq!(bench.give(Input::Listed(Vec::new())), ["s2 picture as of 0 []"]);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hostler_model::performance::{PERFORMANCE_SPAN_MS, Performance};
+use hostler_model::performance::{PERFORMANCE_SPAN_MS, Performance, VmLoad};
+use hostler_model::refresher::MachineLoad;
 use hostler_model::{Ms, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -28,6 +29,8 @@ use meter::Meter;
 const MOST_MACHINES: usize = 1_024;
 /// How often what is remembered is written, so how much of it a crash takes.
 const KEEP_EVERY: Duration = Duration::from_secs(300);
+/// A machine that was not measured for longer does not run, or libvirt does not answer.
+const NEWEST_MS: Ms = 3 * FINE_MS as Ms;
 /// Clocks of server and agent that differ by no more are taken to be the same, so that buckets stand still.
 const SAME_CLOCK_MS: i64 = 2_000;
 
@@ -50,6 +53,8 @@ struct Tracks {
 struct Track {
     meter: Meter,
     history: History,
+    /// What was measured last, and when.
+    last: Option<(Timestamp, Values)>,
 }
 
 impl Recorder {
@@ -125,6 +130,25 @@ impl Recorder {
         seen
     }
 
+    /// How loaded the machines are that were measured last.
+    pub fn loads(&self) -> Vec<MachineLoad> {
+        self.loads_at(now())
+    }
+
+    fn loads_at(&self, now: Timestamp) -> Vec<MachineLoad> {
+        let tracks = self.tracks();
+        let mut loads: Vec<MachineLoad> = tracks
+            .machines
+            .iter()
+            .filter_map(|(domain, track)| {
+                let (at, values) = track.last.filter(|(at, _)| now.since(*at) <= NEWEST_MS)?;
+                Some(MachineLoad { domain: *domain, load: load(at, values) })
+            })
+            .collect();
+        loads.sort_by_key(|of| of.domain);
+        loads
+    }
+
     /// Writes what is remembered, whole or not at all. A failure is logged: the next time it may succeed.
     pub fn keep(&self) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -144,6 +168,7 @@ impl Recorder {
 impl Track {
     fn sample(&mut self, now: Timestamp, at_ms: i64, counters: &Counters) {
         let (values, reaching) = self.meter.read(at_ms, counters);
+        self.last = Some((now, values));
         self.history.put(now, values, reaching);
     }
 
@@ -161,6 +186,22 @@ impl Tracks {
             let Some(oldest) = oldest.map(|(domain, _)| *domain) else { return };
             self.machines.remove(&oldest);
         }
+    }
+}
+
+/// What was measured, as it is told; a value that is not known is not told.
+pub(crate) fn load(at: Timestamp, values: Values) -> VmLoad {
+    let [processor, memory, read, written, received, sent] = values;
+    let known = |value: f32| (!value.is_nan()).then_some(value);
+    let whole = |value: f32| known(value).map(|value| value.round().max(0.0) as u64);
+    VmLoad {
+        at,
+        processor_percent: known(processor),
+        memory_mib: whole(memory),
+        disk_read_bytes_s: whole(read),
+        disk_write_bytes_s: whole(written),
+        net_in_bytes_s: whole(received),
+        net_out_bytes_s: whole(sent),
     }
 }
 
@@ -248,6 +289,18 @@ mod tests {
             let empty = hour(&Recorder::new(Some(file.clone())), Some(machine), now);
             assert!(empty.series.memory_mib.iter().all(Option::is_none), "damaged at {at}");
         }
+    }
+
+    #[test]
+    fn the_newest_loads_are_those_of_machines_that_are_measured_still() {
+        let recorder = Recorder::new(None);
+        let machines = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        recorded(&recorder, &machines, 3);
+        recorder.sample_at(Timestamp(T0 + 50_000), 50_000, &busy(50), &[(machines[0], busy(50))]);
+        let loads = recorder.loads_at(Timestamp(T0 + 58_000));
+        assert_eq!(loads.len(), 1, "{loads:?}");
+        assert_eq!((loads[0].domain, loads[0].load.processor_percent), (machines[0], Some(50.0)));
+        assert_eq!((loads[0].load.memory_mib, loads[0].load.net_in_bytes_s), (Some(128), None));
     }
 
     #[test]

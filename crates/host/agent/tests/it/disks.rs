@@ -385,6 +385,8 @@ fn how_large_a_machines_disks_are_is_said_of_those_in_our_folders_only() {
         adapters: Vec::new(),
         guest_agent: false,
         persistent: true,
+        autostart: false,
+        snapshots: Vec::new(),
     };
     let sizes: Vec<_> = with_sizes(&folders.disks, seen).disks.iter().map(|disk| disk.size_bytes).collect();
     assert_eq!(sizes, [Some(5 * MIB), Some(MIB), None, None, None]);

@@ -62,11 +62,12 @@ impl Host {
         fs::set_permissions(self.state(), fs::Permissions::from_mode(0o711)).unwrap();
         let settings = format!(
             "name = \"host-a\"\nlibvirt_uri = \"{}\"\ndefinition_folder = \"{}\"\n\
-             run_folder = \"{}\"\nqemu_conf = \"{}\"\nhost_boot = \"boot-1\"\n{more}",
+             run_folder = \"{}\"\nqemu_conf = \"{}\"\nlibvirt_state_folder = \"{}\"\nhost_boot = \"boot-1\"\n{more}",
             self.uri(),
             self.path("etc/qemu"),
             self.path("run/libvirt/qemu"),
             self.path("etc/qemu.conf"),
+            self.path("lib/qemu"),
         );
         fs::write(self.state().join("agent.toml"), settings).unwrap();
     }

@@ -273,6 +273,8 @@ pub(super) fn as_seen(definition: &Definition) -> Seen {
             .collect(),
         guest_agent: false,
         persistent: true,
+        autostart: false,
+        snapshots: Vec::new(),
     }
 }
 

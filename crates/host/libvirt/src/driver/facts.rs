@@ -1,5 +1,6 @@
 //! What the driver knows of the host, pictures of screens, and the figures from which load is computed.
 
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use super::Driver;
 use super::trouble::Subject;
+use crate::events::Changed;
 use crate::probe;
 use crate::raw::Error;
 use crate::statistics::{self, Figures};
@@ -71,7 +73,22 @@ impl Driver {
             Ok(records)
         })();
         let records = asked.map_err(|why: Error| Subject::Host.trouble(why))?;
-        Ok(records.into_iter().map(|(domain, params)| statistics::figures(domain, &params)).collect())
+        let figures: Vec<Figures> =
+            records.into_iter().map(|(domain, params)| statistics::figures(domain, &params)).collect();
+        self.compare_counts(&figures);
+        Ok(figures)
+    }
+
+    /// A machine whose counts are others than before has changed, whether or not anybody said so.
+    fn compare_counts(&self, figures: &[Figures]) {
+        let now = figures.iter().filter_map(|of| Some((of.domain, of.counts()?))).collect::<HashMap<_, _>>();
+        let mut known = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (domain, counts) in &now {
+            if known.get(domain).is_some_and(|before| before != counts) {
+                self.hub.tell(Changed::Domain(*domain));
+            }
+        }
+        *known = now;
     }
 
     /// A picture of a running machine's screen, PNG.

@@ -104,6 +104,8 @@ fn see(domain: &Domain<'_>) -> Result<Seen, Error> {
         adapters: view.adapters,
         guest_agent,
         persistent,
+        autostart: persistent && domain.autostarts()?,
+        snapshots: domain.snapshots()?,
     })
 }
 

@@ -11,6 +11,7 @@ mod save;
 mod serial;
 mod trouble;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -19,9 +20,10 @@ use std::time::Duration;
 use hostler_hypervisor::Trouble;
 use uuid::Uuid;
 
-use crate::events::{Changed, Hub};
+use crate::events::{Changed, Folder, Holds, Hub};
 use crate::pool::Pool;
 use crate::raw::{self, Connection, Domain, Error};
+use crate::statistics::Counts;
 use trouble::Subject;
 
 pub use facts::LibvirtFacts;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub definition_folder: PathBuf,
     /// Where libvirt keeps what it knows of running machines: watched likewise.
     pub run_folder: PathBuf,
+    /// Where libvirt keeps saved memory and snapshots: watched likewise.
+    pub state_folder: PathBuf,
     /// The folder below which each machine has a folder of its own, named by its id.
     pub machine_folder: PathBuf,
     /// Whether new machines use their disks without a cache of this computer: other hosts may use them next.
@@ -52,6 +56,7 @@ impl Default for Settings {
             uri: "qemu:///system".into(),
             definition_folder: "/etc/libvirt/qemu".into(),
             run_folder: "/run/libvirt/qemu".into(),
+            state_folder: "/var/lib/libvirt/qemu".into(),
             machine_folder: "/var/lib/hostler-agent/vms".into(),
             uncached: false,
             qemu: "/usr/bin/qemu-system-x86_64".into(),
@@ -67,6 +72,8 @@ pub struct Driver {
     pool: Arc<Pool>,
     /// Statistics have a connection of their own, so that they never wait behind a long call.
     statistics: Mutex<Option<Connection>>,
+    /// What was counted last of each machine that runs: some changes show nowhere else.
+    counts: Mutex<HashMap<Uuid, Counts>>,
     agents: Arc<guest::Gate>,
     hub: Arc<Hub>,
     kvm: AtomicBool,
@@ -85,9 +92,17 @@ impl Driver {
         let hub = Arc::new(Hub::default());
         let silenced = Arc::clone(&agents);
         hub.listen(&pool, move |domain| silenced.forgive(domain))
-            .and_then(|()| hub.watch(vec![settings.definition_folder.clone(), settings.run_folder.clone()]))
+            .and_then(|()| hub.watch(watched(&settings)))
             .map_err(|why| host.trouble(Error::own(format!("no thread to listen with: {why}"))))?;
-        Ok(Self { settings, pool, statistics: Mutex::default(), agents, hub, kvm: AtomicBool::new(false) })
+        Ok(Self {
+            settings,
+            pool,
+            statistics: Mutex::default(),
+            counts: Mutex::default(),
+            agents,
+            hub,
+            kvm: AtomicBool::new(false),
+        })
     }
 
     /// Whether machines that are defined or started from now on use hardware virtualization. It is off until
@@ -121,6 +136,20 @@ impl Driver {
             .with(|connection| call(connection, &connection.domain(domain)?))
             .map_err(|why| Subject::Domain(domain).trouble(why))
     }
+}
+
+/// The folders in which libvirt keeps something of machines or of the host.
+fn watched(settings: &Settings) -> Vec<Folder> {
+    let folder = |path: PathBuf, holds| Folder { path, holds };
+    let definitions = &settings.definition_folder;
+    vec![
+        folder(definitions.clone(), Holds::Machines),
+        folder(settings.run_folder.clone(), Holds::Machines),
+        folder(definitions.join("autostart"), Holds::Links { definitions: definitions.clone() }),
+        folder(settings.state_folder.join("save"), Holds::Saved { definitions: definitions.clone() }),
+        folder(settings.state_folder.join("snapshot"), Holds::Snapshots { definitions: definitions.clone() }),
+        folder(settings.run_folder.with_file_name("network"), Holds::Networks),
+    ]
 }
 
 impl Drop for Driver {

@@ -9,13 +9,14 @@ mod libvirt;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use uuid::Uuid;
 
 use crate::pool::Pool;
+
+pub(crate) use files::{Folder, Holds};
 
 /// What to read anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,8 @@ pub enum Changed {
     Domain(Uuid),
     /// All of them: what changed is not known.
     Everything,
+    /// What libvirt says of the host: a network was started or stopped.
+    Host,
     /// libvirt does not answer any more. Machines run on.
     Lost,
     /// libvirt answers (again). [`Changed::Everything`] follows.
@@ -58,7 +61,7 @@ impl Hub {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn tell(&self, changed: Changed) {
+    pub(crate) fn tell(&self, changed: Changed) {
         if !self.off.load(Ordering::Relaxed) {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
             readers.retain(|reader| reader.send(changed).is_ok());
@@ -76,8 +79,8 @@ impl Hub {
         thread.spawn(move || libvirt::listen(&hub, &pool, &Arc::new(agent_connected))).map(drop)
     }
 
-    /// Watches folders in which libvirt keeps a file per machine, in a thread.
-    pub(crate) fn watch(self: &Arc<Self>, folders: Vec<PathBuf>) -> io::Result<()> {
+    /// Watches folders in which libvirt keeps what it knows, in a thread.
+    pub(crate) fn watch(self: &Arc<Self>, folders: Vec<Folder>) -> io::Result<()> {
         let hub = Arc::clone(self);
         let thread = std::thread::Builder::new().name("libvirt files".into());
         thread.spawn(move || files::watch(&hub, &folders, &mut HashMap::new())).map(drop)

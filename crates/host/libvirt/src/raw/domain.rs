@@ -1,6 +1,6 @@
 //! A domain, as long as its connection lives.
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 use std::marker::PhantomData;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr::{NonNull, null, null_mut};
@@ -131,6 +131,35 @@ impl<'c> Domain<'c> {
     pub(crate) fn has_saved_state(&self) -> Result<bool, Error> {
         // SAFETY: a living domain.
         done(unsafe { virt_sys::virDomainHasManagedSaveImage(self.raw(), 0) }).map(|yes| yes == 1)
+    }
+
+    /// Whether libvirt starts it with the host.
+    pub(crate) fn autostarts(&self) -> Result<bool, Error> {
+        let mut is: c_int = 0;
+        // SAFETY: a living domain and a number to write to.
+        done(unsafe { virt_sys::virDomainGetAutostart(self.raw(), &mut is) })?;
+        Ok(is != 0)
+    }
+
+    /// The names of the snapshots that libvirt keeps of it, a bounded number of them, in order.
+    pub(crate) fn snapshots(&self) -> Result<Vec<String>, Error> {
+        const MOST: usize = 1_024;
+        // SAFETY: a living domain.
+        if done(unsafe { virt_sys::virDomainSnapshotNum(self.raw(), 0) })? == 0 {
+            return Ok(Vec::new());
+        }
+        let mut raw: Vec<*mut c_char> = vec![null_mut(); MOST];
+        let room = c_int::try_from(MOST).unwrap_or(c_int::MAX);
+        // SAFETY: a living domain and room for as many names as are asked for.
+        let count =
+            done(unsafe { virt_sys::virDomainSnapshotListNames(self.raw(), raw.as_mut_ptr(), room, 0) })?;
+        raw.truncate(usize::try_from(count).unwrap_or(0));
+        // SAFETY: each name is ours, allocated by libvirt.
+        let names: Result<Vec<String>, Error> =
+            raw.into_iter().map(|name| unsafe { owned_text(name) }).collect();
+        let mut names = names?;
+        names.sort();
+        Ok(names)
     }
 
     /// Whether a disk reports that its storage is full (another error otherwise); none when no disk reports any.

@@ -50,6 +50,7 @@ impl Host {
             uri: namespaces.uri(),
             definition_folder: folder.join("etc/qemu"),
             run_folder: folder.join("run/libvirt/qemu"),
+            state_folder: folder.join("lib/qemu"),
             machine_folder: folder.join("vms"),
             ..Settings::default()
         };

@@ -37,6 +37,23 @@ fn every_change_behind_its_back_is_told() {
     told("title", &|| {
         host.virsh(&["desc", &id, "--title", "--config", "by hand"]);
     });
+    assert_eq!(host.seen(vm).disks.len(), 3);
+    // The folder with these is made for the first of them.
+    host.virsh(&["autostart", &id]);
+    await_notice(&changes, Changed::Everything);
+    assert!(host.seen(vm).autostart);
+    told("no longer starting with the host, no event", &|| {
+        host.virsh(&["autostart", "--disable", &id]);
+    });
+    assert!(!host.seen(vm).autostart);
+    told("a snapshot", &|| {
+        host.virsh(&["snapshot-create-as", &id, "first"]);
+    });
+    assert_eq!(host.seen(vm).snapshots, ["first"]);
+    told("a snapshot removed", &|| {
+        host.virsh(&["snapshot-delete", &id, "first"]);
+    });
+    assert!(host.seen(vm).snapshots.is_empty());
     told("start", &|| {
         host.virsh(&["start", &id]);
     });

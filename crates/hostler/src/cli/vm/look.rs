@@ -140,6 +140,14 @@ fn text(view: &VmView, width: Option<u16>) -> String {
     for adapter in &hardware.adapters {
         lines.push(("Adapter", cell(format!("{}: {} on {}", adapter.no, adapter.mac, adapter.network))));
     }
+    if let Some(seen) = vm.seen() {
+        if seen.autostart {
+            lines.push(("Autostart", cell("libvirt starts it with the host").tone(Tone::Notable)));
+        }
+        if !seen.snapshots.is_empty() {
+            lines.push(("Snapshots of libvirt", cell(seen.snapshots.join(", "))));
+        }
+    }
     lines.extend([
         ("Guest agent", cell(guest_agent(view))),
         ("Tags", cell(tags(view))),

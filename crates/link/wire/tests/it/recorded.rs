@@ -26,7 +26,7 @@ words!(FromAgent, from_agent, FROM_AGENT, Hello "hello", Report "report", Progre
     Heartbeat "heartbeat", Answer "answer", Bye "bye");
 words!(Query, query, QUERY, Screenshot "screenshot", Performance "performance", GuestFile "guest-file",
     GuestAddresses "guest-addresses", DefinitionXml "definition-xml", Upload "upload",
-    FileSystems "file-systems");
+    FileSystems "file-systems", Refresh "refresh", Share "share");
 words!(StreamKind, stream, STREAM, Graphics "graphics", Serial "serial", Upload "upload");
 words!(ReportBody, body, BODY, Facts "facts", Ended "ended", Picture "picture", Host "host");
 words!(Command, command, COMMAND, MakeDisk "make-disk", DeleteDisk "delete-disk", BringBase "bring-base",

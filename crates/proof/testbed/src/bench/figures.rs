@@ -20,6 +20,13 @@ impl Line {
         Self { what: what.into(), median: at(0.5), p95: at(0.95), promised: promised.into(), n: times.len() }
     }
 
+    /// Of times whose slowest ones matter.
+    pub(super) fn tail(what: &str, times: &[Duration], promised: &str) -> Self {
+        let line = Self::times(what, times, promised);
+        let p99 = of(times, 0.99).as_secs_f64() * 1_000.0;
+        Self { p95: format!("{}; p99 {p99:.1} ms", line.p95), ..line }
+    }
+
     /// Of pairs: how much longer ours took than theirs, as a ratio of medians and as the median of differences.
     pub(super) fn ratio(ours: &[Duration], theirs: &[Duration], promised: &str) -> Self {
         let ratio = |part: f64| of(ours, part).as_secs_f64() / of(theirs, part).as_secs_f64();

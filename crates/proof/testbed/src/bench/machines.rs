@@ -18,7 +18,7 @@ use crate::site::{Site, create, taken};
 use crate::trouble::{Result, Trouble};
 
 /// `virsh` on the host's libvirt, from outside: no other process stands in between.
-fn virsh(site: &Site) -> Result<String> {
+pub(super) fn virsh(site: &Site) -> Result<String> {
     let host = site.hosts.first();
     let first =
         host.and_then(|host| host.first()).ok_or_else(|| Trouble::Answer("the host is off".into()))?;
@@ -26,7 +26,7 @@ fn virsh(site: &Site) -> Result<String> {
     Ok(format!("virsh -q -c 'qemu+unix:///system?socket={socket}'"))
 }
 
-fn shell(script: &str) -> Result<String> {
+pub(super) fn shell(script: &str) -> Result<String> {
     run(Command::new("sh").args(["-ec", script]))
 }
 

@@ -8,6 +8,7 @@ mod consoles;
 mod crowd;
 mod faults;
 mod first;
+mod freshness;
 mod full;
 mod hosts;
 mod kills;

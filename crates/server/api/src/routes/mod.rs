@@ -11,6 +11,7 @@ mod library_items;
 mod library_shares;
 mod me_views;
 mod ratings;
+mod refreshers;
 mod server;
 mod session;
 mod templates;
@@ -54,6 +55,7 @@ pub(crate) fn all() -> Routes {
         .with(templates::routes)
         .with(jobs::routes)
         .with(ratings::routes)
+        .with(refreshers::routes)
         .with(agents::routes)
         .with(enrolments::routes)
         .with(feed::routes)

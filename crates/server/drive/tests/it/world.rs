@@ -136,6 +136,8 @@ fn seen() -> Seen {
         adapters: Vec::new(),
         guest_agent: false,
         persistent: true,
+        autostart: false,
+        snapshots: Vec::new(),
     }
 }
 

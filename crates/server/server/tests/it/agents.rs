@@ -6,13 +6,12 @@ use base64::Engine;
 use hostler_model::access::Actor;
 use hostler_model::agent::Roles;
 use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
-use hostler_model::command::{Answer, Command, Outcome};
-use hostler_model::job::{JobKind, JobState};
+use hostler_model::command::{Command, Outcome};
+use hostler_model::job::JobState;
 use hostler_model::request::Request;
 use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Code, Key};
 use hostler_server::Ask;
-use hostler_server::store::JobFilter;
 use hostler_wire::ConnectError;
 use uuid::Uuid;
 
@@ -214,38 +213,4 @@ async fn a_question_is_answered_by_the_agent_or_refused_in_time() {
     while !matches!(agent.next().await.unwrap(), ToAgent::Ask { .. }) {}
     drop(agent);
     assert_eq!(code(tokio::time::timeout(PATIENCE, lost).await.unwrap().unwrap()), Code::HostNotResponding);
-}
-
-#[tokio::test]
-async fn agents_and_shares_are_refreshed_by_the_clock() {
-    let site = site().await;
-    let identity = site.enrolled("host-a").await;
-    let mut agent = site.connect(&identity).await;
-    let name = hostler_model::Name::new("images").unwrap();
-    let add = Request::AddShare { name, agent: identity.about.agent, folder: "/srv/images".into() };
-    let handle = site.handle().clone();
-    let asked = tokio::spawn(async move { handle.ask(Ask::new(Actor::System, add)).await });
-    let mut reads = 0;
-    let mut pictures = 0;
-    let settings = Settings { vm_refresh_s: 1, share_refresh_s: 1, ..Settings::default() };
-    site.handle().ask(Ask::new(Actor::System, Request::SetSettings { settings })).await.unwrap();
-    while reads < 3 || pictures < 2 {
-        match agent.next().await.unwrap() {
-            ToAgent::Picture => {
-                pictures += 1;
-                agent.picture();
-            }
-            ToAgent::Do { no, command, .. } => {
-                assert!(matches!(*command, Command::ScanShare { .. }), "{command:?}");
-                reads += 1;
-                let answer = Answer::Share { items: Vec::new() };
-                agent.report(ReportBody::Ended { no, outcome: Outcome::Done { answer } });
-            }
-            _ => {}
-        }
-    }
-    asked.await.unwrap().unwrap();
-    let filter = JobFilter { kinds: vec![JobKind::RefreshShare], ..JobFilter::default() };
-    let jobs = site.handle().read(move |reader| reader.jobs(&filter, 10)).await.unwrap();
-    assert!(!jobs.is_empty() && jobs.iter().all(|stored| stored.object.actor == Actor::System));
 }

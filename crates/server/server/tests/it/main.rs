@@ -4,6 +4,7 @@
 
 mod agents;
 mod asks;
+mod refreshers;
 mod starts;
 mod streams;
 mod support;
