@@ -104,9 +104,18 @@ fn see(domain: &Domain<'_>) -> Result<Seen, Error> {
         adapters: view.adapters,
         guest_agent,
         persistent,
-        autostart: persistent && domain.autostarts()?,
-        snapshots: domain.snapshots()?,
+        autostart: persistent && or_nothing(domain.autostarts())?,
+        snapshots: or_nothing(domain.snapshots())?,
     })
+}
+
+/// What libvirt does not say of a machine that is just being taken away, or becomes transient, is not there; that must not
+/// hide all others.
+fn or_nothing<T: Default>(said: Result<T, Error>) -> Result<T, Error> {
+    match said {
+        Err(why) if why.kind() != Kind::NoDomain && !why.is_lost() => Ok(T::default()),
+        said => said,
+    }
 }
 
 /// A definition that is not taken as XML hides its machine's properties, not the machine.
