@@ -64,8 +64,8 @@ pub(super) fn freshness(runs: u32) -> Result<Vec<Line>> {
                     .replace("VM", &domain);
                 let begun = Instant::now();
                 shell(&format!("{virsh} {words}"))?;
-                site.run(tokio::time::timeout(NEVER, told(&mut feed, *is_seen)))
-                    .map_err(|_| Trouble::Late { what: format!("virsh {deed} is seen"), limit: NEVER })??;
+                let told = site.run(async { tokio::time::timeout(NEVER, told(&mut feed, *is_seen)).await });
+                told.map_err(|_| Trouble::Late { what: format!("virsh {deed} is seen"), limit: NEVER })??;
                 if round > 0 {
                     times.push(begun.elapsed());
                 }
