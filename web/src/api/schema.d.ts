@@ -397,6 +397,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host}/looks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far the refreshers are with a host and the library shares on it. */
+        get: operations["list_host_looks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host}/move": {
         parameters: {
             query?: never;
@@ -821,6 +838,60 @@ export interface paths {
         put?: never;
         /** Rate every host for a machine, best first, without making it. */
         post: operations["rate_hosts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refreshers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the refreshers: how often each looks, at how much, and at how much its last look failed. */
+        get: operations["list_refreshers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refreshers/{refresher}/looks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a refresher is with each host or library share: those that failed first, else by name. */
+        get: operations["list_looks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/refreshers/{refresher}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a refresher look now: at one host or library share, also one in maintenance, or at all that are not. What it
+         *     changes is a job; where it changes nothing there is none.
+         */
+        post: operations["run_refresher"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1429,6 +1500,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/vms/{vm}/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When a machine was last read as a whole, what was wrong then, and how loaded it was when its host was asked. */
+        get: operations["get_vm_look"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms/{vm}/migrate": {
         parameters: {
             query?: never;
@@ -1927,6 +2015,11 @@ export interface components {
              */
             available?: boolean | null;
             /**
+             * @description Whether it is in maintenance: placement does not choose it, and refreshers leave it alone.
+             * @default null
+             */
+            maintenance?: boolean | null;
+            /**
              * @description Free text, at most 10,000 characters.
              * @default null
              */
@@ -2405,6 +2498,8 @@ export interface components {
         HostSpec: {
             /** @description Whether placement may choose it. */
             available?: boolean;
+            /** @description Whether it is in maintenance: placement does not choose it, and refreshers leave it alone. */
+            maintenance?: boolean;
             /** @description Free text. */
             notes?: string;
             /** @description What is set for it of what is kept for the host itself. What is absent is as in its group. */
@@ -2414,7 +2509,7 @@ export interface components {
          * @description The status of a host.
          * @enum {string}
          */
-        HostStatus: "responding" | "not-available" | "hypervisor-not-responding" | "not-responding" | "declared-dead";
+        HostStatus: "responding" | "not-available" | "in-maintenance" | "hypervisor-not-responding" | "not-responding" | "declared-dead";
         /** @description A host as it is shown. */
         HostView: components["schemas"]["Host"] & {
             /** @description Whether its agent answers. */
@@ -2660,6 +2755,28 @@ export interface components {
              * @default 0
              */
             uptime_s?: number;
+        };
+        /** @description How far a refresher is with one host or share. It is known since this server was started. */
+        LookView: {
+            error?: components["schemas"]["Refusal"] | null;
+            /** @description The id of the host or share. */
+            id: string;
+            /**
+             * Format: int32
+             * @description How often it is looked at, in seconds; 0 is never.
+             */
+            interval_s: number;
+            /** @description Whether it is left alone, since the host is in maintenance. */
+            is_left_alone: boolean;
+            /** @description Whether it is looked at now, or as soon as its turn comes. */
+            is_looking: boolean;
+            last?: components["schemas"]["Timestamp"] | null;
+            /** @description Its name. */
+            name: string;
+            next?: components["schemas"]["Timestamp"] | null;
+            /** @description Which refresher. */
+            refresher: components["schemas"]["RefresherKind"];
+            took_ms?: components["schemas"]["u64"] | null;
         };
         /**
          * @description A hardware address.
@@ -3068,6 +3185,38 @@ export interface components {
             total?: number | null;
         };
         /** @description A page of a list. */
+        Page_LookView: {
+            /** @description What is on it. */
+            items: {
+                error?: components["schemas"]["Refusal"] | null;
+                /** @description The id of the host or share. */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description How often it is looked at, in seconds; 0 is never.
+                 */
+                interval_s: number;
+                /** @description Whether it is left alone, since the host is in maintenance. */
+                is_left_alone: boolean;
+                /** @description Whether it is looked at now, or as soon as its turn comes. */
+                is_looking: boolean;
+                last?: components["schemas"]["Timestamp"] | null;
+                /** @description Its name. */
+                name: string;
+                next?: components["schemas"]["Timestamp"] | null;
+                /** @description Which refresher. */
+                refresher: components["schemas"]["RefresherKind"];
+                took_ms?: components["schemas"]["u64"] | null;
+            }[];
+            /** @description Where the next page begins; none on the last one. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description A page of a list. */
         Page_SavedViewView: {
             /** @description What is on it. */
             items: (components["schemas"]["SavedView"] & {
@@ -3355,6 +3504,57 @@ export interface components {
              */
             stars: number;
         };
+        /**
+         * @description A kind of refresher.
+         * @enum {string}
+         */
+        RefresherKind: "vm-light" | "vm-heavy" | "host" | "performance" | "library" | "unknown";
+        /** @description At what a refresher looks now. */
+        RefresherRun: {
+            /**
+             * Format: int32
+             * @description At how many hosts or shares: some at once, the others as there is room.
+             */
+            asked: number;
+            /** @description When this was asked: what has a later last look was looked at. */
+            at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description How many are left alone, since they are in maintenance. One that was named is not.
+             */
+            left_alone: number;
+        };
+        /** @description A refresher as it is shown. */
+        RefresherView: {
+            /** @description What it does. */
+            does: string;
+            /**
+             * Format: int32
+             * @description At how many its last look failed.
+             */
+            failing: number;
+            /**
+             * Format: int32
+             * @description How often it looks at each host or share, in seconds; 0 is never.
+             */
+            interval_s: number;
+            last?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int32
+             * @description How many it leaves alone, since they are in maintenance.
+             */
+            left_alone: number;
+            /**
+             * Format: int32
+             * @description How many hosts or shares it looks at.
+             */
+            looks_at: number;
+            next?: components["schemas"]["Timestamp"] | null;
+            /** @description Which. */
+            refresher: components["schemas"]["RefresherKind"];
+            /** @description The setting that says how often. */
+            setting: string;
+        };
         /** @description Why something was not done: which object, the cause, and the remedy, in plain sentences. */
         Refusal: {
             /** @description Why, in words. */
@@ -3490,6 +3690,14 @@ export interface components {
              */
             memory_reserved_mib: number;
         };
+        /** @description Let a refresher look now. */
+        RunRefresher: {
+            /**
+             * @description At which host or library share: a name or an id; at all of them where absent.
+             * @default null
+             */
+            at?: string | null;
+        };
         /** @description Save a view of a page of the console. */
         SaveView: {
             /** @description What the page shows: the part of its address behind the question mark, at most 4,096 bytes. */
@@ -3522,6 +3730,8 @@ export interface components {
         Seen: {
             /** @description Network adapters, as defined. */
             adapters?: components["schemas"]["SeenAdapter"][];
+            /** @description Whether libvirt starts it with the host. Hostler never asks for that. */
+            autostart?: boolean;
             /**
              * Format: int32
              * @description Virtual processors, as defined.
@@ -3548,6 +3758,8 @@ export interface components {
             persistent?: boolean;
             /** @description Whether it runs. */
             power: components["schemas"]["Power"];
+            /** @description The snapshots that libvirt keeps of it, by name, in order: somebody else made them. */
+            snapshots?: string[];
             /** @description Its title in libvirt; Hostler writes the machine's name there. */
             title?: string | null;
         };
@@ -3724,6 +3936,12 @@ export interface components {
             history_days?: number;
             /**
              * Format: int32
+             * @description How often a host's properties are compared with the record, 0 for never. Agents tell most changes by themselves; this is the safety net. In s.
+             * @default 1800
+             */
+            host_refresh_s?: number;
+            /**
+             * Format: int32
              * @description How long the migration of a machine may take. Then it is stopped, and the machine runs on where it was. In s.
              * @default 3600
              */
@@ -3746,6 +3964,12 @@ export interface components {
              * @default 120
              */
             no_progress_limit_s?: number;
+            /**
+             * Format: int32
+             * @description How often it is fetched how loaded a host's machines are, 0 for never. Who looks at a graph asks the host itself. In s.
+             * @default 540
+             */
+            performance_refresh_s?: number;
             /**
              * Format: int32
              * @description How often library shares are refreshed, 0 for never, at most 336 hours. In s.
@@ -3782,6 +4006,12 @@ export interface components {
              * @default 24
              */
             upload_keep_h?: number;
+            /**
+             * Format: int32
+             * @description How often everything of a host's machines is read, the files of their disks included, 0 for never. More often costs the host a look at each file. In s.
+             * @default 1800
+             */
+            vm_heavy_refresh_s?: number;
             /**
              * Format: int32
              * @description How often a host's machines are compared with the record, 0 for never. Events arrive within a second; this is the safety net. In s.
@@ -4072,6 +4302,61 @@ export interface components {
          * @description A virtual machine. For machines that Hostler made it is the libvirt domain's UUID as well.
          */
         VmId: string;
+        /** @description How loaded a machine was at a moment. What is not known is absent. */
+        VmLoad: {
+            /**
+             * @description When.
+             * @default 1970-01-01T00:00:00.000Z
+             */
+            at?: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Read from disks, in bytes a second.
+             * @default null
+             */
+            disk_read_bytes_s?: number | null;
+            /**
+             * Format: int64
+             * @description Written to disks, in bytes a second.
+             * @default null
+             */
+            disk_write_bytes_s?: number | null;
+            /**
+             * Format: int64
+             * @description Memory in use, in MiB, as in [`Series`].
+             * @default null
+             */
+            memory_mib?: number | null;
+            /**
+             * Format: int64
+             * @description Received over the network, in bytes a second.
+             * @default null
+             */
+            net_in_bytes_s?: number | null;
+            /**
+             * Format: int64
+             * @description Sent over the network, in bytes a second.
+             * @default null
+             */
+            net_out_bytes_s?: number | null;
+            /**
+             * Format: float
+             * @description Processor use, percent of all processors that the machine has.
+             * @default null
+             */
+            processor_percent?: number | null;
+        };
+        /** @description When a machine was last looked at as a whole, and how loaded it was. It is known since this server was started. */
+        VmLookView: {
+            /** @default null */
+            error?: components["schemas"]["Refusal"] | null;
+            /** @default null */
+            last?: components["schemas"]["Timestamp"] | null;
+            /** @default null */
+            load?: components["schemas"]["VmLoad"] | null;
+            /** @default null */
+            next?: components["schemas"]["Timestamp"] | null;
+        };
         /** @description What a machine begins with. */
         VmSource: {
             /** @enum {string} */
@@ -5575,11 +5860,11 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -5615,9 +5900,9 @@ export interface operations {
     watch_hosts: {
         parameters: {
             query?: {
-                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description Only what all of these terms hold for, as in `status=running|paused,name~web*`. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 filter?: string;
-                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host_group, under_host_group, answers, available, text, machines, cpus, memory_mib, created, id. */
+                /** @description By which fields, as in `host,-memory_mib`; by name when absent, jobs by number with the newest first. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
                 /** @description How many before it are not shown; 0 when absent. */
                 offset?: number;
@@ -5652,7 +5937,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -5922,6 +6207,41 @@ export interface operations {
                         next?: string | null;
                         total?: number | null;
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_host_looks: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: error, id, interval_s, is_left_alone, is_looking, last, name, next, refresher, took_ms. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookView"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
                 };
             };
             /** @description Why it was not done */
@@ -7472,6 +7792,135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RatingView"][];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_refreshers: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: does, failing, interval_s, last, left_alone, looks_at, next, refresher, setting. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefresherView"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_looks: {
+        parameters: {
+            query?: {
+                /** @description Only those that failed. */
+                failing?: boolean;
+                /** @description How many at most, 1 to 1,000; 100 when absent. */
+                limit?: number;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: error, id, interval_s, is_left_alone, is_looking, last, name, next, refresher, took_ms. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                refresher: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LookView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_refresher: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                refresher: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRefresher"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefresherRun"];
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Why it was not done */
@@ -9904,6 +10353,41 @@ export interface operations {
                         next?: string | null;
                         total?: number | null;
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_vm_look: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: error, last, load, next. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VmLookView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */
