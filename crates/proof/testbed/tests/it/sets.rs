@@ -116,9 +116,10 @@ pub fn images(folder: &Path) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// One folder for each machine, and no other.
+/// One folder for each machine, and no other. The file by which agents know that they share the folder is none.
 fn empty_folders(folder: &Path, machines: usize) -> Result<Option<String>> {
-    let folders = below(folder)?;
+    let mut folders = below(folder)?;
+    folders.retain(|path| !path.ends_with(".hostler-folder"));
     Ok((folders.len() != machines).then(|| format!("{machines} machines, but the folders {folders:?}")))
 }
 
