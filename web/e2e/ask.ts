@@ -25,3 +25,11 @@ export async function ended(page: Page, job: number): Promise<string> {
   }
   throw new Error(`job ${job} does not end`);
 }
+
+/** A network on the first host, for stories and pages that need one. */
+export async function madeNetwork(page: Page, name: string): Promise<void> {
+  const { items } = await ask<{ items: { name: string }[] }>(page, "GET", "/hosts?limit=1");
+  const { job } = await ask<{ job: number }>(page, "POST", "/networks", { name, kind: "private", hosts: [items[0]!.name] });
+  const state = await ended(page, job);
+  if (state !== "completed") throw new Error(`network ${name} is not made: ${state}`);
+}

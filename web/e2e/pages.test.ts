@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { madeNetwork } from "./ask.ts";
 import { get, routes, things } from "./routes.ts";
 import { findings, isTooWide, open, signIn, visitor, type Setting } from "./setting.ts";
 
 let setting: Setting;
 before(async () => {
   setting = await open();
+  const one = await visitor(setting);
+  await signIn(one);
+  await madeNetwork(one.page, "default");
+  await one.context.close();
 });
 after(() => setting.stop());
 
@@ -15,7 +20,7 @@ test("every page of the router is among those that are visited", () => {
   const paths = [...source.matchAll(/path: "([^"]+)"/gu)].map((found) => found[1]!).filter((path) => path !== "/sign-in");
   const visited = routes({ vm: "V", host: "H", job: "J" }).map(([, path]) => path.replace(/\?.*/u, ""));
   for (const path of paths) {
-    const example = path.replace("$vm", "V").replace("$host", "H").replace("$job", "J");
+    const example = path.replace("$vm", "V").replace("$host", "H").replace("$job", "J").replace("$network", "default");
     assert.ok(visited.includes(example), `${path} is visited by no test`);
   }
   assert.ok(paths.length >= 10);

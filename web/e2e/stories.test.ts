@@ -75,6 +75,17 @@ test("an action that is not possible stands in its place with the reason", async
   await page.keyboard.press("Escape");
 });
 
+test("a machine that runs can be migrated, and where there is no other host that is said", async () => {
+  const { page } = one;
+  await page.getByRole("button", { name: "Actions", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Migrate" }).click();
+  const dialog = page.getByRole("dialog", { name: `Migrate ${name} to another host` });
+  await dialog.getByText("There is no other host.").waitFor();
+  assert.equal(await dialog.getByRole("button", { name: "Migrate", exact: true }).isDisabled(), true);
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "detached" });
+});
+
 test("turning off names what is lost, and starting again needs no question", async () => {
   const { page } = one;
   await page.getByRole("button", { name: "Actions", exact: true }).click();

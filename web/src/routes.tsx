@@ -51,6 +51,16 @@ const library = createRoute({
   path: "/library",
   component: lazyRouteComponent(() => import("./pages/library/page.tsx"), "LibraryPage"),
 });
+const networking = createRoute({
+  getParentRoute: () => shell,
+  path: "/networking",
+  component: lazyRouteComponent(() => import("./pages/networking/list.tsx"), "NetworkingPage"),
+});
+const network = createRoute({
+  getParentRoute: () => shell,
+  path: "/networking/$network",
+  component: lazyRouteComponent(() => import("./pages/networking/page.tsx"), "NetworkPage"),
+});
 const jobs = createRoute({
   getParentRoute: () => shell,
   path: "/jobs",
@@ -70,7 +80,7 @@ const administration = createRoute({
 const tree = root.addChildren([
   signIn,
   consoleWindow,
-  shell.addChildren([overview, machines, createMachine, machine, hosts, host, library, jobs, job, administration]),
+  shell.addChildren([overview, machines, createMachine, machine, hosts, host, library, networking, network, jobs, job, administration]),
 ]);
 
 export const router = createRouter({

@@ -49,6 +49,7 @@ fn main() {
         state_dir: folder.path().join("state"),
         agent_listen: "127.0.0.1:0".parse().unwrap(),
         server_names: vec!["127.0.0.1".into()],
+        agent_program: None,
     };
     let (server, address) = runtime.block_on(async {
         let server = Server::start_on(config, store, None).await.unwrap();

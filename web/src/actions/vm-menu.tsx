@@ -4,10 +4,11 @@ import { useState } from "react";
 import { useMayChange } from "../api/hooks.ts";
 import type { VmView } from "../api/types.ts";
 import { Confirm, type Risky } from "../forms/confirm.tsx";
+import { MigrateVmForm } from "../forms/migrate-vm.tsx";
 import { Choices, Menu, type Choice } from "../parts/menu.tsx";
 import { useTeller } from "../shell/toasts.tsx";
 import { words } from "../words/en.ts";
-import { vmActionWords } from "../words/machines.ts";
+import { migrateWords, vmActionWords } from "../words/machines.ts";
 import { askFor, plainActions, riskOf, useReasons, type PlainAction } from "./vm.ts";
 
 /** Does an action, or asks first where something would be lost. */
@@ -32,6 +33,7 @@ function usualAction(vm: VmView): PlainAction {
 export function VmMenu({ vm, small = false }: { vm: VmView; small?: boolean }) {
   const mayChange = useMayChange();
   const { act, risky, close } = useAct(vm);
+  const [isMigrating, setMigrating] = useState(false);
   if (!mayChange) return null;
   return (
     <>
@@ -39,18 +41,19 @@ export function VmMenu({ vm, small = false }: { vm: VmView; small?: boolean }) {
         label={small ? words.table.actionsOf(vm.spec.name) : vmActionWords.menu}
         variant={small ? "plain" : "default"}
         toggle={small ? <EllipsisVIcon /> : vmActionWords.menu}
-        choices={<VmChoices vm={vm} act={act} />}
+        choices={<VmChoices vm={vm} act={act} migrate={() => setMigrating(true)} />}
       />
+      {isMigrating && <MigrateVmForm vm={vm} onClose={() => setMigrating(false)} />}
       {risky !== undefined && <Confirm risky={risky} onClose={close} />}
     </>
   );
 }
 
-function VmChoices({ vm, act }: { vm: VmView; act: (action: PlainAction) => void }) {
+function VmChoices({ vm, act, migrate }: { vm: VmView; act: (action: PlainAction) => void; migrate: () => void }) {
   const reasons = useReasons();
   const isFound = vm.origin === "found" || vm.presence.is === "elsewhere";
   const choices: Choice[] = plainActions
-    .filter((action) => action !== "adopt" || isFound)
+    .filter((action) => (action !== "adopt" || isFound) && (action !== "settle" || vm.status === "conflict"))
     .map((action) => ({
       key: action,
       label: vmActionWords.labels[action],
@@ -58,7 +61,9 @@ function VmChoices({ vm, act }: { vm: VmView; act: (action: PlainAction) => void
       isDanger: action === "delete",
       onChoose: () => act(action),
     }));
-  return <Choices choices={choices} />;
+  const moving: Choice = { key: "migrate", label: migrateWords.action, reason: reasons(vm.status, "migrate"), onChoose: migrate };
+  const at = choices.findIndex(({ key }) => key === "refresh");
+  return <Choices choices={choices.toSpliced(at, 0, moving)} />;
 }
 
 /** The action that is usually wanted, one press away. */

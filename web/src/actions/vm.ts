@@ -16,6 +16,7 @@ export const plainActions = [
   "reset",
   "save",
   "discard-saved",
+  "settle",
   "adopt",
   "refresh",
   "forget",

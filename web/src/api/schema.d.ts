@@ -71,8 +71,31 @@ export interface paths {
         get: operations["get_agent"];
         put?: never;
         post?: never;
-        /** Remove an agent with its host and its shares. Machines on its computer go on. */
+        /**
+         * Remove an agent with its host and its shares. It removes what is its own on its computer, where machines and their disks
+         *     stay as they are.
+         */
         delete: operations["remove_agent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent}/upgrade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put the server's agent program in the place of the one that an agent is. Machines run on. A program that does not come up
+         *     within the setting `agent_upgrade_limit_s` is given up for the one before it.
+         */
+        post: operations["upgrade_agent"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -465,6 +488,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a host's machines as each says, restart it, and start again what was stopped. */
+        post: operations["restart_host"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/shut-down": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a host's machines as each says, and shut it down. */
+        post: operations["shut_down_host"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -805,6 +862,62 @@ export interface paths {
         post?: never;
         /** Delete a view that one saved. */
         delete: operations["delete_my_view"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/networks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List networks, by name: those of one name on several hosts are one network. Where hosts differ is named. */
+        get: operations["list_networks"];
+        put?: never;
+        /**
+         * Make a network on hosts, the same on each. One that takes an adapter is on trial: a host that the server does not
+         *     reach over it within 30 seconds takes it back by itself.
+         */
+        post: operations["create_network"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/networks/{network}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a network: the hosts that have it, where they differ, and the machines that are connected to it. */
+        get: operations["get_network"];
+        put?: never;
+        post?: never;
+        /** Remove a network from hosts on which no machine is connected to it. */
+        delete: operations["remove_network"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/networks/{network}/leases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The addresses that hosts have given on a network: the hosts themselves are asked now. */
+        get: operations["list_network_leases"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1534,6 +1647,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/vms/{vm}/migration-targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rate every other host for a running machine, best first, with what each lacks for it to move there. */
+        get: operations["migration_targets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms/{vm}/pause": {
         parameters: {
             query?: never;
@@ -1653,6 +1783,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/vms/{vm}/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask two hosts that both show a machine which of them has it, and let it be there alone. Its disks are left as they are. */
+        post: operations["settle_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vms/{vm}/shut-down": {
         parameters: {
             query?: never;
@@ -1764,6 +1911,13 @@ export interface components {
          * @enum {string}
          */
         AdapterKind: "physical" | "bridge" | "bond" | "vlan" | "other";
+        /** @description Addresses from one to another. */
+        AddressRange: {
+            /** @description The first. */
+            first: string;
+            /** @description The last. */
+            last: string;
+        };
         /** @description An agent. */
         Agent: {
             /** @description The serial number (hexadecimal) of the certificate that it uses. No other is let in, but for the renewed one. */
@@ -1789,14 +1943,20 @@ export interface components {
         AgentId: string;
         /** @description An agent as it is shown. */
         AgentView: components["schemas"]["Agent"] & {
+            /** @description From which address it calls, while it is connected. */
+            address?: string | null;
             /** @description Whether it answers. */
             answers: boolean;
             last_contact?: components["schemas"]["Timestamp"] | null;
+            /** @description The version that the server would install. */
+            offered?: string | null;
             /**
              * Format: int64
              * @description Its version in the record.
              */
             revision: number;
+            /** @description Whether it has that version. Absent where the server has no agent program to compare with. */
+            up_to_date?: boolean | null;
         };
         /** @description A backup was written. */
         BackupMade: {
@@ -1875,7 +2035,20 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        /** @description A machine's adapter that is connected to a network. */
+        ConnectedVm: {
+            /** @description Its host. */
+            host: components["schemas"]["HostId"];
+            /** @description The host's name. */
+            host_name: string;
+            /** @description The adapter's address. */
+            mac: components["schemas"]["Mac"];
+            /** @description Its name. */
+            name: string;
+            /** @description The machine. */
+            vm: components["schemas"]["VmId"];
+        };
         /**
          * @description What of a machine a console shows.
          * @enum {string}
@@ -2086,6 +2259,8 @@ export interface components {
              * @default null
              */
             notes?: string | null;
+            /** @default null */
+            stop_action?: components["schemas"]["StopAction"] | null;
             /**
              * @description Words to find it by, at most 32.
              * @default null
@@ -2354,6 +2529,11 @@ export interface components {
              */
             host_name?: string;
             /**
+             * @description All its networks with what they are, by name. Empty from agents that do not say it.
+             * @default []
+             */
+            host_networks?: components["schemas"]["HostNetwork"][];
+            /**
              * @description The kernel's version.
              * @default
              */
@@ -2494,6 +2674,66 @@ export interface components {
          * @description A host. The same value as the id of the agent on that computer.
          */
         HostId: string;
+        /** @description A network of a host, as libvirt and the kernel show it. */
+        HostNetwork: {
+            /**
+             * @description Whether it is active: adapters can be connected to it.
+             * @default false
+             */
+            active?: boolean;
+            /**
+             * @description The adapter that leads outside, of an external network; empty where none does.
+             * @default
+             */
+            adapter?: string;
+            /**
+             * @description The host's own addresses on it as libvirt sets them, with their networks' lengths: `192.168.122.1/24`.
+             * @default []
+             */
+            addresses?: string[];
+            /**
+             * @description Whether libvirt makes it active when it starts.
+             * @default false
+             */
+            autostart?: boolean;
+            /**
+             * @description The bridge to which machines are connected; empty where there is none.
+             * @default
+             */
+            bridge?: string;
+            /**
+             * @description Addresses that the host gives to machines.
+             * @default []
+             */
+            dhcp?: components["schemas"]["AddressRange"][];
+            /**
+             * Format: uuid
+             * @description libvirt's id of it.
+             * @default 00000000-0000-0000-0000-000000000000
+             */
+            id?: string;
+            /**
+             * @description What it connects.
+             * @default other
+             */
+            kind?: components["schemas"]["NetworkKind"];
+            /**
+             * @description Its name, by which adapters of machines are connected.
+             * @default
+             */
+            name?: string;
+            /**
+             * @description Whether a definition is kept; one of which none is, is gone once it is not active.
+             * @default false
+             */
+            persistent?: boolean;
+            /**
+             * Format: int32
+             * @description The VLAN in which it is, 1 to 4094; absent where frames are as they come.
+             * @default null
+             */
+            vlan?: number | null;
+        };
         /** @description What administrators set for a host. */
         HostSpec: {
             /** @description Whether placement may choose it. */
@@ -2654,6 +2894,8 @@ export interface components {
             kind: components["schemas"]["JobKind"];
             /** @description What it holds while it is at work. */
             locks?: Record<string, never>[];
+            /** @description What else there is to say of it, each in words: what was removed, what stays. */
+            notes?: string[];
             /** @description Whether the deciding step is done: from here on only forward. */
             past_point?: boolean;
             /** @description How far the work is, whatever people are shown. */
@@ -2681,7 +2923,7 @@ export interface components {
          * @description A kind of job.
          * @enum {string}
          */
-        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
+        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "settle-vm" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "restart-host" | "shut-down-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "create-network" | "remove-network" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "upgrade-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
         /**
          * @description The state of a job, as people see it.
          * @enum {string}
@@ -2720,6 +2962,33 @@ export interface components {
         } | {
             /** @enum {string} */
             is: "untried";
+        };
+        /** @description An address that a host gave to somebody on a network of its own. */
+        Lease: {
+            /** @description The address. */
+            address: string;
+            /** @description How whoever has it calls itself; empty where it does not say. */
+            calls_itself?: string;
+            /** @description To which hardware address. */
+            mac: string;
+            until?: components["schemas"]["Timestamp"] | null;
+        };
+        /** @description An address that a host gave, with the machine that has it. */
+        LeaseView: components["schemas"]["Lease"] & {
+            /** @description The host that gave it. */
+            host: components["schemas"]["HostId"];
+            /** @description Its name. */
+            host_name: string;
+            vm?: components["schemas"]["VmId"] | null;
+            /** @description Its name. */
+            vm_name?: string | null;
+        };
+        /** @description The addresses that hosts gave on a logical network, as the hosts say now. */
+        LeasesView: {
+            /** @description By host and address. */
+            leases: components["schemas"]["LeaseView"][];
+            /** @description The hosts that did not say, each with the reason. */
+            silent?: components["schemas"]["SilentHost"][];
         };
         /** @description A host's load at a moment. Volatile: kept beside the record, never in it. */
         Load: {
@@ -2797,6 +3066,11 @@ export interface components {
              */
             to?: string | null;
         };
+        /**
+         * @description What of a network differs from other hosts, or from what it should be.
+         * @enum {string}
+         */
+        MismatchKind: "kind" | "vlan" | "inactive" | "no-adapter" | "unknown";
         /** @description Put a host or a group of hosts into another group. */
         MoveTo: {
             /** @description The group, by path (`/All Hosts/Site A`) or id. */
@@ -2807,6 +3081,64 @@ export interface components {
          * @example web-1
          */
         Name: string;
+        /** @description A logical network with the machines that are connected to it. */
+        NetworkDetail: components["schemas"]["NetworkView"] & {
+            /** @description The machines that are connected to it, by name. */
+            connected: components["schemas"]["ConnectedVm"][];
+        };
+        /**
+         * @description What kind of network something is: whom it connects.
+         * @enum {string}
+         */
+        NetworkKind: "external" | "internal" | "private" | "nat" | "other";
+        /** @description A host on which a network is not what it is elsewhere. */
+        NetworkMismatch: {
+            /** @description The host. */
+            host: components["schemas"]["HostId"];
+            /** @description Its name. */
+            host_name: string;
+            /** @description What differs. */
+            what: components["schemas"]["MismatchKind"];
+            /** @description In words. */
+            words: string;
+        };
+        /** @description A logical network on one host. */
+        NetworkOnHost: {
+            /** @description Whether the host answers: if not, this is what it last said. */
+            answers: boolean;
+            /** @description The host. */
+            host: components["schemas"]["HostId"];
+            /** @description Its name. */
+            host_name: string;
+            /**
+             * Format: int32
+             * @description How many machines are connected to it there.
+             */
+            machines: number;
+            /** @description The network there. */
+            network: components["schemas"]["HostNetwork"];
+        };
+        /** @description A logical network: the networks of one name on all hosts that have one. */
+        NetworkView: {
+            /** @description The hosts that have it, by name. */
+            hosts: components["schemas"]["NetworkOnHost"][];
+            /** @description What it is on most hosts. */
+            kind: components["schemas"]["NetworkKind"];
+            /**
+             * Format: int32
+             * @description How many machines are connected to it.
+             */
+            machines: number;
+            /** @description Where hosts differ about it. */
+            mismatches?: components["schemas"]["NetworkMismatch"][];
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description The VLAN in which it is on most hosts.
+             */
+            vlan?: number | null;
+        };
         /** @description Write a backup of the store, while it is in use. */
         NewBackup: {
             /** @description The file on the server's computer, an absolute path. It must not exist. */
@@ -2863,6 +3195,42 @@ export interface components {
             reserve?: components["schemas"]["OwnReserve"];
             /** @description Whether data may travel between its hosts without encryption; as in the group above when absent. */
             unencrypted_transfers?: boolean | null;
+        };
+        /** @description Make a network on hosts. */
+        NewNetwork: {
+            /**
+             * @description The adapter of the host that leads outside, or a bridge that is there: of an external network.
+             * @default null
+             */
+            adapter?: string | null;
+            /**
+             * @description The host's own address on it with its network's length, `10.20.0.1/24`: of an internal network and of one with NAT.
+             * @default null
+             */
+            address?: string | null;
+            /** @default null */
+            dhcp?: components["schemas"]["AddressRange"] | null;
+            /**
+             * @description On which hosts, 1 to 64.
+             * @default []
+             */
+            hosts?: string[];
+            /**
+             * @description What it connects: `external`, `internal`, `private` or `nat`.
+             * @default other
+             */
+            kind?: components["schemas"]["NetworkKind"];
+            /**
+             * @description Its name: 1 to 50 letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+             * @default
+             */
+            name?: string;
+            /**
+             * Format: int32
+             * @description The VLAN of that adapter, 1 to 4094.
+             * @default null
+             */
+            vlan?: number | null;
         };
         /** @description Add a library share. */
         NewShare: {
@@ -2997,14 +3365,20 @@ export interface components {
         Page_AgentView: {
             /** @description What is on it. */
             items: (components["schemas"]["Agent"] & {
+                /** @description From which address it calls, while it is connected. */
+                address?: string | null;
                 /** @description Whether it answers. */
                 answers: boolean;
                 last_contact?: components["schemas"]["Timestamp"] | null;
+                /** @description The version that the server would install. */
+                offered?: string | null;
                 /**
                  * Format: int64
                  * @description Its version in the record.
                  */
                 revision: number;
+                /** @description Whether it has that version. Absent where the server has no agent program to compare with. */
+                up_to_date?: boolean | null;
             })[];
             /** @description Where the next page begins; none on the last one. */
             next?: string | null;
@@ -3207,6 +3581,37 @@ export interface components {
                 /** @description Which refresher. */
                 refresher: components["schemas"]["RefresherKind"];
                 took_ms?: components["schemas"]["u64"] | null;
+            }[];
+            /** @description Where the next page begins; none on the last one. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where that is known.
+             */
+            total?: number | null;
+        };
+        /** @description A page of a list. */
+        Page_NetworkView: {
+            /** @description What is on it. */
+            items: {
+                /** @description The hosts that have it, by name. */
+                hosts: components["schemas"]["NetworkOnHost"][];
+                /** @description What it is on most hosts. */
+                kind: components["schemas"]["NetworkKind"];
+                /**
+                 * Format: int32
+                 * @description How many machines are connected to it.
+                 */
+                machines: number;
+                /** @description Where hosts differ about it. */
+                mismatches?: components["schemas"]["NetworkMismatch"][];
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: int32
+                 * @description The VLAN in which it is on most hosts.
+                 */
+                vlan?: number | null;
             }[];
             /** @description Where the next page begins; none on the last one. */
             next?: string | null;
@@ -3918,6 +4323,12 @@ export interface components {
             agent_silence_s?: number;
             /**
              * Format: int32
+             * @description How long an agent's new program may take to come up and to be connected. One that has not by then is given up, and the program before it goes on. In s.
+             * @default 60
+             */
+            agent_upgrade_limit_s?: number;
+            /**
+             * Format: int32
              * @description How many disks a host makes or copies at the same time. More starves running guests of disk operations. In disks.
              * @default 2
              */
@@ -3942,6 +4353,12 @@ export interface components {
             host_refresh_s?: number;
             /**
              * Format: int32
+             * @description How long a host may take to restart. Then the job ends and says that the host did not come back, and its machines stay as they were stopped. In s.
+             * @default 1800
+             */
+            host_restart_limit_s?: number;
+            /**
+             * Format: int32
              * @description How long the migration of a machine may take. Then it is stopped, and the machine runs on where it was. In s.
              * @default 3600
              */
@@ -3954,7 +4371,7 @@ export interface components {
             migration_most_rounds?: number;
             /**
              * Format: int32
-             * @description How many machines leave a host for others at the same time. More makes each slower; fewer makes the last wait. In machines.
+             * @description How many machines leave a host or come to it at the same time. More makes each slower; fewer makes the last wait. In machines.
              * @default 2
              */
             migrations_per_host?: number;
@@ -4019,6 +4436,15 @@ export interface components {
              */
             vm_refresh_s?: number;
         };
+        /** @description Find out which of two hosts has a machine. */
+        Settle: {
+            /**
+             * @description The host that keeps it, where it is whole on both: turned off on the other one if it runs there. Where it runs on one
+             *     alone, that one keeps it.
+             * @default null
+             */
+            keep?: string | null;
+        };
         /** @description A library share: a folder on an agent's computer. */
         Share: {
             /** @description The agent on whose computer it lies. */
@@ -4074,6 +4500,15 @@ export interface components {
             /** @description Who signed in. */
             user: components["schemas"]["UserView"];
         };
+        /** @description A host that did not answer a question. */
+        SilentHost: {
+            /** @description The host. */
+            host: components["schemas"]["HostId"];
+            /** @description Its name. */
+            host_name: string;
+            /** @description Why. */
+            why: components["schemas"]["Refusal"];
+        };
         /** @description A step that has left. */
         Step: {
             /** @description What it does. */
@@ -4126,6 +4561,12 @@ export interface components {
              */
             of: number;
         };
+        /**
+         * @description What becomes of a machine when its host is shut down or restarted. Saving is the default, as it always was (S4-078):
+         *     nothing is lost, and no guest can refuse.
+         * @enum {string}
+         */
+        StopAction: "save" | "shut-down" | "turn-off";
         /** @description A template. */
         Template: {
             /** @description When it entered the record. */
@@ -4296,7 +4737,7 @@ export interface components {
          * @description Something a person can do to a machine.
          * @enum {string}
          */
-        VmAction: "start" | "shut-down" | "turn-off" | "pause" | "resume" | "reset" | "save" | "discard-saved" | "edit" | "set-hardware" | "attach-disk" | "detach-disk" | "set-media" | "migrate" | "delete" | "forget" | "adopt" | "refresh";
+        VmAction: "start" | "shut-down" | "turn-off" | "pause" | "resume" | "reset" | "save" | "discard-saved" | "edit" | "set-hardware" | "attach-disk" | "detach-disk" | "set-media" | "migrate" | "settle" | "delete" | "forget" | "adopt" | "refresh";
         /**
          * Format: uuid
          * @description A virtual machine. For machines that Hostler made it is the libvirt domain's UUID as well.
@@ -4385,6 +4826,8 @@ export interface components {
             /** @description Free text, at most 10,000 characters. */
             notes?: string;
             owner?: components["schemas"]["UserId"] | null;
+            /** @description What becomes of it when its host is shut down or restarted through Hostler. */
+            stop_action?: components["schemas"]["StopAction"];
             /** @description Words to find it by, sorted, without doubles, at most 32. */
             tags?: components["schemas"]["Name"][];
             template?: components["schemas"]["TemplateId"] | null;
@@ -4433,14 +4876,20 @@ export interface components {
             order?: string[] | null;
             /** @description What has entered or looks otherwise than it was told. */
             put?: (components["schemas"]["Agent"] & {
+                /** @description From which address it calls, while it is connected. */
+                address?: string | null;
                 /** @description Whether it answers. */
                 answers: boolean;
                 last_contact?: components["schemas"]["Timestamp"] | null;
+                /** @description The version that the server would install. */
+                offered?: string | null;
                 /**
                  * Format: int64
                  * @description Its version in the record.
                  */
                 revision: number;
+                /** @description Whether it has that version. Absent where the server has no agent program to compare with. */
+                up_to_date?: boolean | null;
             })[];
             /**
              * Format: int64
@@ -4869,7 +5318,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, answers, version, host, library, enrolled, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, certificate, certificate_until, enrolled, id, last_contact, name, renewed, revision, roles, version. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, certificate, certificate_until, enrolled, id, last_contact, name, offered, renewed, revision, roles, up_to_date, version. */
                 fields?: string;
             };
             header?: never;
@@ -4942,7 +5391,7 @@ export interface operations {
     get_agent: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: answers, certificate, certificate_until, enrolled, id, last_contact, name, renewed, revision, roles, version. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, certificate, certificate_until, enrolled, id, last_contact, name, offered, renewed, revision, roles, up_to_date, version. */
                 fields?: string;
             };
             header?: never;
@@ -4988,7 +5437,93 @@ export interface operations {
                 dry_run?: boolean;
                 /** @description Queue behind a job that is in the way, rather than be refused. */
                 wait?: boolean;
-                /** @description Whether it may have machines or shares, which the record then forgets. */
+                /**
+                 * @description Whether it may have machines or shares, which the record then forgets, or be silent: then what is the agent's stays on
+                 *     its computer.
+                 */
+                force?: boolean;
+                /** @description Whether what is the agent's (its key and certificate, its journal, its settings) stays on its computer. */
+                keep?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upgrade_agent: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+                /** @description Whether also one that has the version already. */
                 force?: boolean;
             };
             header?: {
@@ -5864,7 +6399,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -5937,7 +6472,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -6458,6 +6993,164 @@ export interface operations {
             };
         };
     };
+    restart_host: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shut_down_host: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -6475,7 +7168,7 @@ export interface operations {
                 limit?: number;
                 /** @description Where to go on: `next` of the page before. */
                 cursor?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: abandoned, about, actor, again_of, cancelled_by, cancelling, choices, command, created, ended, epoch, error, id, key, kind, locks, past_point, phase, progress, request, revision, started, state, steps, title, waiting, waits_for, warnings. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: abandoned, about, actor, again_of, cancelled_by, cancelling, choices, command, created, ended, epoch, error, id, key, kind, locks, notes, past_point, phase, progress, request, revision, started, state, steps, title, waiting, waits_for, warnings. */
                 fields?: string;
             };
             header?: never;
@@ -6548,7 +7241,7 @@ export interface operations {
     get_job: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: abandoned, about, actor, again_of, cancelled_by, cancelling, choices, command, created, ended, epoch, error, id, key, kind, locks, past_point, phase, progress, request, revision, started, state, steps, title, waiting, waits_for, warnings. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: abandoned, about, actor, again_of, cancelled_by, cancelling, choices, command, created, ended, epoch, error, id, key, kind, locks, notes, past_point, phase, progress, request, revision, started, state, steps, title, waiting, waits_for, warnings. */
                 fields?: string;
             };
             header?: never;
@@ -7732,6 +8425,258 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_networks: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: hosts, kind, machines, mismatches, name, vlan. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NetworkView"];
+                    "application/vnd.hostler.fields+json": {
+                        items: Record<string, never>[];
+                        next?: string | null;
+                        total?: number | null;
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_network: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNetwork"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_network: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: connected, hosts, kind, machines, mismatches, name, vlan. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its name. */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkDetail"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
+                };
+            };
+            /** @description Not modified since the ETag that was sent */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_network: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+                /** @description The hosts from which it is removed, joined by commas; all that have it when absent. */
+                hosts?: string;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Its name. */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_network_leases: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: leases, silent. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its name. */
+                network: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeasesView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */
@@ -9276,7 +10221,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host, host_group, under_host_group, owner, template, tags, notes, mac, text, cpus, memory_mib, origin, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_group, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_group, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, stop_action, tags, template. */
                 fields?: string;
             };
             header?: never;
@@ -9460,7 +10405,7 @@ export interface operations {
             query?: {
                 /** @description As it was: at a time (RFC 3339) or after a revision (a number, or a cursor of the feed). */
                 as_of?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_group, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, tags, template. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapters, cpus, created, detached, differences, disks, domain, dvd, firmware, hardware, host, host_group, host_name, id, job, memory_mib, name, notes, observed, origin, owner, presence, revision, spec, status, stop_action, tags, template. */
                 fields?: string;
             };
             header?: never;
@@ -10484,6 +11429,41 @@ export interface operations {
             };
         };
     };
+    migration_targets: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: host, lacks, name, reasons, stars. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RatingView"][];
+                    "application/vnd.hostler.fields+json": Record<string, never>[];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pause_vm: {
         parameters: {
             query?: {
@@ -10952,6 +11932,89 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settle_vm: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                vm: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Settle"] | null;
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Why it was not done */
             default: {

@@ -20,18 +20,23 @@ export interface Window<T> {
 /** Ids in JSON are texts, a job's a number: one spelling for both. */
 export const idOf = (thing: { id: string | number }): string => String(thing.id);
 
-/** The window after an event. A whole one (`whole`) replaces everything, and marks what is not as it was. */
+/** Figures that are others at every look: how loaded something is, when it was last heard of. They are no news. */
+const figures = new Set(["load", "clock_ahead_ms", "last_contact", "cpu_percent", "disk_used_mib", "disk_total_mib", "loads_known"]);
+
+/** What of a row is news when it is another. */
+const steady = (row: object): string => JSON.stringify(row, (key, value: unknown) => (figures.has(key) ? undefined : value));
+
+/** The window after an event. What is not as it was is marked, also when the whole window comes again. */
 export function after<T extends { id: string | number }>(
   before: Window<T> | undefined,
   event: WindowEvent<T>,
-  whole: boolean,
 ): Window<T> {
   const known = new Map((before?.rows ?? []).map((row) => [idOf(row), row]));
   const changes = new Map(before?.changes);
   for (const row of event.put ?? []) {
     const id = idOf(row);
     const was = known.get(id);
-    const isNews = before !== undefined && (!whole || was === undefined || JSON.stringify(was) !== JSON.stringify(row));
+    const isNews = before !== undefined && (was === undefined || steady(was) !== steady(row));
     if (isNews) changes.set(id, (changes.get(id) ?? 0) + 1);
     known.set(id, row);
   }

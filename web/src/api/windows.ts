@@ -38,7 +38,7 @@ function open<N extends Noun>(noun: N, query: WindowQuery, tell: (next: Watched<
     onLost: () => streamLost(stream),
     onEvent: ({ event, data }) => {
       if (event !== "window" && event !== "change") return;
-      window = after(window, JSON.parse(data) as WindowEvent<Row>, event === "window");
+      window = after(window, JSON.parse(data) as WindowEvent<Row>);
       tell({ window });
     },
     onRefused: (error) => {

@@ -7,14 +7,14 @@ import type { Schemas } from "../api/types.ts";
 import { useTeller } from "../shell/toasts.tsx";
 import { refresherWords as names } from "../words/refreshers.ts";
 import { PlainTable } from "./plain-table.tsx";
-import { span } from "./quantities.ts";
+import { interval, span } from "./quantities.ts";
 import { Time } from "./time.tsx";
 
 type Look = Schemas["LookView"];
 type Refresher = Schemas["RefresherKind"];
 
 /** How often, in words. */
-export const everyText = (seconds: number): string => (seconds === 0 ? names.off : span(seconds * 1_000));
+export const everyText = (seconds: number): string => (seconds === 0 ? names.off : interval(seconds));
 
 /** Lets a refresher look now; what it finds is there a moment later. */
 export function useRunRefresher(onRun: () => void): (refresher: Refresher, at?: string) => Promise<void> {

@@ -9,15 +9,24 @@ export interface PlainColumn<T> {
   isNumber?: boolean;
 }
 
+interface PlainTableProps<T> {
+  /** The heading above it. Where there is one already, `label` only names the table. */
+  title?: string;
+  label?: string;
+  columns: PlainColumn<T>[];
+  rows: readonly T[];
+  keyOf: (row: T) => string;
+}
+
 /** A few things of one kind below a heading; nothing where there are none. */
-export function PlainTable<T>({ title, columns, rows, keyOf }: { title: string; columns: PlainColumn<T>[]; rows: readonly T[]; keyOf: (row: T) => string }) {
+export function PlainTable<T>({ title, label = title, columns, rows, keyOf }: PlainTableProps<T>) {
   if (rows.length === 0) return null;
   const classOf = (column: PlainColumn<T>): { className?: string } => (column.isNumber === true ? { className: "hostler-number" } : {});
   return (
     <section>
-      <Title headingLevel="h2" size="lg">{title}</Title>
+      {title !== undefined && <Title headingLevel="h2" size="lg">{title}</Title>}
       <div className="hostler-scroll">
-        <Table aria-label={title} variant="compact">
+        <Table {...(label === undefined ? {} : { "aria-label": label })} variant="compact" className="hostler-few">
           <Thead>
             <Tr>
               {columns.map((column) => (

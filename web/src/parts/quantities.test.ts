@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, mebibytes, mebibytesIn, span } from "./quantities.ts";
+import { bytes, mebibytes, mebibytesIn, interval, span } from "./quantities.ts";
 
 test("sizes are said in the unit that people would use", () => {
   assert.equal(mebibytes(128), "128 MiB");
@@ -23,4 +23,8 @@ test("spans are said with the precision that matters", () => {
   assert.equal(span(17), "17 ms");
   assert.equal(span(1_500), "1.5 s");
   assert.equal(span(61_000), "1 min 1 s");
+});
+
+test("how often something is done says no more than it has to", () => {
+  assert.deepEqual([120, 1_800, 3_600, 5_400, 45, 1_209_600].map((seconds) => interval(seconds).replaceAll("\u00a0", " ")), ["2 min", "30 min", "1 h", "1 h 30 min", "45 s", "336 h"]);
 });

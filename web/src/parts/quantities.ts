@@ -23,6 +23,12 @@ export function span(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
+/** How often something is done: no part of it is nothing. */
+export function interval(seconds: number): string {
+  const parts: [number, string][] = [[Math.floor(seconds / 3_600), "h"], [Math.floor((seconds % 3_600) / 60), "min"], [seconds % 60, "s"]];
+  return parts.filter(([count]) => count > 0).map(([count, unit]) => `${count}\u00a0${unit}`).join(" ");
+}
+
 /** A size that a person typed: `512`, `512 MiB`, `2G`, `1.5 GiB`; undefined where it is none. A bare number is MiB. */
 export function mebibytesIn(text: string): number | undefined {
   const found = /^\s*(\d+(?:\.\d+)?)\s*(|m|mb|mib|g|gb|gib|t|tb|tib)\s*$/iu.exec(text);

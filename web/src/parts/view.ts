@@ -21,6 +21,8 @@ export interface Search {
   tab?: string;
   /** How far back curves go. */
   range?: string;
+  /** What the map of hosts is of. */
+  by?: string;
   /** Which console of a machine. */
   kind?: string;
   /** Where to go after signing in. */
@@ -42,6 +44,7 @@ const known: Record<keyof Search, true> = {
   tree: true,
   tab: true,
   range: true,
+  by: true,
   kind: true,
   to: true,
   from: true,

@@ -7,6 +7,7 @@ const pages: [path: RegExp, help: string][] = [
   [/^\/machines/u, "machines.html"],
   [/^\/hosts/u, "hosts.html"],
   [/^\/library/u, "library.html"],
+  [/^\/networking/u, "networking.html"],
   [/^\/jobs/u, "jobs.html"],
   [/^\/administration/u, "administration.html"],
 ];

@@ -2,6 +2,7 @@ import { Nav, NavItem, NavList, PageSidebar, PageSidebarBody } from "@patternfly
 import { BookOpenIcon } from "@patternfly/react-icons/dist/esm/icons/book-open-icon";
 import { CogIcon } from "@patternfly/react-icons/dist/esm/icons/cog-icon";
 import { ListIcon } from "@patternfly/react-icons/dist/esm/icons/list-icon";
+import { NetworkIcon } from "@patternfly/react-icons/dist/esm/icons/network-icon";
 import { ServerIcon } from "@patternfly/react-icons/dist/esm/icons/server-icon";
 import { TachometerAltIcon } from "@patternfly/react-icons/dist/esm/icons/tachometer-alt-icon";
 import { VirtualMachineIcon } from "@patternfly/react-icons/dist/esm/icons/virtual-machine-icon";
@@ -14,6 +15,7 @@ export const places = [
   { to: "/machines", title: words.nav.machines, icon: <VirtualMachineIcon /> },
   { to: "/hosts", title: words.nav.hosts, icon: <ServerIcon /> },
   { to: "/library", title: words.nav.library, icon: <BookOpenIcon /> },
+  { to: "/networking", title: words.nav.networking, icon: <NetworkIcon /> },
   { to: "/jobs", title: words.nav.jobs, icon: <ListIcon /> },
   { to: "/administration", title: words.nav.administration, icon: <CogIcon /> },
 ] as const;

@@ -9,6 +9,7 @@ export const vmActionWords = {
     reset: "Reset",
     save: "Save state",
     "discard-saved": "Discard saved state",
+    settle: "Settle which host has it",
     adopt: "Adopt",
     refresh: "Refresh",
     forget: "Forget",
@@ -83,7 +84,17 @@ export const machineWords = {
     addresses: "Adapters",
   },
   differences: "Its host shows something other than what was asked for",
-  edit: { title: (name: string) => `Edit ${name}`, submit: "Save", name: "Name", notes: "Notes", tags: "Tags", tagsHelp: "Words separated by commas, at most 32" },
+  edit: {
+    title: (name: string) => `Edit ${name}`,
+    submit: "Save",
+    name: "Name",
+    notes: "Notes",
+    tags: "Tags",
+    tagsHelp: "Words separated by commas, at most 32",
+    stop: "When its host stops",
+    stopHelp: "When its host is restarted or shut down; after a restart it is started again.",
+    stops: { save: "Save its state", "shut-down": "Ask its guest to shut down", "turn-off": "Turn it off" },
+  },
   hardware: {
     title: (name: string) => `Change processors and memory of ${name}`,
     open: "Change processors and memory",
@@ -130,6 +141,28 @@ export const machineWords = {
   definition: { kind: "Definition as", json: "JSON", xml: "libvirt XML", command: "Command", commandHint: "These commands make a machine of the same kind." },
   gone: "This machine is gone",
   goneBody: "Somebody deleted or forgot it. Its jobs are still on record.",
+} as const;
+
+export const migrateWords = {
+  action: "Migrate",
+  title: (name: string) => `Migrate ${name} to another host`,
+  what: "It runs on meanwhile, and stands still for a moment at the end. Until then it can be stopped, and runs on where it is.",
+  submit: "Migrate",
+  to: "To",
+  alone: "There is no other host.",
+  none: "No other host suits it. Each says below what it lacks.",
+  /** What the steps of a migration are called. */
+  steps: {
+    leave: "Mark its disks, and ask what it needs",
+    receive: "See the marks from the new host, and check processor, machine type and networks there",
+    "send-bases": "Send what its disks stand on, where the new host lacks it",
+    migrate: "Move its memory",
+    look: "See that it has arrived",
+    arrived: "Write down where it is",
+    read: "Read it on its new host",
+    forget: "Remove what is left where it was",
+    close: "Close the way between the hosts",
+  } as Record<string, string>,
 } as const;
 
 export const createWords = {

@@ -23,7 +23,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("client", &["model"]),
     ("hostler", &["model", "client", "api", "server", "store"]),
     ("sim", &["model", "placement", "engine", "drive", "store", "agent-core", "hypervisor"]),
-    ("testbed", &["model", "wire", "client", "agent", "agent-core", "hypervisor", "disk"]),
+    ("testbed", &["model", "wire", "client", "agent", "agent-core", "hypervisor", "transfer", "disk"]),
     ("xtask", &[]),
 ];
 

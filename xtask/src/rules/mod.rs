@@ -3,6 +3,7 @@
 //! that it can be shown a breach of its own.
 
 mod arrows;
+mod parity;
 mod sources;
 
 use serde::Deserialize;

@@ -91,6 +91,7 @@ impl Engine {
         let planned = kinds::plan(&job.request, &mut planner);
         let (choices, locks) = (planner.choices, planner.locks);
         let (about, title) = (planner.about, planner.title);
+        let warnings = planner.warnings;
         if !about.is_empty() {
             (job.about, job.title) = (about, title);
         }
@@ -104,6 +105,7 @@ impl Engine {
             return Err(Hindrance::Refused(refusal));
         }
         job.choices = choices;
+        job.warnings.extend(warnings);
         if let Request::CreateVm(ask) = &mut job.request {
             // They were rated for a choice that is made now: kept, they would be half of every version of the job.
             ask.candidates = Vec::new();

@@ -12,6 +12,7 @@ use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Time
 use crate::asks::Hindrance;
 use crate::plan::{PlannedAct, PlannedStep, Planner, Stop};
 use crate::stages::{cancelled, next_stage, note_failures, revoked};
+use crate::table::rooms;
 use crate::{Effect, Engine, RESEND_MS, Turn, kinds};
 
 /// How often a step is sent again by itself when its agent was interrupted before it took effect. More would hide a
@@ -164,8 +165,13 @@ impl Engine {
         let view = crate::plan::View { inv: &self.inv, sessions: &self.sessions, now: turn.now };
         let mut planner = Planner::new(Some(job), job.choices.clone(), view, turn.ids);
         let stop = kinds::plan(&job.request, &mut planner).err();
-        let (choices, steps) = (planner.choices, planner.steps);
+        let (choices, steps, warnings) = (planner.choices, planner.steps, planner.warnings);
         job.choices = choices;
+        for warning in warnings {
+            if !job.warnings.contains(&warning) {
+                job.warnings.push(warning);
+            }
+        }
         (steps, stop)
     }
 
@@ -216,7 +222,7 @@ impl Engine {
                 _ => continue,
             }
             let Act::Agent { agent, command } = &job.steps[at].act else { continue };
-            let (agent, class) = (*agent, command.class());
+            let (agent, rooms) = (*agent, rooms(*agent, command).collect::<Vec<_>>());
             if let Some(error) = self.never(agent) {
                 job.steps[at].is = StepIs::Failed { error };
                 job.steps[at].answered = Some(turn.now);
@@ -224,7 +230,7 @@ impl Engine {
                 self.ready.insert(job.id);
                 continue;
             }
-            if self.out_with(job, agent, class) >= self.room(class) {
+            if rooms.into_iter().any(|(on, class)| self.out_with(job, on, class) >= self.room(class)) {
                 waiting = true;
                 continue;
             }
@@ -244,7 +250,8 @@ impl Engine {
         let ours = |job: &Job| {
             let is = |step: &&Step| {
                 step.class_out() == Some(class)
-                    && matches!(&step.act, Act::Agent { agent: a, .. } if *a == agent)
+                    && matches!(&step.act, Act::Agent { agent: a, command }
+                        if rooms(*a, command).any(|(on, _)| on == agent))
             };
             job.steps.iter().filter(is).count() as u32
         };
@@ -345,6 +352,10 @@ impl Engine {
         step.answered = Some(turn.now);
         step.is = match outcome {
             Outcome::Done { answer } => {
+                if let Answer::Removal { removes, stays } = &answer {
+                    job.notes.extend(removes.iter().map(|what| format!("removed: {what}")));
+                    job.notes.extend(stays.iter().map(|what| format!("stays: {what}")));
+                }
                 if let Answer::Remains { what } = &answer {
                     job.warnings.push(Refusal::new(Code::ObjectInUse, step.key.clone(), what.clone()));
                 }

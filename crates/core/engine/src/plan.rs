@@ -108,6 +108,7 @@ pub struct Planner<'a> {
     pub(crate) steps: Vec<PlannedStep>,
     pub(crate) about: Vec<Key>,
     pub(crate) title: String,
+    pub(crate) warnings: Vec<Refusal>,
     stage: u32,
 }
 
@@ -129,6 +130,7 @@ impl<'a> Planner<'a> {
             steps: Vec::new(),
             about: Vec::new(),
             title: String::new(),
+            warnings: Vec::new(),
             stage: 0,
         }
     }
@@ -162,6 +164,11 @@ impl<'a> Planner<'a> {
         if self.title.is_empty() {
             self.title = title.into();
         }
+    }
+
+    /// Says what whoever asks should know, and what is no ground for a refusal.
+    pub fn warn(&mut self, warning: Refusal) {
+        self.warnings.push(warning);
     }
 
     /// Holds something while the job is at work.
@@ -227,8 +234,8 @@ impl<'a> Planner<'a> {
     }
 
     /// Stops here until the steps so far are done; these keys follow.
-    pub fn later<T>(&self, keys: &[&str]) -> Result<T, Stop> {
-        Err(Stop::Later(keys.iter().map(|key| (*key).to_owned()).collect()))
+    pub fn later<T>(&self, keys: &[impl ToString]) -> Result<T, Stop> {
+        Err(Stop::Later(keys.iter().map(ToString::to_string).collect()))
     }
 
     fn push(&mut self, key: String, act: PlannedAct) -> &mut PlannedStep {

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use hostler_model::access::Actor;
-use hostler_model::channel::{Fact, Hello, PROTOCOL, Report, ReportBody, ToAgent};
+use hostler_model::channel::{Fact, Hello, OLDEST_PROTOCOL, PROTOCOL, Report, ReportBody, ToAgent};
 use hostler_model::hardware::{Adapter, Disk, Firmware, Hardware, Media};
 use hostler_model::host::Host;
 use hostler_model::job::{Job, JobState, Phase};
 use hostler_model::request::Request;
-use hostler_model::seen::{Observed, Order, Seen};
-use hostler_model::vm::{Origin, Presence, Vm, VmSpec};
+use hostler_model::seen::{Observed, Order, Power, Seen};
+use hostler_model::vm::{Origin, Presence, StopAction, Vm, VmSpec};
 use hostler_model::{
     AgentId, Code, HostId, JobId, Key, Name, Object, Refusal, SessionId, StepNo, Timestamp, VmId,
 };
@@ -38,9 +38,17 @@ impl Engine {
             let cause = format!("it belongs to installation {}", hello.installation);
             return reject(turn, Code::EnrolmentRefused, cause, "Enrol it anew");
         }
-        if hello.protocol > PROTOCOL {
-            let cause = format!("it speaks protocol {}, this server {PROTOCOL}", hello.protocol);
+        if hello.oldest > PROTOCOL {
+            let cause = format!(
+                "it speaks protocol {} and none before {}, this server {PROTOCOL}",
+                hello.protocol, hello.oldest
+            );
             return reject(turn, Code::AgentUnsupported, cause, "Upgrade the server");
+        }
+        if hello.protocol < OLDEST_PROTOCOL {
+            let cause =
+                format!("it speaks protocol {}, this server none before {OLDEST_PROTOCOL}", hello.protocol);
+            return reject(turn, Code::AgentUnsupported, cause, "Install a newer agent on its computer");
         }
         // Our own epoch is known to nobody whom we did not tell it in this life: another life of a server used it, of
         // which our store knows nothing.
@@ -242,6 +250,7 @@ impl Engine {
                 owner: None,
                 template: None,
                 hardware: hardware_of(seen),
+                stop_action: StopAction::default(),
                 detached: Vec::new(),
             },
             domain: seen.domain,
@@ -270,7 +279,7 @@ impl Engine {
             if self.suspects.get(&vm.id).is_some_and(|(other, _)| *other == host) {
                 self.suspects.remove(&vm.id);
             }
-            if vm.presence == (Presence::Conflict { other: host }) {
+            if vm.presence == (Presence::Conflict { other: host }) && !is_stopped(vm) {
                 refresh.changed.push(one_host_again(vm));
             }
             return;
@@ -339,7 +348,7 @@ impl Engine {
         let cleared: Vec<VmId> = self
             .inv
             .conflicts_with(agent.into())
-            .filter(|vm| !shown.contains(&vm.domain))
+            .filter(|vm| !shown.contains(&vm.domain) && !is_stopped(vm))
             .map(|vm| vm.id)
             .collect();
         for id in cleared {
@@ -379,6 +388,11 @@ impl Engine {
         let session = self.sessions.of(agent)?;
         Some(Effect::Send { agent, session, message: Box::new(ToAgent::Picture) })
     }
+}
+
+/// Whether a machine stands still on its host as at a hand-over: that it is nowhere else is not enough to go on.
+fn is_stopped(vm: &Vm) -> bool {
+    vm.power() == Power::PausedBusy
 }
 
 /// A machine is in conflict no more.

@@ -81,11 +81,13 @@ impl JobTable {
                 self.owed.entry(agent).or_default().insert(step.no, job.id);
             }
             if let Act::Agent { agent, command } = &step.act {
-                if step.class_out().is_some() {
-                    *self.out.entry((*agent, command.class())).or_default() += 1;
-                }
-                if step.is == StepIs::Held {
-                    self.held.entry((*agent, command.class())).or_default().insert(job.id);
+                for room in rooms(*agent, command) {
+                    if step.class_out().is_some() {
+                        *self.out.entry(room).or_default() += 1;
+                    }
+                    if step.is == StepIs::Held {
+                        self.held.entry(room).or_default().insert(job.id);
+                    }
                 }
             }
             if let Some(at) = due(step) {
@@ -133,24 +135,29 @@ impl JobTable {
                 }
             }
             if let Act::Agent { agent, command } = &step.act {
-                let class = (*agent, command.class());
-                if step.class_out().is_some()
-                    && let Some(out) = self.out.get_mut(&class)
-                {
-                    *out -= 1;
-                    if *out == 0 {
-                        self.out.remove(&class);
+                for room in rooms(*agent, command) {
+                    if step.class_out().is_some()
+                        && let Some(out) = self.out.get_mut(&room)
+                    {
+                        *out -= 1;
+                        if *out == 0 {
+                            self.out.remove(&room);
+                        }
+                        if let Some(held) = self.held.get(&room) {
+                            // Of those that want room on two hosts, the first may lack the other one still.
+                            match room.1 {
+                                Class::Move => freed.ready.extend(held),
+                                _ => freed.ready.extend(held.first()),
+                            }
+                        }
                     }
-                    if let Some(held) = self.held.get(&class) {
-                        freed.ready.extend(held.first());
-                    }
-                }
-                if step.is == StepIs::Held
-                    && let Some(held) = self.held.get_mut(&class)
-                {
-                    held.remove(&job.id);
-                    if held.is_empty() {
-                        self.held.remove(&class);
+                    if step.is == StepIs::Held
+                        && let Some(held) = self.held.get_mut(&room)
+                    {
+                        held.remove(&job.id);
+                        if held.is_empty() {
+                            self.held.remove(&room);
+                        }
                     }
                 }
             }
@@ -235,6 +242,16 @@ fn due(step: &Step) -> Option<Timestamp> {
         StepIs::UndoWaits { until } | StepIs::Waits { until } => Some(until),
         _ => None,
     }
+}
+
+/// Where a command takes up room, and of which class: on its host, and a machine that moves on its new host as well.
+pub(crate) fn rooms(agent: AgentId, command: &Command) -> impl Iterator<Item = (AgentId, Class)> + use<> {
+    let class = command.class();
+    let other = match command {
+        Command::Migrate { way, .. } => Some(way.to.agent),
+        _ => None,
+    };
+    [Some(agent), other].into_iter().flatten().map(move |agent| (agent, class))
 }
 
 /// Where a machine is expected that is being moved, and what is kept for it there until the job has ended.

@@ -89,6 +89,9 @@ actions! {
     /// Move it to another host while it runs.
     Migrate = "migrate", "migrated", [Running],
         "Only a running machine is migrated live; resume it if it is paused";
+    /// Find out which of two hosts has it, and let it be there alone.
+    Settle = "settle", "settled", [Conflict],
+        "Only a machine that two hosts show has to be settled";
     /// Delete it with its disks.
     Delete = "delete", "deleted", [Off, Saved, Crashed, CreationFailed, Missing],
         "Shut it down or turn it off first";
@@ -144,7 +147,7 @@ pub fn remedy_in(status: VmStatus) -> Option<&'static str> {
         VmStatus::Missing => {
             "Bring it back on its host and refresh the host, restore it from a backup, or delete it"
         }
-        VmStatus::Conflict => "Remove it from one of the two hosts, then refresh that host",
+        VmStatus::Conflict => "Settle it: both hosts are asked, and the one where it runs keeps it",
         VmStatus::Elsewhere => "Adopt it first, if this installation is to manage it",
         VmStatus::CreationFailed => "Delete it and create it anew",
         VmStatus::Unknown => "Look at it on its host, then refresh it",
@@ -217,9 +220,10 @@ mod tests {
             VmStatus::Unknown,
         ] {
             for action in VmAction::ALL {
-                if *action != VmAction::Refresh {
-                    assert!(check(*action, status, "vm x").is_err(), "{action:?} in {status:?}");
-                }
+                // Settling looks first, and acts on what it has seen.
+                let looks = *action == VmAction::Refresh
+                    || (*action, status) == (VmAction::Settle, VmStatus::Conflict);
+                assert!(looks || check(*action, status, "vm x").is_err(), "{action:?} in {status:?}");
             }
         }
     }

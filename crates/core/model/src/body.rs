@@ -98,6 +98,16 @@ pub struct Migrate {
     pub to: Option<String>,
 }
 
+/// Find out which of two hosts has a machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settle {
+    /// The host that keeps it, where it is whole on both: turned off on the other one if it runs there. Where it runs on one
+    /// alone, that one keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<String>,
+}
+
 /// Change processors or memory; what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -48,6 +48,7 @@ pub fn request(action: VmAction, vm: VmId) -> Option<Request> {
         VmAction::Adopt => Request::AdoptVm { vm },
         VmAction::Refresh => Request::RefreshVm { vm },
         VmAction::Migrate => Request::MigrateVm { vm, to: None },
+        VmAction::Settle => Request::SettleVm { vm, keep: None },
         VmAction::Edit
         | VmAction::SetHardware
         | VmAction::AttachDisk

@@ -15,6 +15,10 @@ use crate::upload::UploadAsk;
 /// The version of the protocol; raised when a command or a message kind is added.
 pub const PROTOCOL: u32 = 1;
 
+/// The oldest version of the protocol that this one can still be spoken with. Messages are only added to, so it rises only
+/// when something is given up.
+pub const OLDEST_PROTOCOL: u32 = 1;
+
 /// How often each side speaks when it has nothing to say.
 pub const HEARTBEAT_MS: Ms = 3_000;
 
@@ -35,6 +39,9 @@ pub const MOST_PICTURE_BYTES: usize = 2 << 20;
 pub struct Hello {
     /// The protocol it speaks.
     pub protocol: u32,
+    /// The oldest that it can still be spoken to with; one that does not say it knows no newer than that it speaks.
+    #[serde(default)]
+    pub oldest: u32,
     /// Which agent.
     pub agent: AgentId,
     /// The agent's version.
@@ -169,6 +176,11 @@ pub enum Query {
     Refresh {
         /// What for.
         refresher: RefresherKind,
+    },
+    /// The addresses that the computer has given on a network of its own: [`crate::network::Lease`]s, as JSON.
+    Leases {
+        /// The network.
+        network: String,
     },
     /// What lies in the folder of a share: [`crate::library::SeenItem`]s, as JSON.
     Share {

@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 use crate::error::Refusal;
 use crate::hardware::{Disk, DiskFormat, Hardware};
-use crate::ids::{AgentId, JobId, ShareId, VmId};
+use crate::ids::{JobId, ShareId, VmId};
 use crate::library::SeenItem;
+pub use crate::move_out::{Leaving, Peer, Way};
+use crate::new_network::NetworkSpec;
 use crate::seen::{Identity, Seen};
 use crate::time::Ms;
 
@@ -257,46 +259,80 @@ pub enum Command {
         /// The move's ticket.
         ticket: String,
     },
+    /// Restarts the computer, as its agent's settings say. Refused while a machine runs; done once the computer has begun, or
+    /// has restarted since.
+    RestartHost {
+        /// The boot that is to end.
+        boot: String,
+    },
+    /// Shuts the computer down, as its agent's settings say. Refused while a machine runs; done once the computer has begun.
+    ShutDownHost {
+        /// The boot that is to end.
+        boot: String,
+    },
+    /// Waits until the computer has started anew.
+    SeeRestarted {
+        /// The boot that was to end.
+        boot: String,
+    },
+    /// Makes a network and has it active from now on. One that takes an adapter is on trial: unless
+    /// [`Command::ConfirmNetwork`] arrives within thirty seconds the agent takes it back by itself, also when it was killed
+    /// meanwhile. Refused where another network has the name. Its undo is [`Command::RemoveNetwork`].
+    MakeNetwork {
+        /// The id that it is to have in libvirt.
+        id: Uuid,
+        /// What it is to be.
+        network: Box<NetworkSpec>,
+    },
+    /// A network that was on trial stays. Refused where it was taken back.
+    ConfirmNetwork {
+        /// Its id in libvirt.
+        id: Uuid,
+        /// Its name.
+        name: String,
+    },
+    /// Removes the network with this id, and gives the adapter that it took its addresses back. Refused while a machine is
+    /// connected. Absent is done. Its undo is [`Command::RestoreNetwork`].
+    RemoveNetwork {
+        /// Its id in libvirt.
+        id: Uuid,
+        /// Its name.
+        name: String,
+    },
+    /// Makes a network again that was removed, as it was.
+    RestoreNetwork {
+        /// Its id in libvirt.
+        id: Uuid,
+        /// Its name.
+        name: String,
+    },
+    /// The agent is about to be removed: once its certificate is refused, it removes what is its own and ends. Until then
+    /// all stays as it is. Answers with [`Answer::Removal`].
+    PrepareRemoval,
+    /// It is not to be removed after all.
+    CancelRemoval,
+    /// Fetches an agent program from the server and checks it. Content that is there already is done.
+    BringProgram {
+        /// Its version.
+        version: String,
+        /// SHA-256 of the file, hexadecimal.
+        sha256: String,
+        /// How long the file is, in bytes.
+        size_bytes: u64,
+    },
+    /// Tries the program that was brought, lets it take the agent's place, and goes back to the present one where it does
+    /// not come up. Answered by whichever runs afterwards.
+    Upgrade {
+        /// Its version.
+        version: String,
+        /// SHA-256 of the file, hexadecimal.
+        sha256: String,
+        /// How long it may take to come up and to be connected.
+        limit_ms: Ms,
+    },
     /// A command that this version does not know.
     #[serde(other)]
     Unknown,
-}
-
-/// An agent at the other end of the data channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Peer {
-    /// Which.
-    pub agent: AgentId,
-    /// The serial numbers of the certificates with which it is let in, hexadecimal.
-    #[serde(default)]
-    pub serials: Vec<String>,
-}
-
-/// The way to an agent that waits for a machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Way {
-    /// Who waits there.
-    pub to: Peer,
-    /// Where, an address.
-    pub address: String,
-    /// At which port.
-    pub port: u16,
-    /// The move's ticket.
-    pub ticket: String,
-}
-
-/// What a machine needs of the host that it is to be moved to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Leaving {
-    /// Its definition as it runs, libvirt's XML.
-    pub definition: String,
-    /// Its disk files, beside each of which lies a mark.
-    pub files: Vec<String>,
-    /// The networks of its adapters.
-    pub networks: Vec<String>,
-    /// The digests of the bases that its disks stand on.
-    pub bases: Vec<String>,
 }
 
 /// What a new disk begins with.
@@ -393,6 +429,13 @@ pub enum Answer {
         /// What happened, where it is not sure.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         why: String,
+    },
+    /// What an agent removes of its own when it leaves, and what stays; each in words.
+    Removal {
+        /// What goes.
+        removes: Vec<String>,
+        /// What stays.
+        stays: Vec<String>,
     },
     /// It was done, but not all of it.
     Remains {
@@ -492,7 +535,17 @@ impl Command {
             | Command::SeeArrived { .. }
             | Command::ForgetMoved { .. }
             | Command::EndReceive { .. }
-            | Command::ScanShare { .. } => true,
+            | Command::MakeNetwork { .. }
+            | Command::ConfirmNetwork { .. }
+            | Command::RemoveNetwork { .. }
+            | Command::RestoreNetwork { .. }
+            | Command::ScanShare { .. }
+            | Command::RestartHost { .. }
+            | Command::ShutDownHost { .. }
+            | Command::SeeRestarted { .. }
+            | Command::PrepareRemoval
+            | Command::CancelRemoval
+            | Command::BringProgram { .. } => true,
             Command::Start { .. }
             | Command::ShutDown { .. }
             | Command::TurnOff { .. }
@@ -503,6 +556,7 @@ impl Command {
             | Command::DiscardSaved { .. }
             | Command::DetachDisk { .. }
             | Command::Migrate { .. }
+            | Command::Upgrade { .. }
             | Command::Unknown => false,
         }
     }
@@ -541,8 +595,31 @@ impl Command {
             | Command::BringBase { .. }
             | Command::ReadHost
             | Command::ScanShare { .. }
+            | Command::RestartHost { .. }
+            | Command::ShutDownHost { .. }
+            | Command::SeeRestarted { .. }
+            | Command::MakeNetwork { .. }
+            | Command::ConfirmNetwork { .. }
+            | Command::RemoveNetwork { .. }
+            | Command::RestoreNetwork { .. }
+            | Command::PrepareRemoval
+            | Command::CancelRemoval
+            | Command::BringProgram { .. }
+            | Command::Upgrade { .. }
             | Command::Unknown => None,
         }
+    }
+
+    /// Whether the computer's properties are read anew before its end is said.
+    pub fn changes_host(&self) -> bool {
+        matches!(
+            self,
+            Command::ReadHost
+                | Command::MakeNetwork { .. }
+                | Command::ConfirmNetwork { .. }
+                | Command::RemoveNetwork { .. }
+                | Command::RestoreNetwork { .. }
+        )
     }
 
     /// Its word, for logs and for people.
@@ -579,6 +656,17 @@ impl Command {
             Command::SeeArrived { .. } => "see whether it arrived",
             Command::ForgetMoved { .. } => "forget moved machine",
             Command::EndReceive { .. } => "close the way",
+            Command::RestartHost { .. } => "restart host",
+            Command::ShutDownHost { .. } => "shut down host",
+            Command::SeeRestarted { .. } => "see whether it restarted",
+            Command::MakeNetwork { .. } => "make network",
+            Command::ConfirmNetwork { .. } => "confirm network",
+            Command::RemoveNetwork { .. } => "remove network",
+            Command::RestoreNetwork { .. } => "restore network",
+            Command::PrepareRemoval => "prepare removal",
+            Command::CancelRemoval => "cancel removal",
+            Command::BringProgram { .. } => "bring agent program",
+            Command::Upgrade { .. } => "upgrade agent",
             Command::Unknown => "unknown command",
         }
     }

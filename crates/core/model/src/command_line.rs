@@ -51,6 +51,7 @@ impl Line<'_> {
                 self.vm("edit", *vm);
                 self.option("--name", edit.name.as_ref().map(ToString::to_string));
                 self.option("--notes", edit.notes.clone());
+                self.option("--stop-action", edit.stop_action.map(|action| action.word().to_owned()));
                 for tag in edit.tags.iter().flatten() {
                     self.option("--tag", Some(tag.to_string()));
                 }
@@ -89,6 +90,12 @@ impl Line<'_> {
                     self.named("--to", Key::Host(*to));
                 }
             }
+            Request::SettleVm { vm, keep } => {
+                self.vm("settle", *vm);
+                if let Some(keep) = keep {
+                    self.named("--keep", Key::Host(*keep));
+                }
+            }
             Request::DeleteVm { vm, disks } => {
                 self.vm(if *disks { "delete" } else { "forget" }, *vm);
                 // What cannot be taken back is asked about, unless this is said.
@@ -97,6 +104,14 @@ impl Line<'_> {
             Request::AdoptVm { vm } => self.vm("adopt", *vm),
             Request::RefreshVm { vm } => self.vm("refresh", *vm),
             Request::RefreshHost { host } => self.host("refresh", *host),
+            Request::RestartHost { host } => {
+                self.host("restart", *host);
+                self.plain("--yes");
+            }
+            Request::ShutDownHost { host } => {
+                self.host("shut-down", *host);
+                self.plain("--yes");
+            }
             Request::EditHost { host, edit } => self.edit_host(*host, edit),
             Request::MoveHost { host, to } => {
                 self.host("move", *host);
@@ -124,12 +139,37 @@ impl Line<'_> {
                 self.named("--to", Key::HostGroup(*to));
             }
             Request::DeleteHostGroup { group } => self.noun("host-group delete", Key::HostGroup(*group)),
+            Request::CreateNetwork { network, hosts } => {
+                self.plain("network create");
+                self.positional(&network.name);
+                self.option("--kind", word_of(&network.kind));
+                for host in hosts {
+                    self.named("--host", Key::Host(*host));
+                }
+                self.option("--address", network.address.clone());
+                let dhcp = network.dhcp.as_ref();
+                self.option("--dhcp", dhcp.map(|range| format!("{}-{}", range.first, range.last)));
+                self.option("--adapter", network.adapter.clone());
+                self.option("--vlan", network.vlan.map(|vlan| vlan.to_string()));
+            }
+            Request::RemoveNetwork { name, hosts } => {
+                self.plain("network remove");
+                self.positional(name);
+                for host in hosts {
+                    self.named("--host", Key::Host(*host));
+                }
+            }
             Request::DeclareHostDead { host, confirm } => {
                 self.host("declare-dead", *host);
                 self.option("--confirm", Some(confirm.clone()));
             }
-            Request::RemoveAgent { agent, force } => {
+            Request::RemoveAgent { agent, force, keep } => {
                 self.noun("agent remove", Key::Agent(*agent));
+                self.flag("--force", *force);
+                self.flag("--keep", *keep);
+            }
+            Request::UpgradeAgent { agent, force, .. } => {
+                self.noun("agent upgrade", Key::Agent(*agent));
                 self.flag("--force", *force);
             }
             Request::AddShare { name, agent, folder } => {

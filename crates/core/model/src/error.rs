@@ -64,6 +64,12 @@ codes! {
     VmStateForbids = "vm.state.forbids", 409;
     /// The thing is in use and cannot be removed.
     ObjectInUse = "object.in.use", 409;
+    /// The host cannot put a network into a VLAN.
+    NetworkVlanNotPossible = "network.vlan.not.possible", 409;
+    /// An external network was tried, the server did not reach the host over it in time, and the host went back.
+    NetworkRolledBack = "network.rolled.back", 409;
+    /// A network could not be made or removed on the host.
+    NetworkFailed = "network.failed", 409;
     /// *All Hosts* holds every other group: it stays as it is.
     HostGroupFixed = "host.group.fixed", 409;
     /// A group of hosts cannot be moved into itself, or below itself.
@@ -94,6 +100,8 @@ codes! {
     AgentInterrupted = "agent.interrupted", 409;
     /// Whether the step took effect cannot be found out.
     AgentOutcomeUnknown = "agent.outcome.unknown", 409;
+    /// An agent's new program did not come up, or is not what it should be; the one before it goes on.
+    AgentUpgradeFailed = "agent.upgrade.failed", 409;
     /// The host refused a command because its precondition does not hold.
     GuardRefused = "guard.refused", 409;
     /// libvirt or QEMU refused.

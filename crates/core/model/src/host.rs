@@ -8,6 +8,7 @@ use crate::host_group::{ALL_HOSTS, check_notes};
 use crate::host_hardware::HostHardware;
 use crate::ids::{HostGroupId, HostId};
 use crate::name::Name;
+use crate::network::HostNetwork;
 use crate::reserve::{EditReserve, OwnReserve, Reserve, edit_or_null};
 use crate::time::Timestamp;
 
@@ -183,6 +184,9 @@ pub struct HostFacts {
     pub base_folder: String,
     /// Networks to which adapters can be connected now.
     pub networks: Vec<String>,
+    /// All its networks with what they are, by name. Empty from agents that do not say it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub host_networks: Vec<HostNetwork>,
     /// The kernel's boot id.
     pub boot_id: String,
     /// What it is made of.

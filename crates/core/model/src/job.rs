@@ -75,6 +75,9 @@ pub struct Job {
     /// What went wrong without failing it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Refusal>,
+    /// What else there is to say of it, each in words: what was removed, what stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// When an administrator abandoned it: ended for the caller, while what it owes stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abandoned: Option<Timestamp>,
@@ -113,6 +116,7 @@ impl Job {
             cancelled_by: None,
             error: None,
             warnings: Vec::new(),
+            notes: Vec::new(),
             abandoned: None,
             again_of: None,
             created: now,

@@ -14,10 +14,12 @@ use crate::host_group::EditHostGroup;
 use crate::ids::{AgentId, HostGroupId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId};
 use crate::job::JobKind;
 use crate::name::Name;
+use crate::new_network::NetworkSpec;
 use crate::reserve::OwnReserve;
 use crate::setting::Settings;
 use crate::template::{Deploy, TemplateSpec};
 use crate::time::{Ms, Timestamp};
+use crate::vm::StopAction;
 
 /// Something asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,6 +126,14 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<HostId>,
     },
+    /// Find out which of two hosts has it, and let it be there alone.
+    SettleVm {
+        /// Which.
+        vm: VmId,
+        /// The host that keeps it where it is whole on both.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keep: Option<HostId>,
+    },
     /// Delete it, or forget it and keep its disks.
     DeleteVm {
         /// Which.
@@ -143,6 +153,16 @@ pub enum Request {
     },
     /// Read a host anew.
     RefreshHost {
+        /// Which.
+        host: HostId,
+    },
+    /// Stop a host's machines as each says, restart it, and start again what was stopped.
+    RestartHost {
+        /// Which.
+        host: HostId,
+    },
+    /// Stop a host's machines as each says, and shut it down.
+    ShutDownHost {
         /// Which.
         host: HostId,
     },
@@ -198,6 +218,20 @@ pub enum Request {
         /// Which.
         group: HostGroupId,
     },
+    /// Make a network on hosts.
+    CreateNetwork {
+        /// What it is to be.
+        network: NetworkSpec,
+        /// On which hosts.
+        hosts: Vec<HostId>,
+    },
+    /// Remove a network from hosts.
+    RemoveNetwork {
+        /// Its name.
+        name: String,
+        /// From which hosts.
+        hosts: Vec<HostId>,
+    },
     /// Declare that a host will never return.
     DeclareHostDead {
         /// Which.
@@ -221,8 +255,28 @@ pub enum Request {
     RemoveAgent {
         /// Which.
         agent: AgentId,
-        /// Whether it may have machines or shares.
+        /// Whether it may have machines or shares, or be silent.
         force: bool,
+        /// Whether what is the agent's on its computer stays there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keep: bool,
+    },
+    /// Put another agent program in the place of the one that an agent is. Machines run on.
+    UpgradeAgent {
+        /// Which.
+        agent: AgentId,
+        /// Whether also where it has this version already.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        force: bool,
+        /// The program's version. The server says what it has: nobody asks for another.
+        #[serde(default)]
+        version: String,
+        /// SHA-256 of the program, hexadecimal.
+        #[serde(default)]
+        sha256: String,
+        /// How long the program is, in bytes.
+        #[serde(default)]
+        size_bytes: u64,
     },
     /// Add a library share.
     AddShare {
@@ -443,6 +497,9 @@ pub struct EditVm {
     /// Words to find it by, at most 32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Name>>,
+    /// What becomes of it when its host is shut down or restarted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_action: Option<StopAction>,
 }
 
 /// Let an agent in that came with a token.
@@ -503,20 +560,26 @@ impl Request {
             Request::DetachDisk { .. } => JobKind::DetachDisk,
             Request::SetVmMedia { .. } => JobKind::SetVmMedia,
             Request::MigrateVm { .. } => JobKind::MigrateVm,
+            Request::SettleVm { .. } => JobKind::SettleVm,
             Request::DeleteVm { .. } => JobKind::DeleteVm,
             Request::AdoptVm { .. } => JobKind::AdoptVm,
             Request::RefreshVm { .. } => JobKind::RefreshVm,
             Request::RefreshHost { .. } => JobKind::RefreshHost,
+            Request::RestartHost { .. } => JobKind::RestartHost,
+            Request::ShutDownHost { .. } => JobKind::ShutDownHost,
             Request::EditHost { .. } => JobKind::EditHost,
             Request::MoveHost { .. } => JobKind::MoveHost,
             Request::CreateHostGroup { .. } => JobKind::CreateHostGroup,
             Request::EditHostGroup { .. } => JobKind::EditHostGroup,
             Request::MoveHostGroup { .. } => JobKind::MoveHostGroup,
             Request::DeleteHostGroup { .. } => JobKind::DeleteHostGroup,
+            Request::CreateNetwork { .. } => JobKind::CreateNetwork,
+            Request::RemoveNetwork { .. } => JobKind::RemoveNetwork,
             Request::DeclareHostDead { .. } => JobKind::DeclareHostDead,
             Request::EnrolAgent(_) => JobKind::EnrolAgent,
             Request::RenewAgent { .. } => JobKind::RenewAgent,
             Request::RemoveAgent { .. } => JobKind::RemoveAgent,
+            Request::UpgradeAgent { .. } => JobKind::UpgradeAgent,
             Request::AddShare { .. } => JobKind::AddShare,
             Request::RefreshShare { .. } => JobKind::RefreshShare,
             Request::RemoveShare { .. } => JobKind::RemoveShare,

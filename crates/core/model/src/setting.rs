@@ -19,10 +19,12 @@ pub struct Settings {
     pub starts_per_host: u32,
     /// How many disks a host makes or copies at the same time.
     pub disk_copies_per_host: u32,
-    /// How many machines leave a host for others at the same time.
+    /// How many machines leave a host for others, or come from them, at the same time.
     pub migrations_per_host: u32,
     /// How long a migration may take, in seconds.
     pub migration_limit_s: u32,
+    /// How long a host may take to restart, in seconds.
+    pub host_restart_limit_s: u32,
     /// How often a migration may go through the machine's memory.
     pub migration_most_rounds: u32,
     /// How long a step may take, in seconds.
@@ -37,6 +39,8 @@ pub struct Settings {
     pub agent_silence_s: u32,
     /// How many agents are let in a second when many come at once.
     pub agent_admissions_per_s: u32,
+    /// How long an agent's new program may take to come up before the one before it goes on, in seconds.
+    pub agent_upgrade_limit_s: u32,
     /// How often a host's machines are compared with the record, in seconds; 0 is never.
     pub vm_refresh_s: u32,
     /// How often everything of a host's machines is read, in seconds; 0 is never.
@@ -60,6 +64,7 @@ impl Default for Settings {
             disk_copies_per_host: 2,
             migrations_per_host: 2,
             migration_limit_s: 3600,
+            host_restart_limit_s: 1800,
             migration_most_rounds: 200,
             step_limit_s: 330,
             start_limit_s: 120,
@@ -67,6 +72,7 @@ impl Default for Settings {
             no_progress_limit_s: 120,
             agent_silence_s: 9,
             agent_admissions_per_s: 200,
+            agent_upgrade_limit_s: 60,
             vm_refresh_s: 120,
             vm_heavy_refresh_s: 1800,
             host_refresh_s: 1800,
@@ -199,7 +205,16 @@ pub const SETTINGS: &[FieldDoc] = &[
         max: 32,
         default: 2,
         source: "Two fill an ordinary network; a third makes all three slower, and one that is slower goes through more memory.",
-        help: "How many machines leave a host for others at the same time. More makes each slower; fewer makes the last wait.",
+        help: "How many machines leave a host or come to it at the same time. More makes each slower; fewer makes the last wait.",
+    },
+    FieldDoc {
+        name: "host_restart_limit_s",
+        unit: "s",
+        min: 60,
+        max: 14400,
+        default: 1800,
+        source: "A server with much memory tests it for a quarter of an hour before it starts.",
+        help: "How long a host may take to restart. Then the job ends and says that the host did not come back, and its machines stay as they were stopped.",
     },
     FieldDoc {
         name: "migration_limit_s",
@@ -272,6 +287,15 @@ pub const SETTINGS: &[FieldDoc] = &[
         default: 200,
         source: "Two processors take in the pictures of so many hosts with twenty machines each, and still answer people.",
         help: "How many agents are let in a second when many come at once, after a restart of the server or a cut of its network. More makes everybody else wait; fewer makes the last host wait.",
+    },
+    FieldDoc {
+        name: "agent_upgrade_limit_s",
+        unit: "s",
+        min: 5,
+        max: 600,
+        default: 60,
+        source: "An agent is connected within two seconds of its start; where libvirt is just starting, within thirty.",
+        help: "How long an agent's new program may take to come up and to be connected. One that has not by then is given up, and the program before it goes on.",
     },
     FieldDoc {
         name: "vm_refresh_s",

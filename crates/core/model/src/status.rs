@@ -201,6 +201,9 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         | JobKind::AttachDisk
         | JobKind::DetachDisk
         | JobKind::SetVmMedia
+        | JobKind::SettleVm
+        | JobKind::RestartHost
+        | JobKind::ShutDownHost
         | JobKind::AdoptVm => VmStatus::Changing,
         JobKind::RefreshVm
         | JobKind::RefreshHost
@@ -210,10 +213,13 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         | JobKind::EditHostGroup
         | JobKind::MoveHostGroup
         | JobKind::DeleteHostGroup
+        | JobKind::CreateNetwork
+        | JobKind::RemoveNetwork
         | JobKind::DeclareHostDead
         | JobKind::EnrolAgent
         | JobKind::RenewAgent
         | JobKind::RemoveAgent
+        | JobKind::UpgradeAgent
         | JobKind::AddShare
         | JobKind::RefreshShare
         | JobKind::RemoveShare

@@ -161,6 +161,15 @@ pub struct AgentView {
     /// When it was last heard, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_contact: Option<Timestamp>,
+    /// From which address it calls, while it is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The version that the server would install.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<String>,
+    /// Whether it has that version. Absent where the server has no agent program to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to_date: Option<bool>,
 }
 
 macro_rules! plain_views {

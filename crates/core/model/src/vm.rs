@@ -70,6 +70,9 @@ pub struct VmSpec {
     pub template: Option<TemplateId>,
     /// What it is made of.
     pub hardware: Hardware,
+    /// What becomes of it when its host is shut down or restarted through Hostler.
+    #[serde(default, skip_serializing_if = "StopAction::is_default")]
+    pub stop_action: StopAction,
     /// Disks that were detached and whose files were kept: they can be attached again, and go with the machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detached: Vec<Disk>,
@@ -84,6 +87,38 @@ impl VmSpec {
     /// Every disk of which the machine has a file: those it has, and those that were detached.
     pub fn disks(&self) -> impl Iterator<Item = &Disk> {
         self.hardware.disks.iter().chain(&self.detached)
+    }
+}
+
+/// What becomes of a machine when its host is shut down or restarted. Saving is the default, as it always was (S4-078):
+/// nothing is lost, and no guest can refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopAction {
+    /// Its memory is saved; it goes on where it was.
+    #[default]
+    Save,
+    /// Its guest is asked to shut down. The host stays up where the guest does not within its time.
+    ShutDown,
+    /// Its power is cut.
+    TurnOff,
+}
+
+impl StopAction {
+    /// Every one.
+    pub const ALL: [StopAction; 3] = [StopAction::Save, StopAction::ShutDown, StopAction::TurnOff];
+
+    /// Its word, as in JSON and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            StopAction::Save => "save",
+            StopAction::ShutDown => "shut-down",
+            StopAction::TurnOff => "turn-off",
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        *self == StopAction::default()
     }
 }
 
@@ -136,6 +171,9 @@ pub struct VmEdit {
     /// The tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Name>>,
+    /// What becomes of it when its host stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_action: Option<StopAction>,
     /// The hardware, whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
@@ -165,6 +203,9 @@ impl VmEdit {
         if let Some(tags) = &self.tags {
             vm.spec.tags.clone_from(tags);
         }
+        if let Some(action) = self.stop_action {
+            vm.spec.stop_action = action;
+        }
         if let Some(hardware) = &self.hardware {
             vm.spec.hardware = hardware.clone();
         }
@@ -189,6 +230,7 @@ impl VmEdit {
             name: self.name.as_ref().map(|_| before.spec.name.clone()),
             notes: self.notes.as_ref().map(|_| before.spec.notes.clone()),
             tags: self.tags.as_ref().map(|_| before.spec.tags.clone()),
+            stop_action: self.stop_action.map(|_| before.spec.stop_action),
             hardware: self.hardware.as_ref().map(|_| before.spec.hardware.clone()),
             detached: self.detached.as_ref().map(|_| before.spec.detached.clone()),
             origin: self.origin.map(|_| before.origin),

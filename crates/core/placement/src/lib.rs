@@ -10,10 +10,14 @@
 //! kept for the host itself, where that is a share), and says so. Ties are broken
 //! by name.
 
+mod moving;
+
 use hostler_model::HostId;
 use hostler_model::host::{Host, Kvm, Load};
 use hostler_model::reserve::Reserve;
 use serde::Serialize;
+
+pub use moving::lacks_to_move;
 
 /// What a machine needs of its host.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -67,6 +67,9 @@ pub(crate) enum Lane {
     Base(String, String),
     Share(ShareId),
     Host,
+    /// The networks of the computer: what one command does to an adapter, another may undo.
+    Networks,
+    Agent,
 }
 
 pub(crate) fn lane(command: &Command) -> Option<Lane> {
@@ -75,6 +78,14 @@ pub(crate) fn lane(command: &Command) -> Option<Lane> {
         Command::BringBase { folder, path, .. } => Some(Lane::Base(folder.clone(), path.clone())),
         Command::ScanShare { share, .. } => Some(Lane::Share(*share)),
         Command::ReadHost => Some(Lane::Host),
+        Command::MakeNetwork { .. }
+        | Command::ConfirmNetwork { .. }
+        | Command::RemoveNetwork { .. }
+        | Command::RestoreNetwork { .. } => Some(Lane::Networks),
+        Command::PrepareRemoval
+        | Command::CancelRemoval
+        | Command::BringProgram { .. }
+        | Command::Upgrade { .. } => Some(Lane::Agent),
         Command::Unknown => None,
         about_a_machine => about_a_machine.domain().map(Lane::Domain),
     }

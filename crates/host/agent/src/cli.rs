@@ -16,14 +16,15 @@ use crate::hands::Host;
 use crate::journal::Keep;
 use crate::libvirt::LibvirtHost;
 use crate::line::Dial;
+use crate::own::Upgrade;
+use crate::program;
 use crate::qemu_account::QemuAccount;
-use crate::run::{Setup, run};
+use crate::removal;
+use crate::run::{Ending, Setup, run};
+use crate::stamp::version;
 use crate::status::{Connection, Status};
 
 type Failure = Box<dyn std::error::Error>;
-
-/// Version of this agent.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Blocking calls at the same time: commands, readings, questions, and some room.
 const BLOCKING: usize = 64;
@@ -32,7 +33,7 @@ const BLOCKING: usize = 64;
 #[derive(Debug, Parser)]
 #[command(
     name = "hostler-agent",
-    version,
+    version = version(),
     after_help = "Examples:
   hostler-agent enrol --server manager:8471 --token-file token
   hostler agent enrolment-token --host | hostler-agent enrol --server manager:8471 --token-file -
@@ -53,6 +54,10 @@ enum Command {
     #[command(after_help = "Examples:
   hostler-agent enrol --server manager:8471 --token-file /root/token
   hostler-agent enrol --server manager:8471 --token-file - --name host-a < /root/token
+  hostler-agent enrol --again --server new-manager:8471 --token-file /root/token
+
+With --again the computer belongs to the new server alone: the key, the certificate and the trust of before are dropped.
+Machines run on, and the new server finds them. The agent must not run meanwhile.
 
 The token is used up by it. It is never an argument: whoever may list processes would see it.")]
     Enrol {
@@ -73,7 +78,17 @@ The token is used up by it. It is never an argument: whoever may list processes 
     #[command(after_help = "Examples:
   hostler-agent run
   HOSTLER_LOG=debug hostler-agent run --state /srv/hostler-agent")]
-    Run,
+    Run {
+        /// End as soon as the server has let the agent in: what a new program is tried with.
+        #[arg(long, hide = true)]
+        trial: bool,
+    },
+    /// Remove what is the agent's own from this computer: for one that the server has removed without it. Machines stay.
+    #[command(after_help = "Examples:
+  hostler-agent leave
+
+The agent must not run. Machines with their disks, and shares, stay as they are.")]
+    Leave,
     /// Say who this agent is, whether it runs, and whether it is connected.
     Status {
         /// How to print it.
@@ -118,7 +133,8 @@ fn carry_out(cli: &Cli) -> Result<ExitCode, Failure> {
             let token = read_token(token_file)?;
             enrol(&state, config, server, &token, name.clone(), *again)
         }
-        Command::Run => serve(&state, &config),
+        Command::Run { trial } => serve(&state, &config, *trial),
+        Command::Leave => leave(&state),
         Command::Status { output } => status(&state, *output),
         Command::Check { output } => check(&state, &config, *output),
     }
@@ -171,6 +187,13 @@ fn enrol(
         )
         .into());
     }
+    // Before the token is used up: what the settings say would win over where it enrols.
+    if let Some(set) = config.server.as_deref().filter(|set| *set != server) {
+        let path = state.config();
+        return Err(
+            format!("{}: it says server = \"{set}\"; take that line out first", path.display()).into()
+        );
+    }
     check_folders(state, &config)?;
     state.make()?;
     config.make_vms(state)?;
@@ -184,7 +207,7 @@ fn enrol(
     let facts = Computer::new(name, config.vms(state), config.bases(state), config.host_boot.clone()).facts();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limits = AgentConfig::default();
-    let enrolling = hostler_wire::enrol(server, token, VERSION, facts, &limits);
+    let enrolling = hostler_wire::enrol(server, token, version(), facts, &limits);
     let mut identity = match runtime.block_on(enrolling) {
         Ok(identity) => identity,
         Err(hostler_wire::ConnectError::Refused(refusal)) => {
@@ -211,14 +234,38 @@ fn keep_name(state: &State, name: &str) -> Result<(), Failure> {
     std::fs::write(&path, line).map_err(|why| format!("{}: {why}", path.display()).into())
 }
 
-fn serve(state: &State, config: &Config) -> Result<ExitCode, Failure> {
+fn leave(state: &State) -> Result<ExitCode, Failure> {
+    if !state.folder().exists() {
+        println!("Nothing of an agent is in {}.", state.folder().display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lock = state.lock()?;
+    let said = removal::leave(state);
+    drop(lock);
+    for what in &said.removes {
+        println!("removed  {what}");
+    }
+    for what in &said.stays {
+        println!("stays    {what}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(state: &State, config: &Config, trial: bool) -> Result<ExitCode, Failure> {
     log();
+    if trial {
+        // Whoever tries this program has it ended with itself.
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    } else if let Some(other) = program::in_place(state) {
+        let why = program::become_it(&other);
+        tracing::error!(%why, program = %other.display(), "the program that the server sent cannot be started; this one runs");
+    }
     let identity = Identity::load(&state.identity())
         .map_err(|why| format!("{why}. Enrol it first: hostler-agent enrol --help"))?;
     check_folders(state, config)?;
     state.make()?;
     config.make_vms(state)?;
-    let _lock = state.lock()?;
+    let lock = state.lock()?;
     let server = config.server.clone().unwrap_or_else(|| identity.about.server.clone());
     let config = &Config { server: Some(server.clone()), ..config.clone() };
     let host = LibvirtHost::new(config, state)?;
@@ -226,11 +273,12 @@ fn serve(state: &State, config: &Config) -> Result<ExitCode, Failure> {
         me: hostler_agent_core::Identity {
             agent: identity.about.agent,
             installation: identity.about.installation,
-            version: VERSION.into(),
+            version: version().into(),
             host_boot: host.boot_id(),
         },
         journal: Keep::File(state.journal()),
         dial: Dial { identity, server, config: AgentConfig::default(), status: Some(state.status()) },
+        trial,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -245,7 +293,25 @@ fn serve(state: &State, config: &Config) -> Result<ExitCode, Failure> {
     // What is still blocked in a call dies with the process; the next run looks it up.
     runtime.shutdown_background();
     drop(host);
-    ran.map(|()| ExitCode::SUCCESS)
+    drop(lock);
+    match ran? {
+        Ending::Stopped => Ok(ExitCode::SUCCESS),
+        Ending::Dismissed => leave(state),
+        Ending::Upgrade(upgrade) => hand_over(state, &upgrade),
+    }
+}
+
+/// Lets a new program try to come up, then becomes it, or itself anew.
+fn hand_over(state: &State, upgrade: &Upgrade) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let next = runtime.block_on(async {
+        let stop = told_to_stop()?;
+        program::tried(state, upgrade, stop).await
+    })?;
+    match next {
+        Some(next) => Err(format!("{}: {}", next.display(), program::become_it(&next)).into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// Ready when the process is told to end. Listens from now on.

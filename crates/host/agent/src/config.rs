@@ -45,6 +45,10 @@ pub struct Config {
     pub transfer_address: Option<String>,
     /// The folder in which the sockets of a migration are made; of this computer alone.
     pub move_folder: PathBuf,
+    /// The command that restarts the computer.
+    pub restart_command: Vec<String>,
+    /// The command that shuts the computer down.
+    pub shut_down_command: Vec<String>,
     /// Whether events and file changes are listened to. Off only in tests: changes are then found by listing.
     pub events: bool,
 }
@@ -65,6 +69,8 @@ impl Default for Config {
             base_folder: None,
             transfer_address: None,
             move_folder: "/run/libvirt/hostler".into(),
+            restart_command: vec!["systemctl".into(), "reboot".into()],
+            shut_down_command: vec!["systemctl".into(), "poweroff".into()],
             events: true,
         }
     }
@@ -206,9 +212,24 @@ impl State {
         self.0.join("moves")
     }
 
+    /// Notes of networks that took an adapter.
+    pub fn networks(&self) -> PathBuf {
+        self.0.join("networks")
+    }
+
     /// How the running agent stands, for `hostler-agent status`.
     pub fn status(&self) -> PathBuf {
         self.0.join("status.json")
+    }
+
+    /// Agent programs that were brought, and which of them takes the place of the installed one.
+    pub fn programs(&self) -> PathBuf {
+        self.0.join("program")
+    }
+
+    /// Says that the agent is about to be removed.
+    pub fn leaving(&self) -> PathBuf {
+        self.0.join("leaving")
     }
 
     /// The file that a running agent holds locked.

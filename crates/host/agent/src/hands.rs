@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use hostler_hypervisor::{Disks, Machines, Moves};
+use hostler_hypervisor::{Boots, Disks, Machines, Moves, Networks};
 use hostler_libvirt::{Changed, Serial};
 use hostler_model::Refusal;
 use hostler_model::channel::Query;
@@ -11,6 +11,7 @@ use hostler_model::host::{HostFacts, Load};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::config::State;
 use crate::uploads::Uploads;
 
 /// The computer itself. Calls block.
@@ -41,6 +42,10 @@ pub trait Host: Send + Sync {
     fn uploads(&self) -> Option<Arc<Uploads>> {
         None
     }
+    /// Where the agent keeps what it keeps on this computer; nothing where it keeps nothing there.
+    fn state(&self) -> Option<State> {
+        None
+    }
     /// Measures itself and its machines for the performance history, where it keeps one. Called every ten seconds.
     fn sample(&self) {}
     /// Writes what should outlast the agent: it is about to end.
@@ -55,6 +60,10 @@ pub struct Hands {
     pub disks: Arc<dyn Disks>,
     /// What it can do for machines that come and go.
     pub moves: Arc<dyn Moves>,
+    /// What it can do about the computer's own power.
+    pub boots: Arc<dyn Boots>,
+    /// Its networks.
+    pub networks: Arc<dyn Networks>,
     /// The computer.
     pub host: Arc<dyn Host>,
     /// What changes behind the agent's back, from before its first listing on. One that is closed tells nothing more.

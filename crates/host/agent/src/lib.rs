@@ -8,6 +8,7 @@
 //! [`run`] is the whole of it over any [`Hands`]: those of this computer's libvirt ([`LibvirtHost::hands`]), or
 //! simulated ones ([`simulated::hands`]). The binary `hostler-agent` calls it, and so does the testbed.
 
+mod boots;
 pub mod cli;
 mod computer;
 mod config;
@@ -19,12 +20,17 @@ mod journal;
 mod libvirt;
 mod line;
 mod moving;
+mod networks;
+mod own;
 pub mod performance;
+mod program;
 mod qemu_account;
 mod reading;
+mod removal;
 mod run;
 mod screens;
 pub mod simulated;
+mod stamp;
 mod status;
 mod streams;
 pub mod uploads;
@@ -37,6 +43,7 @@ pub use hands::{Hands, Host};
 pub use journal::{Journal, JournalError, Keep, MemoryJournal};
 pub use libvirt::LibvirtHost;
 pub use line::Dial;
+pub use own::Upgrade;
 pub use qemu_account::{AccountError, QemuAccount};
-pub use run::{Setup, run};
+pub use run::{Ending, Setup, run};
 pub use status::{Connection, Status};

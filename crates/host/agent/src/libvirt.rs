@@ -19,12 +19,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::boots::OwnBoots;
 use crate::computer::{Computer, kernel_boot_id};
 use crate::config::{Config, State};
 use crate::disks::AgentDisks;
 use crate::file_systems::file_systems;
 use crate::hands::{Hands, Host};
 use crate::moving::{Mover, Places};
+use crate::networks::{self, HostNetworks};
 use crate::performance::{Counters, Recorder};
 use crate::qemu_account::QemuAccount;
 use crate::screens::Screens;
@@ -38,6 +40,7 @@ const CHANGES: usize = 1_024;
 /// This computer with its libvirt.
 pub struct LibvirtHost {
     driver: Arc<Driver>,
+    state: State,
     computer: Computer,
     kvm: Kvm,
     recorder: Recorder,
@@ -82,6 +85,7 @@ impl LibvirtHost {
         let uploads = Arc::new(Uploads::new(state.uploads()));
         Ok(Arc::new(Self {
             driver,
+            state: state.clone(),
             computer,
             kvm,
             recorder,
@@ -170,6 +174,8 @@ impl LibvirtHost {
                     qemu: QemuAccount::read(&config.qemu_conf).ok().flatten().and_then(|a| a.owner()),
                 },
             )),
+            boots: Arc::new(OwnBoots::new(config)),
+            networks: Arc::new(HostNetworks::new(Arc::clone(&self.driver), state.networks())),
             host: Arc::clone(self) as _,
             changes,
         })
@@ -183,16 +189,19 @@ impl Host for LibvirtHost {
         match self.driver.host_facts() {
             Ok(said) => {
                 facts.libvirt_answers = true;
-                (facts.libvirt, facts.qemu, facts.networks) = (said.libvirt, said.qemu, said.networks);
+                (facts.libvirt, facts.qemu) = (said.libvirt, said.qemu);
+                facts.host_networks = networks::as_wired(said.networks, &facts.hardware.adapters);
+                let active = facts.host_networks.iter().filter(|network| network.active);
+                facts.networks = active.map(|network| network.name.clone()).collect();
                 let mhz = facts.hardware.processors.mhz;
                 facts.hardware.processors = Processors { mhz, ..said.processors };
                 (facts.hardware.numa, facts.hardware.security) = (said.numa, said.security);
-                facts.networks.sort();
             }
             Err(why) => {
                 tracing::debug!(%why, "libvirt does not say what it is");
                 facts.qemu.clone_from(&last.qemu);
                 facts.networks.clone_from(&last.networks);
+                facts.host_networks.clone_from(&last.host_networks);
                 facts.hardware.processors = last.hardware.processors;
                 facts.hardware.numa.clone_from(&last.hardware.numa);
                 facts.hardware.security.clone_from(&last.hardware.security);
@@ -226,6 +235,11 @@ impl Host for LibvirtHost {
             }),
             Query::DefinitionXml { domain } => self.driver.definition_xml(*domain).map(String::into_bytes),
             Query::Refresh { refresher } => return told(&self.refreshed(*refresher)?),
+            Query::Leases { network } => {
+                return told(
+                    &self.driver.leases(network).map_err(|trouble| trouble.into_refusal("libvirt"))?,
+                );
+            }
             // Uploads and shares are asked for beside this.
             Query::Upload { .. } | Query::Share { .. } | Query::Unknown => {
                 return Err(Refusal::new(Code::AgentUnsupported, "question", "this agent does not know it")
@@ -245,6 +259,10 @@ impl Host for LibvirtHost {
 
     fn uploads(&self) -> Option<Arc<Uploads>> {
         Some(Arc::clone(&self.uploads))
+    }
+
+    fn state(&self) -> Option<State> {
+        Some(self.state.clone())
     }
 
     fn sample(&self) {
@@ -287,7 +305,7 @@ fn trouble_of(disks: &dyn Disks, seen: &Seen) -> Option<String> {
 }
 
 /// An answer as JSON.
-pub(crate) fn told(answer: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn told<T: Serialize + ?Sized>(answer: &T) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec(answer).map_err(|why| Refusal::new(Code::Internal, "answer", why.to_string()))
 }
 

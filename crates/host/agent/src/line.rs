@@ -9,9 +9,12 @@ use std::time::Duration;
 use hostler_agent_core::Input;
 use hostler_model::Timestamp;
 use hostler_model::channel::{FromAgent, ToAgent};
-use hostler_wire::{AgentConfig, AgentSession, Backoff, ConnectError, Identity, Rejection, Renewal, connect};
+use hostler_wire::{
+    AgentConfig, AgentSession, Backoff, ConnectError, Identity, Incoming, Kill, Outgoing, Rejection, Renewal,
+    connect,
+};
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::run::Event;
 use crate::status::{Connection, Status, now};
@@ -21,6 +24,10 @@ use crate::streams::{Ends, Open};
 const ROOM: usize = 4_096;
 /// How long the last words of a session may take to leave.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How long a connection lives at most beside the one with a newer certificate.
+const DRAINED_WITHIN: Duration = Duration::from_secs(3_600);
+/// How often is looked whether something is still open on it.
+const DRAINED_EVERY: Duration = Duration::from_secs(1);
 /// How often the clock is looked at while a certificate is not yet to be renewed: it may be set, and stands still while
 /// the computer sleeps.
 const CLOCK_EVERY: Duration = Duration::from_secs(600);
@@ -42,14 +49,16 @@ pub struct Dial {
 pub(crate) async fn keep(mut dial: Dial, events: mpsc::Sender<Event>, ending: Arc<AtomicBool>, ends: Ends) {
     let mut backoff = Backoff::default();
     let mut said = String::new();
+    let mut draining = JoinSet::new();
     loop {
+        while draining.try_join_next().is_some() {}
         let (why, slow) = match dial.connect().await {
             Ok(session) => {
                 tracing::info!(server = dial.server, "connected");
                 dial.tell(Connection::Open);
                 said.clear();
                 let (outgoing, queue) = mpsc::channel(ROOM);
-                if events.send(Event::Open(outgoing)).await.is_err() {
+                if events.send(Event::Open(outgoing, session.streams.clone())).await.is_err() {
                     return;
                 }
                 let renewing = renewed(&dial, session.renewal.clone());
@@ -66,13 +75,20 @@ pub(crate) async fn keep(mut dial: Dial, events: mpsc::Sender<Event>, ending: Ar
                 }
                 match ended {
                     Ended::For(why) => (why, false),
-                    Ended::Renewed(identity) => {
+                    Ended::Renewed(identity, before) => {
                         let until = identity.about.certificate_until;
                         tracing::info!(%until, "the certificate was renewed; connecting with the new one");
                         dial.identity = *identity;
+                        // What somebody looks at goes on; nothing else does.
+                        draining.spawn(before.drain());
                         continue;
                     }
                 }
+            }
+            Err(ConnectError::CertificateRefused(Rejection::Revoked)) if is_leaving(&ends).await => {
+                tracing::info!("this agent was removed");
+                let _ = events.send(Event::Dismissed).await;
+                return;
             }
             Err(why) => (why.to_string(), why.is_slow()),
         };
@@ -87,6 +103,13 @@ pub(crate) async fn keep(mut dial: Dial, events: mpsc::Sender<Event>, ending: Ar
         }
         tokio::time::sleep(wait).await;
     }
+}
+
+/// Whether the agent was told that it will be removed.
+async fn is_leaving(ends: &Ends) -> bool {
+    let host = Arc::clone(&ends.host);
+    let looked = spawn_blocking(move || host.state().is_some_and(|state| state.leaving().exists()));
+    looked.await.unwrap_or_default()
 }
 
 impl Dial {
@@ -165,8 +188,48 @@ async fn until(at: Timestamp) {
 /// How a session ended.
 enum Ended {
     For(String),
-    /// To be opened again with this.
-    Renewed(Box<Identity>),
+    /// To be opened again with this, while the streams of the connection before go on.
+    Renewed(Box<Identity>, Box<Before>),
+}
+
+/// A connection beside which there is one with a newer certificate. Nothing is said on its session any more; it lives until
+/// the last of its byte streams has ended.
+struct Before {
+    incoming: Incoming<ToAgent>,
+    /// Held: without it the session would be over, and the connection with it.
+    _outgoing: Outgoing<FromAgent>,
+    kill: Kill,
+    streams: Open,
+}
+
+impl Before {
+    async fn drain(mut self: Box<Self>) {
+        let until = tokio::time::Instant::now() + DRAINED_WITHIN;
+        let mut look = tokio::time::interval(DRAINED_EVERY);
+        loop {
+            tokio::select! {
+                heard = self.incoming.next() => match heard {
+                    // It was asked for just before.
+                    Ok(ToAgent::Open { stream, what }) => self.streams.open(stream, what),
+                    Ok(_) => {}
+                    Err(_) => return,
+                },
+                _ = look.tick() => if self.streams.is_over() {
+                    return;
+                },
+                () = tokio::time::sleep_until(until) => {
+                    tracing::info!("a connection with the certificate before is cut with what is open on it");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        self.kill.cut("another connection has taken its place");
+    }
 }
 
 /// Carries words both ways until one side has had enough, or the agent has another certificate. Answers how it ended,
@@ -181,7 +244,7 @@ async fn speak(
     let AgentSession { mut incoming, outgoing, kill, .. } = session;
     let mut renewing = std::pin::pin!(renewing);
     let mut welcomed = false;
-    let cut = kill.clone();
+    let (cut, held) = (kill.clone(), outgoing.clone());
     // A task of its own: a server that does not read must not keep us from hearing it.
     let mut mouth = tokio::spawn(async move {
         while let Some(message) = queue.recv().await {
@@ -199,7 +262,11 @@ async fn speak(
             heard = incoming.next() => heard,
             // After its own cut this end is not told that nothing comes any more.
             _ = &mut mouth => break Ended::For("closed by this agent, or gone".to_owned()),
-            identity = &mut renewing, if welcomed => break Ended::Renewed(Box::new(identity)),
+            identity = &mut renewing, if welcomed => {
+                mouth.abort();
+                let before = Before { incoming, _outgoing: held, kill, streams };
+                return (Ended::Renewed(Box::new(identity), Box::new(before)), welcomed);
+            }
         };
         match heard {
             Ok(ToAgent::Open { stream, what }) => streams.open(stream, what),

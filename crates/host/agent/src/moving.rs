@@ -25,6 +25,7 @@ use hostler_transfer::{
     listen,
 };
 use hostler_wire::Identity;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -60,13 +61,17 @@ pub struct Mover {
     driver: Arc<Driver>,
     places: Places,
     runtime: Handle,
-    doors: Mutex<HashMap<String, Listening>>,
+    doors: Mutex<HashMap<String, (Uuid, Listening)>>,
     ways: Mutex<HashMap<String, Arc<Link>>>,
 }
 
 impl Mover {
     /// On this computer; within a runtime.
     pub fn new(driver: Arc<Driver>, places: Places) -> Self {
+        // What was carried ended with the agent that carried it.
+        for folder in fs::read_dir(&places.sockets).into_iter().flatten().flatten() {
+            remove_folders(&folder.path());
+        }
         Self { driver, places, runtime: Handle::current(), doors: Mutex::default(), ways: Mutex::default() }
     }
 
@@ -103,13 +108,7 @@ impl Mover {
 
     fn remove_folders(&self, ticket: &str) {
         let Ok(ticket) = word(ticket) else { return };
-        let top = self.places.sockets.join(ticket);
-        for (folder, socket) in [("l", "s"), ("m", "s")] {
-            // What is not there need not be removed.
-            let _ = fs::remove_file(top.join(folder).join(socket));
-            let _ = fs::remove_dir(top.join(folder));
-        }
-        let _ = fs::remove_dir(top);
+        remove_folders(&self.places.sockets.join(ticket));
     }
 
     fn way(&self, way: &Way) -> Result<Arc<Link>, Trouble> {
@@ -179,6 +178,14 @@ impl Mover {
     }
 }
 
+/// The marks of a move, as they are noted before they are laid.
+#[derive(Serialize, Deserialize)]
+struct Laid {
+    domain: Uuid,
+    ticket: String,
+    files: Vec<String>,
+}
+
 struct Folders {
     top: PathBuf,
     libvirt: PathBuf,
@@ -189,6 +196,15 @@ struct Sending<'w> {
     watch: &'w dyn Watch,
     before: u64,
     of: u64,
+}
+
+/// Removes the folders of a move's sockets. What is not there need not be removed.
+fn remove_folders(top: &Path) {
+    for (folder, socket) in [("l", "s"), ("m", "s")] {
+        let _ = fs::remove_file(top.join(folder).join(socket));
+        let _ = fs::remove_dir(top.join(folder));
+    }
+    let _ = fs::remove_dir(top);
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -237,9 +253,12 @@ impl Moves for Mover {
         let object = format!("domain {domain}");
         let note = self.note(ticket)?;
         let failed = |why: std::io::Error| failed(&object, format!("no mark can be laid: {why}"));
+        // Of a move that was given up.
+        self.unmark(domain, ticket)?;
         // What is to be taken away is known before it is there.
         fs::create_dir_all(&self.places.moves).map_err(failed)?;
-        fs::write(&note, serde_json::to_vec(&leaving.files).unwrap_or_default()).map_err(failed)?;
+        let laid = Laid { domain, ticket: ticket.to_owned(), files: leaving.files.clone() };
+        fs::write(&note, serde_json::to_vec(&laid).unwrap_or_default()).map_err(failed)?;
         for file in &leaving.files {
             let mark = mark_beside(file, ticket)?;
             let mut laid = OpenOptions::new()
@@ -255,20 +274,26 @@ impl Moves for Mover {
         Ok(leaving)
     }
 
-    fn unmark(&self, domain: Uuid, ticket: &str) -> Result<(), Trouble> {
-        let note = self.note(ticket)?;
-        let Ok(text) = fs::read(&note) else { return Ok(()) };
-        let files: Vec<String> = serde_json::from_slice(&text).unwrap_or_default();
-        for file in files {
-            let mark = mark_beside(&file, ticket)?;
-            match fs::remove_file(&mark) {
-                Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(failed(&format!("domain {domain}"), format!("{}: {why}", mark.display())));
+    fn unmark(&self, domain: Uuid, _ticket: &str) -> Result<(), Trouble> {
+        // A machine moves once at a time: whatever was laid for it, of this move or one whose end nobody saw, is to go.
+        let Ok(notes) = fs::read_dir(&self.places.moves) else { return Ok(()) };
+        for note in notes.flatten().map(|entry| entry.path()) {
+            let laid = fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Laid>(&text).ok());
+            let Some(laid) = laid.filter(|laid| laid.domain == domain) else { continue };
+            for file in &laid.files {
+                let mark = mark_beside(file, &laid.ticket)?;
+                match fs::remove_file(&mark) {
+                    Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(failed(
+                            &format!("domain {domain}"),
+                            format!("{}: {why}", mark.display()),
+                        ));
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
+            let _ = fs::remove_file(note);
         }
-        let _ = fs::remove_file(note);
         Ok(())
     }
 
@@ -279,7 +304,7 @@ impl Moves for Mover {
         from: &Peer,
         leaving: &Leaving,
     ) -> Result<(u16, Vec<String>), Trouble> {
-        self.close(id);
+        self.close(domain, id);
         for file in &leaving.files {
             let mark = mark_beside(file, id)?;
             let mut text = String::new();
@@ -326,15 +351,23 @@ impl Moves for Mover {
         ));
         let door = opened.map_err(|why| in_words(&format!("domain {domain}"), &why))?;
         let port = door.port();
-        lock(&self.doors).insert(id.to_owned(), door);
+        lock(&self.doors).insert(id.to_owned(), (domain, door));
         Ok((port, lacking))
     }
 
-    fn close(&self, ticket: &str) {
-        let door = lock(&self.doors).remove(ticket);
-        let way = lock(&self.ways).remove(ticket);
-        drop((door, way));
-        self.remove_folders(ticket);
+    fn close(&self, domain: Uuid, ticket: &str) {
+        let mut closed = Vec::new();
+        lock(&self.doors).retain(|id, (of, _)| {
+            let stays = id != ticket && *of != domain;
+            if !stays {
+                closed.push(id.clone());
+            }
+            stays
+        });
+        drop(lock(&self.ways).remove(ticket));
+        for id in closed.iter().map(String::as_str).chain([ticket]) {
+            self.remove_folders(id);
+        }
     }
 
     fn send_bases(&self, way: &Way, bases: &[String], watch: &dyn Watch) -> Result<(), Trouble> {
@@ -365,7 +398,7 @@ impl Moves for Mover {
         drop(link);
         let moved = self.driver.move_away(domain, &libvirt, &memory, limits, watch);
         drop(carried);
-        self.close(&way.ticket);
+        self.close(domain, &way.ticket);
         moved
     }
 

@@ -3,19 +3,20 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hostler_agent_core::{Core, Identity, Input, Output};
-use hostler_hypervisor::{Disks, Machines, Moves, Trouble, with_sizes};
+use hostler_hypervisor::{Boots, Disks, Machines, Moves, Networks, Trouble, with_sizes};
 use hostler_libvirt::Changed;
-use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query, REFRESH_LIMIT_MS};
+use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query, REFRESH_LIMIT_MS, ToAgent};
 use hostler_model::refresher::RefresherKind;
 use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
+use hostler_wire::Streams;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use uuid::Uuid;
@@ -24,6 +25,7 @@ use crate::hands::{Hands, Host};
 use crate::journal::{JournalError, Keep, Writer};
 use crate::libvirt::told;
 use crate::line::{self, Dial};
+use crate::own::Upgrade;
 use crate::performance;
 use crate::reading::Readings;
 use crate::streams::Ends;
@@ -53,6 +55,19 @@ pub struct Setup {
     pub journal: Keep,
     /// Whom to call; nobody in tests that speak for the server themselves.
     pub dial: Dial,
+    /// Whether it ends as soon as the server has let it in: a new program shows that it comes up.
+    pub trial: bool,
+}
+
+/// Why an agent ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was stopped, or its trial is over.
+    Stopped,
+    /// It was removed: what is its own is to go.
+    Dismissed,
+    /// Another program is to take its place.
+    Upgrade(Upgrade),
 }
 
 /// Something that happened.
@@ -61,9 +76,13 @@ pub(crate) enum Event {
     /// For the core.
     Input(Input),
     /// A connection is open; what is said goes here. Dropping it closes the connection.
-    Open(mpsc::Sender<FromAgent>),
+    Open(mpsc::Sender<FromAgent>, Streams),
     /// The connection is gone.
     Cut,
+    /// The agent is to end, so that another program can take its place.
+    HandOver(Upgrade),
+    /// The server has removed the agent, which had been told to leave.
+    Dismissed,
 }
 
 /// What tasks share.
@@ -71,7 +90,9 @@ pub(crate) struct Shared {
     pub(crate) machines: Arc<dyn Machines>,
     pub(crate) disks: Arc<dyn Disks>,
     pub(crate) moves: Arc<dyn Moves>,
-    host: Arc<dyn Host>,
+    pub(crate) boots: Arc<dyn Boots>,
+    pub(crate) networks: Arc<dyn Networks>,
+    pub(crate) host: Arc<dyn Host>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) readings: Readings,
     /// Room for commands' calls.
@@ -80,9 +101,22 @@ pub(crate) struct Shared {
     facts: Mutex<()>,
     /// Whether libvirt answered when the computer was read last.
     answers: AtomicBool,
+    /// The open connection.
+    server: std::sync::Mutex<Option<Streams>>,
+    /// Whether this run only shows that the program comes up.
+    pub(crate) trial: bool,
 }
 
 impl Shared {
+    /// The open connection, to ask the server for streams.
+    pub(crate) fn server(&self) -> Option<Streams> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn connected(&self, server: Option<Streams>) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    }
+
     async fn tell(&self, input: Input) {
         // Nobody listens when the agent is ending.
         let _ = self.events.send(Event::Input(input)).await;
@@ -159,29 +193,33 @@ impl Shared {
     }
 }
 
-/// Runs an agent until `stop` is ready: then it says good-bye, gives running commands a moment, and returns. Machines
+/// Runs an agent until `stop` is ready, or it is to end by what it was told: then it says good-bye, gives running commands a moment, and returns. Machines
 /// run on. Dropped instead, it is an agent that died: what it had begun is looked up by the next run.
 ///
 /// # Errors
 /// The journal cannot be used.
-pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> Result<(), JournalError> {
+pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> Result<Ending, JournalError> {
     let (events, mut happened) = mpsc::channel(QUEUE);
     let syncing = events.clone();
     let (journal, entries) = Writer::open(setup.journal, move |position| {
         // Called on the journal's own thread. Nobody listens when the agent is ending.
         let _ = syncing.blocking_send(Event::Input(Input::Synced(position)));
     })?;
-    let Hands { machines, disks, moves, host, mut changes } = hands;
+    let Hands { machines, disks, moves, networks, boots, host, mut changes } = hands;
     let shared = Arc::new(Shared {
         readings: Readings::new(Arc::clone(&machines), Arc::clone(&disks), events.clone()),
         machines,
         disks,
         moves,
+        boots,
+        networks,
         host,
         events: events.clone(),
         calls: Semaphore::new(CALLS),
         facts: Mutex::default(),
         answers: AtomicBool::new(false),
+        server: std::sync::Mutex::default(),
+        trial: setup.trial,
     });
     // The first word to the server says what the computer is like.
     shared.read_facts().await;
@@ -223,6 +261,7 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
     let mut listening = true;
     let mut until = None;
     let mut connected = false;
+    let mut ending_is = Ending::Stopped;
     loop {
         let due = begun + Duration::from_millis(agent.core.next_time().min(86_400_000));
         tokio::select! {
@@ -230,19 +269,39 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
             () = &mut stop, if until.is_none() => {
                 until = Some(Instant::now() + LAST_MOMENT);
                 ending.store(true, Ordering::Relaxed);
-                connected = agent.say_good_bye();
+                connected = agent.say_good_bye("the agent was stopped");
             }
             () = tokio::time::sleep_until(due.into()) => agent.take(Input::Time),
             event = happened.recv() => match event {
                 // A good-bye is the last word: what is heard after it belongs to the next run.
-                Some(Event::Open(_) | Event::Input(Input::FromServer(_))) if until.is_some() => {}
-                Some(Event::Open(outgoing)) => {
+                Some(
+                    Event::Open(..) | Event::Input(Input::FromServer(_)) | Event::HandOver(_) | Event::Dismissed,
+                ) if until.is_some() => {}
+                Some(Event::Open(outgoing, streams)) => {
+                    shared.connected(Some(streams));
                     agent.outgoing = Some(outgoing);
                     agent.take(Input::Connected);
                 }
                 Some(Event::Cut) => {
+                    shared.connected(None);
                     agent.outgoing = None;
                     agent.take(Input::Cut);
+                }
+                Some(Event::Input(Input::FromServer(welcome @ ToAgent::Welcome { .. }))) if shared.trial => {
+                    agent.take(Input::FromServer(welcome));
+                    until = Some(Instant::now() + LAST_MOMENT);
+                    ending.store(true, Ordering::Relaxed);
+                    connected = agent.say_good_bye("the new agent program came up");
+                }
+                Some(Event::HandOver(upgrade)) => {
+                    until = Some(Instant::now() + LAST_MOMENT);
+                    ending.store(true, Ordering::Relaxed);
+                    connected = agent.say_good_bye("another program takes the agent's place");
+                    ending_is = Ending::Upgrade(upgrade);
+                }
+                Some(Event::Dismissed) => {
+                    ending_is = Ending::Dismissed;
+                    break;
                 }
                 Some(Event::Input(input)) => agent.take(input),
                 None => break,
@@ -260,7 +319,12 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
                 tracing::error!(%why, "a task of the agent broke down");
             }
         }
-        if until.is_some_and(|until| agent.core.at_work() == 0 || Instant::now() >= until) {
+        // The upgrade itself ends in the next run; on trial nothing is waited for that another run has begun.
+        let enough = match ending_is {
+            Ending::Upgrade(_) => agent.core.at_work() <= 1,
+            _ => agent.core.at_work() == 0 || shared.trial,
+        };
+        if until.is_some_and(|until| enough || Instant::now() >= until) {
             break;
         }
     }
@@ -275,7 +339,7 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
     let (journal, host) = (agent.journal, Arc::clone(&shared.host));
     let _ = spawn_blocking(move || host.keep()).await;
     let _ = spawn_blocking(move || journal.close()).await;
-    Ok(())
+    Ok(ending_is)
 }
 
 /// The core, and what carries out what it wants.
@@ -401,10 +465,10 @@ impl Agent {
     }
 
     /// Answers whether there was somebody to say it to.
-    fn say_good_bye(&mut self) -> bool {
-        tracing::info!("stopping");
+    fn say_good_bye(&mut self, why: &str) -> bool {
+        tracing::info!(why, "stopping");
         let connected = self.outgoing.is_some();
-        self.say(FromAgent::Bye { why: "the agent was stopped".into() });
+        self.say(FromAgent::Bye { why: why.into() });
         self.outgoing = None;
         self.take(Input::Cut);
         connected

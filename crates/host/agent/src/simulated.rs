@@ -6,12 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use hostler_hypervisor::Machines;
 use hostler_hypervisor::simulated::SimulatedHost;
+use hostler_hypervisor::{Boots, Machines};
 use hostler_libvirt::Changed;
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::FileSystem;
+use hostler_model::network::Lease;
 use hostler_model::refresher::{MachineLoad, Refreshed, RefresherKind};
 use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal};
@@ -54,7 +55,15 @@ impl SimulatedComputer {
 
 impl Host for SimulatedComputer {
     fn facts(&self) -> HostFacts {
-        HostFacts { libvirt_answers: self.host.list().is_ok(), ..self.facts.clone() }
+        let host_networks = self.host.true_networks();
+        let active = host_networks.iter().filter(|network| network.active);
+        HostFacts {
+            libvirt_answers: self.host.list().is_ok(),
+            networks: active.map(|network| network.name.clone()).collect(),
+            host_networks,
+            boot_id: self.host.boot(),
+            ..self.facts.clone()
+        }
     }
 
     fn load(&self) -> Load {
@@ -95,6 +104,8 @@ impl Host for SimulatedComputer {
                 }])
             }
             Query::Refresh { refresher } => told(&self.refreshed(*refresher)),
+            // No guest of a simulated machine asks for an address.
+            Query::Leases { .. } => told::<[Lease]>(&[]),
             Query::GuestFile { .. }
             | Query::GuestAddresses { .. }
             | Query::DefinitionXml { .. }
@@ -188,6 +199,7 @@ pub fn hands(
     events: bool,
 ) -> Hands {
     let (tell, changes) = mpsc::channel(CHANGES);
+    host.set_boot(&facts.boot_id);
     let ticking = host.clone();
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(TICK);
@@ -200,8 +212,13 @@ pub fn hands(
             }
         }
     });
+    for network in &facts.host_networks {
+        host.put_network(network.clone());
+    }
     Hands {
         moves: Arc::new(host.clone()),
+        boots: Arc::new(host.clone()),
+        networks: Arc::new(host.clone()),
         machines: Arc::new(host.clone()),
         disks: Arc::new(host.clone()),
         host: Arc::new(SimulatedComputer {

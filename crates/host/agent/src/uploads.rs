@@ -290,6 +290,15 @@ impl Uploads {
         }
     }
 
+    /// Gives up all that are not finished: what has come of them is deleted.
+    pub(crate) fn give_all_up(&self) {
+        for note in self.notes().into_iter().filter(|note| note.finished.is_none()) {
+            if let Ok(entry) = self.entry(&note.folder, note.upload) {
+                let _ = self.remove(&mut lock(&entry));
+            }
+        }
+    }
+
     /// The upload with this id to this share, as it was last noted.
     fn entry(&self, folder: &str, upload: Uuid) -> Result<Arc<Mutex<Entry>>, Refusal> {
         let absent = || {

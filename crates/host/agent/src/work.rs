@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use hostler_agent_core::{Input, Task};
 use hostler_hypervisor::{Performing, Turn, Watch, World};
-use hostler_model::command::{Command, Outcome};
+use hostler_model::command::Outcome;
 use hostler_model::{Code, Refusal, StepNo};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
+use crate::own;
 use crate::run::{Event, Shared};
 
 /// The request to stop a command.
@@ -21,6 +22,10 @@ pub(crate) struct Abort {
 }
 
 impl Abort {
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn want(&self) {
         self.wanted.store(true, Ordering::Relaxed);
         self.told.notify_one();
@@ -41,7 +46,7 @@ impl Watch for Watching<'_> {
     }
 
     fn aborted(&self) -> bool {
-        self.abort.wanted.load(Ordering::Relaxed)
+        self.abort.is_wanted()
     }
 }
 
@@ -51,9 +56,13 @@ pub(crate) async fn carry_out(shared: Arc<Shared>, task: Task, looking: bool, ab
     let word = command.word();
     tracing::info!(step = %no, mark = %task.mark, undo = task.undo, looking, "{word}");
     let domain = command.domain();
-    let reads_host = matches!(command, Command::ReadHost);
-    let begin = if looking { Performing::looking } else { Performing::new };
-    let outcome = turns(&shared, no, begin(command, task.mark, task.undo), &abort).await;
+    let reads_host = command.changes_host();
+    let outcome = if own::is_own(&command) {
+        own::carry_out(&shared, &task, looking, &abort).await
+    } else {
+        let begin = if looking { Performing::looking } else { Performing::new };
+        turns(&shared, no, begin(command, task.mark, task.undo), &abort).await
+    };
     tracing::info!(step = %no, outcome = %in_words(&outcome), "{word} has ended");
     if let Some(domain) = domain {
         shared.readings.after_command(domain).await;
@@ -72,7 +81,13 @@ async fn turns(shared: &Arc<Shared>, no: StepNo, mut performing: Performing, abo
         let (on, of) = (Arc::clone(shared), Arc::clone(abort));
         let room = shared.calls.acquire().await;
         let turned = spawn_blocking(move || {
-            let world = World { machines: &*on.machines, disks: &*on.disks, moves: &*on.moves };
+            let world = World {
+                machines: &*on.machines,
+                disks: &*on.disks,
+                moves: &*on.moves,
+                networks: &*on.networks,
+                boots: &*on.boots,
+            };
             let watch = Watching { no, shared: &on, abort: &of };
             let turn = performing.turn(&world, waited_ms, &watch);
             (performing, turn)

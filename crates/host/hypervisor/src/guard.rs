@@ -45,6 +45,17 @@ pub(crate) fn allowed_in(command: &Command) -> Option<&'static [Power]> {
         | Command::SeeArrived { .. }
         | Command::ForgetMoved { .. }
         | Command::EndReceive { .. }
+        | Command::RestartHost { .. }
+        | Command::ShutDownHost { .. }
+        | Command::SeeRestarted { .. }
+        | Command::MakeNetwork { .. }
+        | Command::ConfirmNetwork { .. }
+        | Command::RemoveNetwork { .. }
+        | Command::RestoreNetwork { .. }
+        | Command::PrepareRemoval
+        | Command::CancelRemoval
+        | Command::BringProgram { .. }
+        | Command::Upgrade { .. }
         | Command::Unknown => return None,
     })
 }

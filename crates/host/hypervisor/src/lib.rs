@@ -13,14 +13,18 @@ use hostler_model::seen::{Identity, Seen};
 use hostler_model::{Refusal, VmId};
 use uuid::Uuid;
 
+mod boots;
 pub mod conformance;
 mod guard;
 pub mod moving;
+pub mod networks;
 pub mod perform;
 pub mod probe;
 pub mod simulated;
 
+pub use boots::{Boots, NoBoots};
 pub use moving::{MoveLimits, Moves, NoMoves};
+pub use networks::{Networks, NoNetworks};
 pub use perform::{Performing, Turn, World};
 pub use probe::{Probed, no_vm, probe};
 

@@ -36,7 +36,7 @@ pub trait Moves: Send + Sync {
     /// Says what a running machine needs elsewhere, and lays a mark of this ticket beside each of its disks. Bases are
     /// left out: the record knows them.
     fn leaving(&self, domain: Uuid, ticket: &str) -> Result<Leaving, Trouble>;
-    /// Takes the marks of this ticket away. The machine may be gone.
+    /// Takes the marks of this ticket away, and what any earlier move of the machine left. The machine may be gone.
     fn unmark(&self, domain: Uuid, ticket: &str) -> Result<(), Trouble>;
     /// Checks whether a machine can run here (its disks are the same files, its processor and machine type are offered,
     /// its networks are there), and opens the door for it. Answers the port and the bases that are lacking. A door of
@@ -48,8 +48,9 @@ pub trait Moves: Send + Sync {
         from: &Peer,
         leaving: &Leaving,
     ) -> Result<(u16, Vec<String>), Trouble>;
-    /// Closes the door of this ticket, or the way through it. Nothing that is on its way arrives any more.
-    fn close(&self, ticket: &str);
+    /// Closes the door of this ticket, or the way through it, and any other door of the machine. Nothing that is on its
+    /// way arrives any more.
+    fn close(&self, domain: Uuid, ticket: &str);
     /// Sends bases through the door.
     fn send_bases(&self, way: &Way, bases: &[String], watch: &dyn Watch) -> Result<(), Trouble>;
     /// Moves a running machine, and takes its definition away here. That it returns well means that the machine runs
@@ -73,7 +74,7 @@ impl Step<'_> {
                 let leaving = Box::new(moves.leaving(*domain, ticket)?);
                 Ok(Next::End(Outcome::Done { answer: Answer::Leaving { leaving } }))
             }
-            Command::Stay { domain, ticket } => self.stay(*domain, ticket),
+            Command::Stay { domain, ticket } => again(self.stay(*domain, ticket)),
             Command::Receive { domain, ticket, from, leaving } => {
                 if let Some(seen) = self.world.machines.read(*domain)? {
                     let cause = format!(
@@ -90,8 +91,8 @@ impl Step<'_> {
                 Ok(Next::End(Outcome::Done { answer: Answer::Receiving { port, lacking } }))
             }
             Command::NotReceived { domain, ticket } => {
-                moves.close(ticket);
-                self.fades(*domain, 0)
+                moves.close(*domain, ticket);
+                again(self.fades(*domain, 0))
             }
             Command::SendBases { way, bases, .. } => {
                 if !bases.is_empty() {
@@ -108,10 +109,10 @@ impl Step<'_> {
                     Err(trouble) => self.not_moved(*domain, trouble),
                 }
             }
-            Command::SeeArrived { domain, limit_ms } => self.arrived(*domain, 0, *limit_ms),
-            Command::ForgetMoved { domain, ticket } => self.forget_moved(*domain, ticket),
-            Command::EndReceive { ticket, .. } => {
-                moves.close(ticket);
+            Command::SeeArrived { domain, limit_ms } => again(self.arrived(*domain, 0, *limit_ms)),
+            Command::ForgetMoved { domain, ticket } => again(self.forget_moved(*domain, ticket)),
+            Command::EndReceive { domain, ticket } => {
+                moves.close(*domain, ticket);
                 done()
             }
             _ => done(),
@@ -121,8 +122,8 @@ impl Step<'_> {
     /// The later turns of those that wait.
     pub(crate) fn go_on_moving(&self, waited_ms: Ms) -> Part {
         match self.command {
-            Command::NotReceived { domain, .. } => self.fades(*domain, waited_ms),
-            Command::SeeArrived { domain, limit_ms } => self.arrived(*domain, waited_ms, *limit_ms),
+            Command::NotReceived { domain, .. } => again(self.fades(*domain, waited_ms)),
+            Command::SeeArrived { domain, limit_ms } => again(self.arrived(*domain, waited_ms, *limit_ms)),
             _ => done(),
         }
     }
@@ -147,6 +148,7 @@ impl Step<'_> {
     }
 
     fn stay(&self, domain: Uuid, ticket: &str) -> Part {
+        self.world.moves.close(domain, ticket);
         self.world.moves.unmark(domain, ticket)?;
         // Taking back what only looked and marked lets nothing run.
         if self.undo {
@@ -166,7 +168,12 @@ impl Step<'_> {
                 Ok(Next::Asked { again_in_ms: FADE_EVERY_MS, run: None })
             }
             Some(Power::PausedBusy) => self.world.machines.turn_off(domain).and_then(|()| done()),
-            // Whatever it is, it is none of what this step began.
+            // Defined here by the move just before its hypervisor died: the step found no machine with this id, and the one
+            // that moves is known to run where it was.
+            Some(Power::Off | Power::Crashed) if self.undo => {
+                self.world.moves.forget(domain).and_then(|()| done())
+            }
+            // Whatever else it is, it is none of what this step began.
             Some(_) if self.undo => done(),
             Some(power) => refused(
                 Refusal::new(
@@ -193,7 +200,7 @@ impl Step<'_> {
 
     fn forget_moved(&self, domain: Uuid, ticket: &str) -> Part {
         let (machines, moves) = (self.world.machines, self.world.moves);
-        moves.close(ticket);
+        moves.close(domain, ticket);
         moves.unmark(domain, ticket)?;
         let Some(seen) = machines.read(domain)? else { return done() };
         match seen.power {
@@ -233,6 +240,14 @@ pub(crate) fn probe_migration(domain: Uuid, step: &crate::World<'_>) -> Result<P
     Ok(Probed::Done(Answer::Moved { sure: false, why }))
 }
 
+/// What puts a move in order can be done again, and is worth it: a libvirt that does not answer just now did not refuse.
+fn again(part: Part) -> Part {
+    part.map_err(|trouble| match trouble {
+        Trouble::Failed(refusal) => Trouble::Interrupted(refusal.cause),
+        other => other,
+    })
+}
+
 fn moved(sure: bool, why: String) -> Part {
     Ok(Next::End(Outcome::Done { answer: Answer::Moved { sure, why } }))
 }
@@ -269,7 +284,7 @@ impl Moves for NoMoves {
     fn receive(&self, _: Uuid, _: &str, _: &Peer, _: &Leaving) -> Result<(u16, Vec<String>), Trouble> {
         Self::no()
     }
-    fn close(&self, _: &str) {}
+    fn close(&self, _: Uuid, _: &str) {}
     fn send_bases(&self, _: &Way, _: &[String], _: &dyn Watch) -> Result<(), Trouble> {
         Self::no()
     }

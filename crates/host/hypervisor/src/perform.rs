@@ -13,8 +13,9 @@ use hostler_model::{Code, Refusal, VmId};
 use uuid::Uuid;
 
 use crate::moving::Moves;
+use crate::networks::Networks;
 use crate::probe::{Probed, probe};
-use crate::{Disks, Machines, NewDisk, Run, Trouble, Watch, guard};
+use crate::{Boots, Disks, Machines, NewDisk, Run, Trouble, Watch, guard};
 
 /// How often a guest is asked again to let go of a disk: one that is booting ignores the first asking *(tried)*.
 pub const ASK_AGAIN_MS: Ms = 5_000;
@@ -35,6 +36,10 @@ pub struct World<'a> {
     pub disks: &'a dyn Disks,
     /// What it can do for machines that come and go.
     pub moves: &'a dyn Moves,
+    /// What it can do about the computer's own power.
+    pub boots: &'a dyn Boots,
+    /// The host's networks.
+    pub networks: &'a dyn Networks,
 }
 
 /// What comes of one turn.
@@ -192,6 +197,8 @@ impl Step<'_> {
                 }
                 Some(seen) => self.guarded(&seen, || machines.undefine(*domain)),
             },
+            // What is taken back is a stop, and this one did not come about.
+            Command::Start { domain } if self.undo && self.there(*domain)?.power.is_on() => done(),
             Command::Start { domain } => self.acting(*domain, || machines.start(*domain)),
             Command::ShutDown { domain, .. } => {
                 let seen = self.there(*domain)?;
@@ -249,6 +256,11 @@ impl Step<'_> {
             }
             // The caller reads all machines and the computer and hands that to the agent's core before this end.
             Command::ReadHost => done(),
+            // The agent's own affairs, to which the caller sees: no machine and no disk is touched.
+            Command::PrepareRemoval => Ok(Next::End(Outcome::Done {
+                answer: Answer::Removal { removes: Vec::new(), stays: Vec::new() },
+            })),
+            Command::CancelRemoval | Command::BringProgram { .. } | Command::Upgrade { .. } => done(),
             Command::ScanShare { folder, .. } => {
                 let items = self.world.disks.scan(folder)?;
                 Ok(Next::End(Outcome::Done { answer: Answer::Share { items } }))
@@ -262,6 +274,13 @@ impl Step<'_> {
             | Command::SeeArrived { .. }
             | Command::ForgetMoved { .. }
             | Command::EndReceive { .. } => self.begin_move(),
+            Command::RestartHost { .. } | Command::ShutDownHost { .. } | Command::SeeRestarted { .. } => {
+                self.begin_boot()
+            }
+            Command::MakeNetwork { .. }
+            | Command::ConfirmNetwork { .. }
+            | Command::RemoveNetwork { .. }
+            | Command::RestoreNetwork { .. } => self.begin_network(),
             Command::Unknown => refused(
                 Refusal::new(Code::AgentUnsupported, "command", "this agent does not know the command")
                     .remedy("Upgrade the agent"),

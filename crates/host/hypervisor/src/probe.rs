@@ -5,7 +5,9 @@ use hostler_model::command::{Answer, Command, Mark};
 use hostler_model::seen::{Power, Seen};
 use hostler_model::{Code, Refusal};
 
+use crate::boots::has_ended;
 use crate::moving::probe_migration;
+use crate::networks::probe_network;
 use crate::perform::World;
 use crate::{Trouble, guard};
 
@@ -88,7 +90,13 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
                 seen(identity.domain)?.is_some_and(|seen| seen.identity == Some(*identity))
             }
             Command::Migrate { domain, .. } => return probe_migration(*domain, world),
-            Command::NotReceived { domain, .. } => seen(*domain)?.is_none(),
+            Command::RestartHost { boot }
+            | Command::ShutDownHost { boot }
+            | Command::SeeRestarted { boot } => has_ended(boot, world),
+            Command::MakeNetwork { .. }
+            | Command::ConfirmNetwork { .. }
+            | Command::RemoveNetwork { .. }
+            | Command::RestoreNetwork { .. } => probe_network(command, world)?,
             // Nothing to find: what they bring is brought again by the next attempt.
             Command::BringBase { .. }
             | Command::ReadVm { .. }
@@ -97,10 +105,15 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
             | Command::Leave { .. }
             | Command::Stay { .. }
             | Command::Receive { .. }
+            | Command::NotReceived { .. }
             | Command::SendBases { .. }
             | Command::SeeArrived { .. }
             | Command::ForgetMoved { .. }
             | Command::EndReceive { .. }
+            | Command::PrepareRemoval
+            | Command::CancelRemoval
+            | Command::BringProgram { .. }
+            | Command::Upgrade { .. }
             | Command::Unknown => false,
         };
     Ok(if found { Probed::Done(Answer::Nothing) } else { Probed::NotDone })

@@ -19,5 +19,5 @@ pub mod statistics;
 mod tree;
 mod xml;
 
-pub use driver::{Driver, LibvirtFacts, Serial, Settings};
+pub use driver::{Driver, KeptNetwork, LibvirtFacts, Serial, Settings};
 pub use events::Changed;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
-use hostler_client::Changed;
+use hostler_client::{Changed, Client, ListQuery};
 use hostler_model::agent::Roles;
 use hostler_model::body::NewEnrolment;
 use hostler_model::view::AgentView;
@@ -12,14 +12,23 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, changes, plan_text};
 use crate::cli::format::Columns;
 use crate::cli::here::Here;
-use crate::cli::list::{Part, ago, all, short};
+use crate::cli::list::{Part, ago, all, pages, short};
 use crate::cli::show::{Cell, Tone, cell, number, sheet};
 use crate::cli::token::hand_out;
 use crate::cli::values::{self, now};
 
 const COLUMNS: Columns = Columns {
-    usual: &["NAME", "STATUS", "SERVES AS", "VERSION", "LAST CONTACT", "CERTIFICATE ENDS", "ID"],
-    wide: &["CERTIFICATE", "ENROLLED", "REVISION"],
+    usual: &[
+        "NAME",
+        "STATUS",
+        "SERVES AS",
+        "VERSION",
+        "UP TO DATE",
+        "LAST CONTACT",
+        "CERTIFICATE ENDS",
+        "ID",
+    ],
+    wide: &["ADDRESS", "CERTIFICATE", "ENROLLED", "REVISION"],
     first: "",
 };
 
@@ -38,13 +47,42 @@ pub enum Commands {
         #[arg(required = true, value_name = "AGENT")]
         agents: Vec<String>,
     },
-    /// Remove agents with their hosts and library shares from the record; machines and files stay where they are
-    #[command(after_help = "Examples:\n  hostler agent remove host-a\n  hostler agent remove host-a --force")]
+    /// Remove agents with their hosts and library shares; they remove what is their own, machines and files stay
+    #[command(after_help = "Examples:
+  hostler agent remove host-a
+  hostler agent remove host-a --keep
+  hostler agent remove host-a --force
+
+The job says what was removed on the computer, and what stays.")]
     Remove {
         /// Which
         #[arg(required = true, value_name = "AGENT")]
         agents: Vec<String>,
-        /// Even where it has machines or shares
+        /// Even where it has machines or shares, or does not answer
+        #[arg(long)]
+        force: bool,
+        /// Leave on its computer what is the agent's: key and certificate, journal, settings
+        #[arg(long)]
+        keep: bool,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Put the server's agent program in the place of the one that agents are; machines run on
+    #[command(after_help = "Examples:
+  hostler agent upgrade host-a
+  hostler agent upgrade --all
+  hostler agent upgrade host-a --force
+
+A program that does not come up is given up for the one before it.")]
+    Upgrade {
+        /// Which
+        #[arg(required_unless_present = "all", value_name = "AGENT")]
+        agents: Vec<String>,
+        /// All that answer and have another version
+        #[arg(long, conflicts_with = "agents")]
+        all: bool,
+        /// Even where it has this version already
         #[arg(long)]
         force: bool,
         /// How it is done.
@@ -104,10 +142,17 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             let now = now();
             here.each(&views, COLUMNS, |view| row(view, now), |view| text(view, here.width))
         }
-        Commands::Remove { agents, force, change: how } => {
+        Commands::Upgrade { agents, all: every, force, change: how } => {
+            let mut asked = Vec::new();
+            for agent in if every { outdated(&client).await? } else { agents } {
+                asked.push(client.upgrade_agent(&agent, force, &how.how()).await);
+            }
+            changes(here, &client, &how, asked).await
+        }
+        Commands::Remove { agents, force, keep, change: how } => {
             let mut asked = Vec::new();
             for agent in &agents {
-                asked.push(client.remove_agent(agent, force, &how.how()).await);
+                asked.push(client.remove_agent(agent, force, keep, &how.how()).await);
             }
             changes(here, &client, &how, asked).await
         }
@@ -124,6 +169,16 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
     }
 }
 
+/// The agents that answer and have another version than the server would install.
+async fn outdated(client: &Client) -> Result<Vec<String>, Failure> {
+    let agents = pages(None, async |limit, cursor| {
+        client.agents(&ListQuery { limit: Some(limit), cursor, ..ListQuery::default() }).await
+    })
+    .await?;
+    let old = agents.into_iter().filter(|view| view.answers && view.up_to_date == Some(false));
+    Ok(old.map(|view| view.agent.id.to_string()).collect())
+}
+
 fn status(view: &AgentView) -> Cell {
     if view.answers { cell("Responding").tone(Tone::Good) } else { cell("Not responding").tone(Tone::Bad) }
 }
@@ -134,6 +189,15 @@ fn ending(until: hostler_model::Timestamp, now: hostler_model::Timestamp) -> Ton
         _ if until <= now => Tone::Bad,
         0..7 => Tone::Notable,
         _ => Tone::Plain,
+    }
+}
+
+/// Whether it has the version that the server would install, or which that would be.
+fn up_to_date(view: &AgentView) -> Cell {
+    match (view.up_to_date, &view.offered) {
+        (Some(true), _) => cell("yes").exact(true),
+        (Some(false), Some(offered)) => cell(format!("no: {offered}")).tone(Tone::Notable).exact(false),
+        _ => cell("-").exact(""),
     }
 }
 
@@ -150,9 +214,11 @@ fn row(view: &AgentView, now: hostler_model::Timestamp) -> Vec<Cell> {
         status(view).exact(if view.answers { "responding" } else { "not-responding" }),
         cell(serves(view)),
         cell(&agent.version),
+        up_to_date(view),
         view.last_contact.map_or_else(|| cell("-").exact(""), |at| ago(at, now)),
         ago(agent.certificate_until, now).tone(ending(agent.certificate_until, now)),
         short(agent.id),
+        cell(view.address.as_deref().unwrap_or_default()),
         cell(&agent.certificate),
         ago(agent.enrolled, now),
         number(view.revision),
@@ -168,6 +234,8 @@ fn text(view: &AgentView, width: Option<u16>) -> String {
             ("Status", status(view)),
             ("Serves as", cell(serves(view))),
             ("Version", cell(&agent.version)),
+            ("Up to date", up_to_date(view)),
+            ("Address", cell(view.address.as_deref().unwrap_or_default())),
             ("Last contact", cell(view.last_contact.map(|at| at.to_string()).unwrap_or_default())),
             ("Certificate", cell(&agent.certificate)),
             ("Certificate ends", cell(agent.certificate_until)),

@@ -96,6 +96,7 @@ pub fn of_argument(argument: &Arg) -> Option<Values> {
         "VM" => Values::Names("vms"),
         "HOST" => Values::Names("hosts"),
         "GROUP" => Values::Names("host-groups"),
+        "NETWORK" => Values::Names("networks"),
         "AGENT" => Values::Names("agents"),
         "SHARE" => Values::Names("library-shares"),
         "ITEM" => Values::Names("library-items"),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use hostler_client::{Changed, Client, ClientError, How};
 use hostler_model::JobId;
-use hostler_model::job::{Act, DryRun, JobState, StepIs};
+use hostler_model::command::Command;
+use hostler_model::job::{Act, DryRun, JobState, Step, StepIs};
 use hostler_model::view::{Accepted, JobView};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use crate::cli::failure::{Failure, of_refusal};
 use crate::cli::format::NONE;
 use crate::cli::here::Here;
-use crate::cli::show::{note, out};
+use crate::cli::show::{harmless, note, out};
 use crate::cli::values::lasted;
 
 /// How a change is asked for.
@@ -142,7 +143,10 @@ fn tell(here: &Here, view: &JobView, made: Option<&str>) -> Result<(), Failure> 
     match (here.global.quiet, made) {
         (true, Some(id)) => out(format!("{id}\n")),
         (true, None) => Ok(()),
-        (false, _) => out(format!("{}\n", sentence(view))),
+        (false, _) => {
+            let notes: String = view.job.notes.iter().map(|said| format!("  {}\n", harmless(said))).collect();
+            out(format!("{}\n{notes}", sentence(view)))
+        }
     }
 }
 
@@ -216,7 +220,11 @@ impl Progress {
                 Some(step) => {
                     bar.set_length(step.of);
                     bar.set_position(step.done.min(step.of));
-                    "{spinner} {prefix}: {msg} [{bar:30}] {percent}% {elapsed}"
+                    if view.job.step(&step.key).is_some_and(in_bytes) {
+                        "{spinner} {prefix}: {msg} [{bar:30}] {binary_bytes} of {binary_total_bytes} {percent}% {elapsed}"
+                    } else {
+                        "{spinner} {prefix}: {msg} [{bar:30}] {percent}% {elapsed}"
+                    }
                 }
                 None => "{spinner} {prefix}: {msg} {elapsed}",
             };
@@ -235,6 +243,11 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Whether what a step tells of its progress counts bytes. Of the others only the share means something.
+pub(super) fn in_bytes(step: &Step) -> bool {
+    matches!(&step.act, Act::Agent { command, .. } if matches!(**command, Command::Migrate { .. }))
 }
 
 /// What a job is doing now, in words.

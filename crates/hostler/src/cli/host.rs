@@ -1,6 +1,7 @@
 //! `hostler host`: hosts.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use hostler_client::{Changed, Client, ClientError, How};
 use hostler_model::body::{DeclareDead, MoveTo};
 use hostler_model::host::{EditHost, HostFacts, Kvm};
 use hostler_model::host_hardware::{FileSystem, HostAdapter, NumaNode, PhysicalDisk, Processors};
@@ -41,7 +42,7 @@ const FILE_SYSTEMS: Columns = Columns {
     first: "",
 };
 
-const RATINGS: Columns = Columns { usual: &["HOST", "STARS", "WHY"], wide: &[], first: "" };
+pub(super) const RATINGS: Columns = Columns { usual: &["HOST", "STARS", "WHY"], wide: &[], first: "" };
 
 /// What can be done with hosts.
 #[derive(Subcommand)]
@@ -129,6 +130,21 @@ With --dry-run it is shown what would be in force otherwise.")]
         #[command(flatten)]
         change: Change,
     },
+    /// Restart hosts: their machines are stopped, each as its stop action says, and started again after it
+    #[command(after_help = "Examples:
+  hostler host restart host-a --dry-run
+  hostler host restart host-a --yes
+
+What becomes of a machine: hostler vm edit web-1 --stop-action save|shut-down|turn-off. If one cannot be stopped the host
+stays up, and those that were stopped already are started again.")]
+    Restart(Power),
+    /// Shut hosts down: their machines are stopped before it, each as its stop action says
+    #[command(after_help = "Examples:
+  hostler host shut-down host-a --dry-run
+  hostler host shut-down host-a host-b --yes
+
+Nobody but you can switch it on again.")]
+    ShutDown(Power),
     /// Rate every host for a machine, best first, with reasons
     #[command(after_help = "Examples:
   hostler host rate --template tiny-linux
@@ -179,6 +195,38 @@ With --dry-run it is shown what would be in force otherwise.")]
     },
 }
 
+/// Hosts whose power is meant.
+#[derive(Args)]
+pub struct Power {
+    /// Which
+    #[arg(required = true, value_name = "HOST")]
+    hosts: Vec<String>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    yes: bool,
+    /// How it is done.
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Power {
+    async fn goes(
+        self,
+        here: &Here,
+        client: &Client,
+        what: &str,
+        goes: impl AsyncFn(&str, &How) -> Result<Changed, ClientError>,
+    ) -> Result<(), Failure> {
+        let question = format!("Stop all machines on {}, and {what}?", self.hosts.join(", "));
+        here.confirm(&question, self.yes || self.change.dry_run)?;
+        let mut asked = Vec::new();
+        for host in &self.hosts {
+            asked.push(goes(host, &self.change.how()).await);
+        }
+        changes(here, client, &self.change, asked).await
+    }
+}
+
 pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
     let client = here.client()?;
     match command {
@@ -222,6 +270,14 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
                 asked.push(client.refresh_host(host, &how.how()).await);
             }
             changes(here, &client, &how, asked).await
+        }
+        Commands::Restart(power) => {
+            let restart = async |host: &str, how: &How| client.restart_host(host, how).await;
+            power.goes(here, &client, "restart", restart).await
+        }
+        Commands::ShutDown(power) => {
+            let shut_down = async |host: &str, how: &How| client.shut_down_host(host, how).await;
+            power.goes(here, &client, "shut down", shut_down).await
         }
         Commands::Rate(like) => {
             // Rating takes the request that would be made; the name decides nothing.
@@ -419,7 +475,7 @@ fn text(view: &HostView, width: Option<u16>) -> String {
     )
 }
 
-fn rating(rating: &RatingView) -> Vec<Cell> {
+pub(super) fn rating(rating: &RatingView) -> Vec<Cell> {
     let tone = if rating.lacks.is_empty() { Tone::Good } else { Tone::Bad };
     let why = if rating.lacks.is_empty() {
         rating.reasons.join("; ")

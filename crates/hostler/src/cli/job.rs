@@ -7,12 +7,12 @@ use hostler_model::job::{Act, JobKind, JobState, StepIs};
 use hostler_model::view::{JobView, PropertyChangeView};
 
 use crate::cli::failure::{Failure, of_refusal};
-use crate::cli::follow::{Change, change, sentence, until_ended};
+use crate::cli::follow::{Change, change, in_bytes, sentence, until_ended};
 use crate::cli::format::Columns;
 use crate::cli::here::Here;
 use crate::cli::list::{ago, pages};
 use crate::cli::show::{Cell, Tone, brief, cell, note, number, sheet};
-use crate::cli::values::{lasted, now, relative};
+use crate::cli::values::{lasted, now, relative, shown_size};
 
 const COLUMNS: Columns = Columns {
     usual: &["JOB", "WHAT", "ABOUT", "STATE", "ASKED", "TOOK", "BY"],
@@ -261,6 +261,9 @@ fn text(view: &JobView, width: Option<u16>) -> String {
             of_refusal(warning).iter().map(|line| line.replacen("error: ", "", 1)).collect();
         lines.push(("Warning", cell(said.join("; ")).tone(Tone::Notable)));
     }
+    if !job.notes.is_empty() {
+        lines.push(("Notes", cell(job.notes.join("\n"))));
+    }
     let mut text = sheet(&lines, width);
     if !job.steps.is_empty() {
         let rows: Vec<Vec<Cell>> = job
@@ -269,8 +272,15 @@ fn text(view: &JobView, width: Option<u16>) -> String {
             .map(|step| {
                 let progress =
                     view.progress.iter().find(|progress| progress.no == step.no && progress.of > 0);
-                let percent =
-                    progress.map(|p| format!(" {}%", p.done.min(p.of) * 100 / p.of)).unwrap_or_default();
+                let percent = progress
+                    .map(|p| match (in_bytes(step), p.done.min(p.of)) {
+                        (true, done) => {
+                            let (of, share) = (shown_size(p.of), done * 100 / p.of);
+                            format!(" {share}%, {} of {of}", shown_size(done))
+                        }
+                        (false, done) => format!(" {}%", done * 100 / p.of),
+                    })
+                    .unwrap_or_default();
                 let (words, tone) = step_words(&step.is);
                 vec![
                     cell(&step.key),

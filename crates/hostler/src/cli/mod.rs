@@ -17,6 +17,7 @@ mod library;
 pub mod list;
 mod login;
 pub mod man;
+mod network;
 mod performance;
 mod refresher;
 mod reserve;
@@ -85,6 +86,9 @@ pub enum Commands {
     /// Groups of hosts: a tree under All Hosts
     #[command(subcommand)]
     HostGroup(host_group::Commands),
+    /// Networks: those of one name on several hosts are one
+    #[command(subcommand)]
+    Network(network::Commands),
     /// Library shares: folders with disks and ISO images
     #[command(subcommand)]
     LibraryShare(library::Shares),
@@ -188,6 +192,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Commands::Vm(command) => vm::run(&here, command).await,
         Commands::Host(command) => host::run(&here, command).await,
         Commands::HostGroup(command) => host_group::run(&here, command).await,
+        Commands::Network(command) => network::run(&here, command).await,
         Commands::LibraryShare(command) => library::run_shares(&here, command).await,
         Commands::LibraryItem(command) => library::run_items(&here, command).await,
         Commands::Template(command) => template::run(&here, command).await,

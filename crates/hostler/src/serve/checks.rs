@@ -76,9 +76,15 @@ pub fn qemu_may_search(folder: &Path) -> Result<(), Failure> {
     }
 }
 
+/// The agent program beside this one, where there is one.
+pub fn agent_beside() -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok()?.parent()?.join("hostler-agent");
+    beside.is_file().then_some(beside)
+}
+
 /// The agent's program: beside this one, or on the path.
 pub fn agent_program() -> Result<PathBuf, Failure> {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("hostler-agent")));
+    let beside = agent_beside();
     let on_path = std::env::var_os("PATH").map(|path| {
         std::env::split_paths(&path).map(|folder| folder.join("hostler-agent")).collect::<Vec<_>>()
     });

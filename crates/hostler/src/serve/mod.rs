@@ -41,6 +41,9 @@ pub struct RunArgs {
     /// A name or address by which this computer is reached; it stands in the server's certificate. May be repeated.
     #[arg(long = "name", value_name = "NAME")]
     pub names: Vec<String>,
+    /// The agent program to install on managed computers; by default hostler-agent beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub agent_program: Option<PathBuf>,
 }
 
 /// Starts a server and an agent on this computer, with nothing to configure. Run again, it finds what is there.

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::addresses::apart;
-use super::{RunArgs, here};
+use super::{RunArgs, checks, here};
 use crate::cli::failure::Failure;
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
@@ -41,7 +41,12 @@ async fn serve(args: RunArgs) -> Result<(), Failure> {
     }
     names.sort();
     names.dedup();
-    let config = Config { state_dir: args.state, agent_listen: args.agent_listen, server_names: names };
+    let config = Config {
+        state_dir: args.state,
+        agent_listen: args.agent_listen,
+        server_names: names,
+        agent_program: args.agent_program.or_else(checks::agent_beside),
+    };
     let server = Server::start(config)
         .await
         .map_err(|cause| here("server", cause, "Mend what is named, then start it again"))?;

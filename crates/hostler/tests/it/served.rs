@@ -31,6 +31,7 @@ impl Served {
             agent_listen: "127.0.0.1:0".parse().unwrap(),
             // Not the address that is dialled: it is the authority that is trusted, not a name.
             server_names: vec!["manager.test".into()],
+            agent_program: None,
         };
         let (server, address, stop) = runtime.block_on(async {
             let server = Server::start(config).await.unwrap();

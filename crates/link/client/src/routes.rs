@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hostler_model::body::{
     BackupMade, ChangeDvd, ChangeHardware, ChangePassword, ChangeUser, DeclareDead, FeedEvent, Migrate,
-    MoveTo, NewBackup, NewDisk, NewEnrolment, NewHostGroup, NewShare, NewToken, NewUser, SaveView, ShutDown,
-    SignIn, SignedIn, TokenMade,
+    MoveTo, NewBackup, NewDisk, NewEnrolment, NewHostGroup, NewShare, NewToken, NewUser, SaveView, Settle,
+    ShutDown, SignIn, SignedIn, TokenMade,
 };
 use hostler_model::host::EditHost;
 use hostler_model::host_group::EditHostGroup;
@@ -229,6 +229,16 @@ impl Client {
         self.change(Method::POST, &["vms", vm, "migrate"], how, &NOTHING, Some(body)).await
     }
 
+    /// Rates every other host for a machine that is to move, best first.
+    pub async fn migration_targets(&self, vm: &str) -> Answer<Vec<RatingView>> {
+        self.get(&["vms", vm, "migration-targets"]).await
+    }
+
+    /// Finds out which of two hosts has a machine.
+    pub async fn settle_vm(&self, vm: &str, body: &Settle, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["vms", vm, "settle"], how, &NOTHING, Some(body)).await
+    }
+
     /// Changes processors or memory of a machine.
     pub async fn set_vm_hardware(&self, vm: &str, body: &ChangeHardware, how: &How) -> Answer<Changed> {
         self.change(Method::PATCH, &["vms", vm, "hardware"], how, &NOTHING, Some(body)).await
@@ -268,6 +278,16 @@ impl Client {
     /// The versions of a host, newest first.
     pub async fn host_history(&self, host: &str, query: &HistoryQuery) -> Answer<Page<FeedEvent>> {
         self.get_with(&["hosts", host, "history"], query).await
+    }
+
+    /// Stops a host's machines as each says, restarts it, and starts again what was stopped.
+    pub async fn restart_host(&self, host: &str, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["hosts", host, "restart"], how, &NOTHING, None).await
+    }
+
+    /// Stops a host's machines as each says, and shuts it down.
+    pub async fn shut_down_host(&self, host: &str, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["hosts", host, "shut-down"], how, &NOTHING, None).await
     }
 
     /// Changes what administrators set for a host; what is absent stays.
@@ -468,9 +488,15 @@ impl Client {
         self.get(&["agents", agent]).await
     }
 
-    /// Removes an agent with its host and shares; with `force` also where it has machines.
-    pub async fn remove_agent(&self, agent: &str, force: bool, how: &How) -> Answer<Changed> {
-        self.delete(&["agents", agent], how, &[("force", force)]).await
+    /// Removes an agent with its host and shares; with `force` also where it has machines or is silent, with `keep` without
+    /// anything being removed on its computer.
+    pub async fn remove_agent(&self, agent: &str, force: bool, keep: bool, how: &How) -> Answer<Changed> {
+        self.delete(&["agents", agent], how, &[("force", force), ("keep", keep)]).await
+    }
+
+    /// Puts the server's agent program in the place of the one that an agent is; with `force` also the same version.
+    pub async fn upgrade_agent(&self, agent: &str, force: bool, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["agents", agent, "upgrade"], how, &[("force", force)], None).await
     }
 
     /// Enrolment tokens, without the tokens.
@@ -512,7 +538,12 @@ impl Client {
         self.read(response).await
     }
 
-    async fn delete(&self, path: &[&str], how: &How, query: &(impl Serialize + ?Sized)) -> Answer<Changed> {
+    pub(crate) async fn delete(
+        &self,
+        path: &[&str],
+        how: &How,
+        query: &(impl Serialize + ?Sized),
+    ) -> Answer<Changed> {
         self.change(Method::DELETE, path, how, &query, None).await
     }
 }

@@ -65,13 +65,14 @@ impl Admission {
         self.strike(|peer| peer.agent == agent);
     }
 
-    /// Lets an agent in with these certificates alone, and cuts what it has open with others: a renewal has gone a step
-    /// further.
+    /// Lets an agent in with these certificates alone: a renewal has gone a step further. What it has open with another one
+    /// stays open: whoever holds the sessions ends it, once nobody looks at a console there any more.
     pub fn allow_only(&self, agent: AgentId, serials: &[&str]) {
+        let mut state = self.write();
+        state.allowed.retain(|serial, of| *of != agent || serials.contains(&serial.as_str()));
         for serial in serials {
-            self.allow(agent, serial);
+            state.allowed.insert((*serial).to_owned(), agent);
         }
-        self.strike(|peer| peer.agent == agent && !serials.contains(&peer.serial.as_str()));
     }
 
     fn strike(&self, out: impl Fn(&Peer) -> bool) {

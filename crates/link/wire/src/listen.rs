@@ -31,7 +31,7 @@ use crate::generated::wire_server::{Wire, WireServer};
 use crate::key::{enrolment_binding, verify_possession};
 use crate::renewal::{self, RenewAsk, RenewReply, RenewRequest, Renewed};
 use crate::session::{Incoming, Kill, Outgoing};
-use crate::streams::{self, Arrived, Opened};
+use crate::streams::{self, Arrived, ByteStream, Opened};
 use crate::tls;
 use crate::token::{hex, sha256};
 
@@ -117,6 +117,13 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Takes a stream that an agent has opened, or the reason why not; false when nobody waits for it. Returns at once.
     fn stream(&self, opened: Opened) -> bool;
+
+    /// Writes the agent program with this SHA-256 into the stream of an agent with an open session; false where there is
+    /// none. Returns at once.
+    fn program(&self, agent: AgentId, sha256: &str, stream: ByteStream) -> bool {
+        let _ = (agent, sha256, stream);
+        false
+    }
 
     /// Answers an agent with an open session that wants another certificate and has proven that it holds its key.
     fn renew(&self, ask: RenewAsk) -> impl Future<Output = Result<Renewed, Refusal>> + Send;
@@ -418,6 +425,13 @@ impl<H: Handler> Wire for Calls<H> {
         request: Request<Streaming<Bytes>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
         let agent = in_session(&connection_of(&request)?)?.agent;
+        if let Some(sha256) = streams::program_of(request.metadata()) {
+            let (stream, outgoing) = streams::answering(request);
+            if !self.handler.program(agent, &sha256, stream) {
+                return Err(Status::not_found("this server has no such agent program"));
+            }
+            return Ok(Response::new(Box::pin(outgoing.map(Ok))));
+        }
         let Arrived { stream, opened, outgoing } = streams::arrived(request)?;
         if !self.handler.stream(Opened { agent, stream, opened }) {
             return Err(Status::not_found("nobody waits for this stream"));

@@ -35,6 +35,7 @@ pub const STALL: Duration = Duration::from_secs(10);
 const ROOM: usize = 1;
 const TICKET: &str = "hostler-stream";
 const REFUSED: &str = "hostler-refused";
+const PROGRAM: &str = "hostler-program";
 
 /// A stream of bytes both ways. Shutting down says *that was all*; dropping it without having said so is a loss, which
 /// the other side sees as an error. After an error it is to be dropped.
@@ -178,6 +179,17 @@ pub(crate) fn arrived(request: Request<Streaming<Bytes>>) -> Result<Arrived, Sta
     Ok(Arrived { stream, opened, outgoing: ReceiverStream::new(outgoing) })
 }
 
+/// Which program an agent's call asks for, if it asks for one.
+pub(crate) fn program_of(metadata: &MetadataMap) -> Option<String> {
+    metadata.get(PROGRAM).and_then(|sha256| sha256.to_str().ok()).map(str::to_owned)
+}
+
+/// The two halves of a stream that this side answers a call with.
+pub(crate) fn answering(request: Request<Streaming<Bytes>>) -> (ByteStream, ReceiverStream<Bytes>) {
+    let (give, outgoing) = mpsc::channel(ROOM);
+    (ByteStream::new(request.into_inner(), give), ReceiverStream::new(outgoing))
+}
+
 fn refusal_of(value: &MetadataValue<tonic::metadata::Ascii>) -> Result<Refusal, Status> {
     let json = URL_SAFE_NO_PAD.decode(value.as_bytes()).ok();
     json.and_then(|json| serde_json::from_slice(&json).ok())
@@ -189,6 +201,12 @@ fn refusal_of(value: &MetadataValue<tonic::metadata::Ascii>) -> Result<Refusal, 
 pub struct Streams {
     client: WireClient<Http2>,
     server: String,
+}
+
+impl std::fmt::Debug for Streams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streams").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 impl Streams {
@@ -204,6 +222,18 @@ impl Streams {
         let (give, outgoing) = mpsc::channel(ROOM);
         let mut request = Request::new(ReceiverStream::new(outgoing));
         told(request.metadata_mut(), stream, None).map_err(|cause| self.unreachable(&cause))?;
+        Ok(ByteStream::new(self.called(request).await?, give))
+    }
+
+    /// Asks the server for an agent program, by the SHA-256 of its file. What is read is to be checked.
+    ///
+    /// # Errors
+    /// The server does not have it, is gone or does not answer.
+    pub async fn program(&self, sha256: &str) -> Result<ByteStream, ConnectError> {
+        let (give, outgoing) = mpsc::channel(ROOM);
+        let mut request = Request::new(ReceiverStream::new(outgoing));
+        let named = sha256.parse().map_err(|_| self.unreachable("the program cannot be named"))?;
+        request.metadata_mut().insert(PROGRAM, named);
         Ok(ByteStream::new(self.called(request).await?, give))
     }
 

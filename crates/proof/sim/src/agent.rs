@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hostler_agent_core::{Core, Identity, Input, JournalEntry, Output, Task};
 use hostler_hypervisor::perform::{Performing, Turn, World as Hands};
 use hostler_hypervisor::simulated::{CrashWhen, SimulatedHost};
-use hostler_hypervisor::{Disks, Machines, Watch};
+use hostler_hypervisor::{Boots, Disks, Machines, Watch};
 use hostler_model::command::{Answer, Command, DiskContent, Outcome};
 use hostler_model::host::HostFacts;
 use hostler_model::{AgentId, Code, Ms, Refusal, StepNo};
@@ -129,9 +129,10 @@ impl World {
             agent: agent.id,
             installation: self.installation,
             version: "1.0.0".into(),
-            host_boot: "boot".into(),
+            host_boot: agent.facts.boot_id.clone(),
         };
         let fresh = Uuid::from_u128(0xA6E7 << 64 | (at as u128) << 32 | u128::from(agent.life));
+        agent.facts.host_networks = agent.host.true_networks();
         let mut out = Vec::new();
         let mut core = Core::load(agent.journal.clone(), me, fresh, now, &mut out);
         core.handle(now, Input::HostFacts(Box::new(agent.facts.clone())), &mut out);
@@ -328,7 +329,7 @@ impl World {
         }
         let before = self.on_states(at);
         let host = self.agents[at].host.by(working.account.as_str());
-        let hands = Hands { machines: &host, disks: &host, moves: &host };
+        let hands = Hands { machines: &host, disks: &host, moves: &host, networks: &host, boots: &host };
         let abort = Cell::new(working.abort);
         let waited = now.saturating_sub(working.began);
         let turn = match (mutant, &*working.task.command) {
@@ -355,6 +356,14 @@ impl World {
         }
         if self.agents[at].host.crashed() {
             self.count("agent crashed in a call");
+            self.crash_agent(at);
+            return;
+        }
+        let boot = self.agents[at].host.boot();
+        if boot != self.agents[at].facts.boot_id {
+            // With the computer its agent goes, before it has kept how the command ended.
+            self.agents[at].facts.boot_id = boot;
+            self.count("host restarted");
             self.crash_agent(at);
             return;
         }
@@ -388,6 +397,10 @@ impl World {
                 if let Command::ReadHost = &*working.task.command {
                     self.list_now(at);
                 }
+                // Reading it shows nothing else here: what it is like changes by these commands alone.
+                if working.task.command.changes_host() && *working.task.command != Command::ReadHost {
+                    self.look_at_host(at);
+                }
                 if let Some(domain) = working.task.command.domain() {
                     self.read_machine(at, domain);
                 }
@@ -407,6 +420,16 @@ impl World {
         if let Ok(seen) = self.agents[at].host.read(domain) {
             self.agent_hears(at, Input::Observed { domain, seen: seen.map(Box::new) });
         }
+    }
+
+    /// Reads what the host is like, as far as that changes here: its networks.
+    fn look_at_host(&mut self, at: usize) {
+        let agent = &mut self.agents[at];
+        agent.facts.host_networks = agent.host.true_networks();
+        let active = agent.facts.host_networks.iter().filter(|network| network.active);
+        agent.facts.networks = active.map(|network| network.name.clone()).collect();
+        let facts = Box::new(agent.facts.clone());
+        self.agent_hears(at, Input::HostFacts(facts));
     }
 
     fn list_now(&mut self, at: usize) {

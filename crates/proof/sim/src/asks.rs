@@ -11,7 +11,7 @@ use hostler_model::reserve::EditReserve;
 use hostler_model::seen::Power;
 use hostler_model::setting::Settings;
 use hostler_model::template::{Deploy, TemplateSpec};
-use hostler_model::vm::{Origin, Vm};
+use hostler_model::vm::{Origin, Presence, StopAction, Vm};
 use hostler_model::{Name, Object, VmId};
 
 use crate::story::ALONE;
@@ -72,7 +72,8 @@ impl World {
             }
             JobKind::EditVm => {
                 let name = if self.dice.chance(600) { self.some_name("renamed") } else { None };
-                let edit = EditVm { name, notes: Some("seen to".into()), tags: None };
+                let stop_action = self.dice.pick(&StopAction::ALL).copied();
+                let edit = EditVm { name, notes: Some("seen to".into()), tags: None, stop_action };
                 Request::EditVm { vm: self.some_vm(|_| true)?, edit }
             }
             JobKind::SetVmHardware => {
@@ -117,6 +118,10 @@ impl World {
                 let to = self.dice.pick(&others).copied();
                 Request::MigrateVm { vm, to: to.filter(|_| self.dice.chance(700)) }
             }
+            JobKind::SettleVm => {
+                let shown_twice = |vm: &Vm| matches!(vm.presence, Presence::Conflict { .. });
+                Request::SettleVm { vm: self.some_vm(shown_twice)?, keep: None }
+            }
             JobKind::DeleteVm => {
                 let disks = self.dice.chance(700);
                 let vm = self.some_vm(|vm| !vm.power().is_on() && (!disks || vm.origin != Origin::Found))?;
@@ -125,6 +130,8 @@ impl World {
             JobKind::AdoptVm => Request::AdoptVm { vm: self.some_vm(|vm| vm.origin == Origin::Found)? },
             JobKind::RefreshVm => Request::RefreshVm { vm: self.some_vm(|_| true)? },
             JobKind::RefreshHost => Request::RefreshHost { host: self.some_host()? },
+            JobKind::RestartHost => Request::RestartHost { host: self.some_host()? },
+            JobKind::ShutDownHost => Request::ShutDownHost { host: self.some_host()? },
             JobKind::EditHost => {
                 let available = Some(self.dice.chance(900));
                 let host = self.some_host()?;
@@ -137,6 +144,8 @@ impl World {
             | JobKind::EditHostGroup
             | JobKind::MoveHostGroup
             | JobKind::DeleteHostGroup => return self.group_request_of(kind),
+            JobKind::CreateNetwork => self.new_network()?,
+            JobKind::RemoveNetwork => self.network_to_remove()?,
             JobKind::DeclareHostDead => {
                 let at = self.agents.iter().position(|agent| agent.is_dead())?;
                 let confirm = self.agents[at].facts.host_name.clone();
@@ -160,7 +169,18 @@ impl World {
                     Object::Agent(agent) if !known.contains(&agent.id) => Some(agent.id),
                     _ => None,
                 })?;
-                Request::RemoveAgent { agent, force: false }
+                // They have no computer that could be asked.
+                Request::RemoveAgent { agent, force: true, keep: self.dice.chance(500) }
+            }
+            JobKind::UpgradeAgent => {
+                let at = self.dice.between(0, self.agents.len() as u64) as usize;
+                Request::UpgradeAgent {
+                    agent: self.agents[at].id,
+                    force: false,
+                    version: "2.0.0".into(),
+                    sha256: "2".repeat(64),
+                    size_bytes: 1 << 20,
+                }
             }
             JobKind::AddShare => {
                 let at = self.dice.between(0, self.agents.len() as u64) as usize;
@@ -230,9 +250,17 @@ impl World {
 
     /// A kind by chance: what touches machines most often.
     pub fn some_request(&mut self) -> Option<Request> {
+        if self.restless
+            && self.dice.chance(600)
+            && let Some(request) = self.request_of(JobKind::MigrateVm)
+        {
+            return Some(request);
+        }
+        // Networks are tried kind by kind: in a storm all would be as it was in seeds that are kept.
+        let stormy = |kind: &JobKind| !matches!(kind, JobKind::CreateNetwork | JobKind::RemoveNetwork);
+        let kinds: Vec<JobKind> = JobKind::ALL.iter().copied().filter(stormy).collect();
         for _ in 0..8 {
-            let kind =
-                if self.dice.chance(350) { JobKind::CreateVm } else { *self.dice.pick(JobKind::ALL)? };
+            let kind = if self.dice.chance(350) { JobKind::CreateVm } else { *self.dice.pick(&kinds)? };
             if let Some(request) = self.request_of(kind) {
                 return Some(request);
             }

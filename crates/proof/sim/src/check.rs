@@ -12,7 +12,7 @@ use hostler_model::request::Request;
 use hostler_model::seen::Power;
 use hostler_model::setting::Settings;
 use hostler_model::vm::{Presence, Vm};
-use hostler_model::{Change, Code, Key, Object, VmId};
+use hostler_model::{Change, Code, HostId, Key, Object, VmId};
 use hostler_store::{JobFilter, Revision, Store};
 use uuid::Uuid;
 
@@ -355,6 +355,12 @@ impl World {
         for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.is_dead()) {
             let truth = agent.host.truth();
             for seen in &truth {
+                let bound_elsewhere = |vm: &Vm| {
+                    vm.domain == seen.domain && vm.presence == (Presence::Conflict { other: agent.id.into() })
+                };
+                if inv.vms().any(|vm| bound_elsewhere(vm)) {
+                    continue;
+                }
                 let Some(vm) =
                     inv.vms().find(|vm| vm.domain == seen.domain && vm.host == Some(agent.id.into()))
                 else {
@@ -369,7 +375,13 @@ impl World {
                     ));
                     break;
                 }
-                if !matches!(vm.presence, Presence::Here | Presence::Elsewhere { .. }) {
+                let two_have_it = match vm.presence {
+                    Presence::Conflict { other } => self.agents.iter().any(|agent| {
+                        HostId::from(agent.id) == other && agent.host.powers().contains_key(&seen.domain)
+                    }),
+                    _ => false,
+                };
+                if !two_have_it && !matches!(vm.presence, Presence::Here | Presence::Elsewhere { .. }) {
                     wrong = Some(format!("{} is on host {at} and counts as {:?}", vm.spec.name, vm.presence));
                     break;
                 }

@@ -13,6 +13,7 @@ use hostler_model::command::Definition;
 use hostler_model::hardware::Hardware;
 use hostler_model::ids::Ids;
 use hostler_model::job::{Act, Job, JobKind, JobState, StepIs, Undo};
+use hostler_model::network::HostNetwork;
 use hostler_model::request::{CreateVm, Request, VmSource};
 use hostler_model::seen::{Identity, Power, Seen};
 use hostler_model::template::Deploy;
@@ -138,6 +139,7 @@ pub struct Trial {
 struct Outward {
     machines: Vec<Vec<Seen>>,
     files: Vec<Vec<String>>,
+    networks: Vec<Vec<HostNetwork>>,
     record: BTreeMap<Key, String>,
 }
 
@@ -168,6 +170,7 @@ impl World {
                 .iter()
                 .map(|agent| agent.host.folder(&format!("{VMS}/x")).map(files).unwrap_or_default())
                 .collect(),
+            networks: self.agents.iter().map(|agent| agent.host.true_networks()).collect(),
             record: record.collect(),
         }
     }
@@ -257,12 +260,19 @@ impl World {
                 self.finish(request);
             }
         }
+        if kind == JobKind::RemoveNetwork {
+            let request = self.request_of(JobKind::CreateNetwork);
+            self.finish(request);
+        }
         if kind == JobKind::DeleteView {
             let request = self.request_of(JobKind::SaveView);
             self.finish(request);
         }
         if kind == JobKind::DeclareHostDead {
             self.power_off(2, true);
+        }
+        if kind == JobKind::SettleVm {
+            self.define_twice();
         }
         self.run_until(self.now + 20_000);
     }
@@ -278,6 +288,28 @@ impl World {
             .collect();
         vms.sort_unstable();
         vms.last().copied()
+    }
+
+    /// Defines a machine that runs on one host on another one too, by hand, and lets the server see that.
+    fn define_twice(&mut self) {
+        let runs = self.record().into_iter().find_map(|object| match object {
+            Object::Vm(vm) if vm.power() == Power::Running => Some(vm),
+            _ => None,
+        });
+        let Some(vm) = runs else { return self.fail("the stage cannot be set: nothing runs".into()) };
+        let other = self.agents.iter().position(|agent| Some(agent.id.into()) != vm.host);
+        let Some(other) = other else { return self.fail("the stage cannot be set: one host".into()) };
+        let identity = Identity { vm: vm.id, domain: vm.domain, installation: self.installation };
+        let hardware = Hardware { disks: Vec::new(), ..vm.spec.hardware.clone() };
+        let definition = Definition { identity, name: "twice".into(), title: "twice".into(), hardware };
+        if self.agents[other].host.outside(&Outside::Define(Box::new(definition), false)).is_err() {
+            self.fail("the stage cannot be set: it is not defined twice".into());
+        }
+        self.host_moved(other);
+        self.run_until(self.now + 15_000);
+        // Looked at again, it has been shown by both for long enough.
+        self.picture_everything();
+        self.run_until(self.now + 15_000);
     }
 
     fn define_behind(&mut self) {
@@ -367,6 +399,10 @@ fn judge(job: &Job, played: &Played, before: &Outward, after: &Outward) -> Optio
         (Some(_), _) if job.past_point => state == JobState::CompletedWithWarnings,
         (Some(_), _) => state == JobState::FailedUndone,
         (None, Some(_)) => state == JobState::Cancelled || state.is_success(),
+        // Those that are removed have no computer: what stays there is a warning, unless it is to stay.
+        (None, None) if matches!(job.request, Request::RemoveAgent { keep: false, .. }) => {
+            state == JobState::CompletedWithWarnings
+        }
         (None, None) => state == JobState::Completed,
     };
     if !expected {
@@ -386,6 +422,9 @@ fn parts(before: &Outward, after: &Outward) -> String {
     let mut words = Vec::new();
     if before.files != after.files {
         words.push(format!("files {:?} to {:?}", before.files, after.files));
+    }
+    if before.networks != after.networks {
+        words.push(format!("networks {:?} to {:?}", before.networks, after.networks));
     }
     if before.machines != after.machines {
         let domains = |all: &Vec<Vec<Seen>>| -> Vec<(Uuid, Power)> {

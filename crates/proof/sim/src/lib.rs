@@ -14,6 +14,7 @@ mod faults;
 mod groups;
 pub mod kinds;
 pub mod mutant;
+mod networks;
 mod queue;
 mod server;
 pub mod story;

@@ -183,6 +183,7 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
             ..HostFacts::default()
         };
         let host = SimulatedHost::new(n as u64, VMS, 64 * GIB);
+        host.set_boot(&facts.boot_id);
         let library = SharedFolder::new(64 * GIB);
         library.put_library_file(&format!("{LIBRARY}/base.qcow2"), base.clone());
         library.put_library_file(&format!("{LIBRARY}/install.iso"), iso.clone());

@@ -101,6 +101,8 @@ pub struct World {
     pub dice: Dice,
     /// The planted fault.
     pub mutant: Option<Mutant>,
+    /// Whether machines are moved about all the time in this story.
+    pub restless: bool,
     /// The installation.
     pub installation: InstallationId,
     /// The store's disk.
@@ -173,6 +175,7 @@ impl World {
             now: 0,
             dice: Dice::new(seed),
             mutant,
+            restless: seed % 8 == 3,
             installation,
             store: MemoryStore::new(installation, hostler_store::HistoryId(seed)),
             drive: None,

@@ -18,7 +18,7 @@ use crate::trouble::{Result, Trouble};
 use serde::{Deserialize, Serialize};
 
 /// How long namespaces may take to stand.
-const STANDS: Duration = Duration::from_secs(20);
+const STANDS: Duration = Duration::from_secs(120);
 
 /// A computer. Dropped, its power is cut; its folder goes with its ground.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ const ANSWERS: Duration = Duration::from_secs(40);
 #[derive(Debug)]
 pub struct Host {
     computer: Computer,
+    /// Where its machines' folders are made, where that was set.
+    vm_folder: Option<PathBuf>,
 }
 
 impl Host {
@@ -63,7 +65,7 @@ impl Host {
             let path = etc.join(file);
             fs::write(&path, text).map_err(Trouble::file(&path))?;
         }
-        Ok(Self { computer })
+        Ok(Self { computer, vm_folder: None })
     }
 
     /// Takes hold of a host that another program made, by its folder. Dropped, it is left as it is.
@@ -71,7 +73,7 @@ impl Host {
     /// # Errors
     /// There is none.
     pub fn at(folder: &Path) -> Result<Self> {
-        Computer::at(folder).map(|computer| Self { computer })
+        Computer::at(folder).map(|computer| Self { computer, vm_folder: None })
     }
 
     /// Boots it: power, libvirtd, and the agent where one is enrolled.
@@ -100,7 +102,17 @@ impl Host {
 
     /// The folder in which machines' folders are made.
     pub fn vm_folder(&self) -> PathBuf {
-        self.agent_state().join("vms")
+        self.vm_folder.clone().unwrap_or_else(|| self.agent_state().join("vms"))
+    }
+
+    /// Has machines' folders made in this one, from the agent's next start.
+    ///
+    /// # Errors
+    /// The agent's settings cannot be written.
+    pub(crate) fn set_vm_folder(&mut self, folder: PathBuf) -> Result<()> {
+        self.agent_set(&format!("vm_folder = \"{}\"", folder.display()))?;
+        self.vm_folder = Some(folder);
+        Ok(())
     }
 
     /// Starts libvirtd and waits until it answers.
@@ -141,13 +153,25 @@ impl Host {
     /// # Errors
     /// As the agent says.
     pub fn agent_enrol(&self, server: &str, token: &str) -> Result<()> {
+        self.agent_enrols(&["enrol", "--server", server, "--token-file", "-"], token)
+    }
+
+    /// The same where it is enrolled with another server, which it gives up.
+    ///
+    /// # Errors
+    /// As the agent says.
+    pub fn agent_enrol_again(&self, server: &str, token: &str) -> Result<()> {
+        self.agent_enrols(&["enrol", "--again", "--server", server, "--token-file", "-"], token)
+    }
+
+    fn agent_enrols(&self, words: &[&str], token: &str) -> Result<()> {
         let state = self.agent_state();
         passable(&state)?;
         self.agent_settings()?;
         let agent = program("hostler-agent")?;
         let mut command = self.command(&[])?;
         command.arg(agent).arg("--state").arg(state);
-        command.args(["enrol", "--server", server, "--token-file", "-"]);
+        command.args(words);
         run_with(&mut command, token).map(drop)
     }
 

@@ -9,6 +9,7 @@ mod alone;
 mod apart;
 mod bench;
 mod cage;
+mod carry;
 mod clearing;
 pub mod cli;
 mod commands;

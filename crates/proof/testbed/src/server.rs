@@ -27,6 +27,8 @@ pub(crate) const NAME: &str = "server";
 #[derive(Debug)]
 pub struct Server {
     computer: Computer,
+    /// The agent program that it is to install on others, where that is not the one beside it.
+    agent_program: Option<PathBuf>,
 }
 
 impl Server {
@@ -42,18 +44,24 @@ impl Server {
     pub(crate) fn make(ground: &Ground, n: u8, manner: Manner) -> Result<Self> {
         let mut computer = Computer::make(ground, NAME, n, manner)?;
         computer.power_on()?;
-        let mut server = Self { computer };
-        server.launch_it()?;
+        let mut server = Self { computer, agent_program: None };
+        server.launch_new()?;
+        Ok(server)
+    }
+
+    /// Starts it where it has no state yet.
+    pub(crate) fn launch_new(&mut self) -> Result<()> {
+        self.launch_it()?;
         wait_for(ANSWERS, "the server has made its administrator", || {
-            let password = fs::read_to_string(server.password_file()).ok();
+            let password = fs::read_to_string(self.password_file()).ok();
             let made = password.is_some_and(|text| text.ends_with('\n'));
-            (made || server.process(PROCESS).is_none()).then_some(())
+            (made || self.process(PROCESS).is_none()).then_some(())
         })?;
-        if server.process(PROCESS).is_none() {
-            let said = server.log_of(PROCESS);
+        if self.process(PROCESS).is_none() {
+            let said = self.log_of(PROCESS);
             return Err(Trouble::Program { line: "hostler server run".into(), said });
         }
-        Ok(server)
+        Ok(())
     }
 
     /// Takes hold of the server that another program made on this ground.
@@ -61,7 +69,7 @@ impl Server {
     /// # Errors
     /// There is none.
     pub(crate) fn on(ground: &Ground) -> Result<Self> {
-        Computer::at(&ground.folder().join(NAME)).map(|computer| Self { computer })
+        Computer::at(&ground.folder().join(NAME)).map(|computer| Self { computer, agent_program: None })
     }
 
     /// Starts it again after [`Server::kill_it`], or once its computer was switched on.
@@ -72,9 +80,18 @@ impl Server {
         let (hostler, state) = (program("hostler")?, self.state());
         let (rest, agents) = (format!("{}:8470", self.address()), self.agent_address());
         let (hostler, state) = (hostler.to_string_lossy(), state.to_string_lossy());
-        let words =
-            [&hostler, "server", "run", "--state", &state, "--listen", &rest, "--agent-listen", &agents];
+        let mut words =
+            vec![&*hostler, "server", "run", "--state", &state, "--listen", &rest, "--agent-listen", &agents];
+        let program = self.agent_program.as_ref().map(|program| program.to_string_lossy().into_owned());
+        if let Some(program) = &program {
+            words.extend(["--agent-program", program]);
+        }
         self.launch(PROCESS, &words)
+    }
+
+    /// Lets it install another agent program than the one beside it, from its next start on.
+    pub fn set_agent_program(&mut self, program: PathBuf) {
+        self.agent_program = Some(program);
     }
 
     /// Kills it with `SIGKILL`.

@@ -124,7 +124,7 @@ impl Site {
         for host in &mut self.hosts {
             let vms = host.shared().join("vms");
             host.agent_kill()?;
-            host.agent_set(&format!("vm_folder = \"{}\"", vms.display()))?;
+            host.set_vm_folder(vms)?;
             host.agent_set("base_folder = \"/var/lib/libvirt/bases\"")?;
             host.agent_start()?;
         }
@@ -219,6 +219,19 @@ impl Site {
     pub fn restart_server_after_kill(&mut self) -> Result<()> {
         self.server.launch_it()?;
         self.run(answers(&self.client))
+    }
+
+    /// Puts a new server in the place of this one: with nothing of its record, and an authority of its own.
+    ///
+    /// # Errors
+    /// It does not come.
+    pub fn replace_server(&mut self) -> Result<()> {
+        self.server.kill_it()?;
+        let (state, aside) = (self.server.state(), self.server.folder().join("state-before"));
+        std::fs::rename(&state, &aside).map_err(Trouble::file(&aside))?;
+        self.server.launch_new()?;
+        self.client = self.runtime.block_on(self.server.sign_in())?;
+        Ok(())
     }
 
     /// Waits until a host's agent answers.

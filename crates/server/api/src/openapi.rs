@@ -106,7 +106,9 @@ fn one(operation: &mut Value, path: &str, method: &str, right: Right, tag: &str)
                 it is refused (422, `idempotency.key.reused`).",
         }));
     }
-    let of_one = is_change && (path.contains('{') || path.ends_with("/me/password"));
+    // Of networks there is no object with a version.
+    let has_version = !path.starts_with("/api/v1/networks/");
+    let of_one = is_change && has_version && (path.contains('{') || path.ends_with("/me/password"));
     if of_one {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "required": false, "schema": { "type": "string" },
@@ -151,6 +153,7 @@ fn in_path(name: &str) -> String {
              where only one group has it."
                 .to_owned()
         }
+        "network" => "Its name.".to_owned(),
         "enrolment" => "The id, or its last six or more digits.".to_owned(),
         _ => "The id, its last six or more digits, or the name.".to_owned(),
     }

@@ -73,11 +73,15 @@ pub(crate) fn host(handle: &Handle, picture: &Picture, revision: u64, host: &Hos
 }
 
 pub(crate) fn agent(handle: &Handle, picture: &Picture, revision: u64, agent: &Agent) -> AgentView {
+    let offered = handle.agent_program().map(|program| program.version.clone());
     AgentView {
         agent: agent.clone(),
         revision,
         answers: picture.answers(agent.id),
         last_contact: handle.last_contact(agent.id),
+        address: handle.address(agent.id).map(|address| address.to_string()),
+        up_to_date: offered.as_ref().map(|offered| *offered == agent.version),
+        offered,
     }
 }
 

@@ -14,8 +14,8 @@ use hostler_model::host_group::Above;
 use hostler_model::job::{DryRun, Job, JobKind, JobState};
 use hostler_model::request::{Candidate, CreateVm, Request, Secret};
 use hostler_model::setting::Settings;
-use hostler_model::{Code, HostGroupId, JobId, Key, Kind, Ms, Object, Refusal, Timestamp};
-use hostler_placement::{Rating, Weights};
+use hostler_model::{Code, HostGroupId, JobId, Key, Kind, Ms, Object, Refusal, Timestamp, VmId};
+use hostler_placement::{Need, Rating, Weights};
 use hostler_wire::EnrolmentToken;
 use tokio::sync::oneshot;
 
@@ -121,20 +121,56 @@ pub(crate) async fn rate(shared: &Arc<Shared>, create: &CreateVm) -> Result<Vec<
     let create = create.clone();
     let need = look(shared, move |engine, now| engine.need_of(now, &create)).await?;
     let picture = shared.picture.load_full();
+    Ok(hostler_placement::rate(&need, candidates(shared, &picture).into_iter(), &Weights::default()))
+}
+
+/// Every host as placement wants to know it.
+fn candidates<'p>(shared: &Shared, picture: &'p Picture) -> Vec<hostler_placement::Candidate<'p>> {
     let hosts = picture.of_kind(Kind::Host).filter_map(|stored| match &stored.object {
         Object::Host(host) => Some(&**host),
         _ => None,
     });
     // What groups set is looked up once for each group, however many hosts are in it.
     let mut groups: BTreeMap<HostGroupId, Above> = BTreeMap::new();
-    let candidates = hosts.map(|host| hostler_placement::Candidate {
-        host,
-        reserve: groups.entry(host.group).or_insert_with(|| picture.above(host.group)).for_host(host).reserve,
-        answers: picture.answers(host.id.into()),
-        usage: picture.usage(host.id),
-        load: shared.hub.load(host.id.into()),
-    });
-    Ok(hostler_placement::rate(&need, candidates, &Weights::default()))
+    hosts
+        .map(|host| hostler_placement::Candidate {
+            host,
+            reserve: groups
+                .entry(host.group)
+                .or_insert_with(|| picture.above(host.group))
+                .for_host(host)
+                .reserve,
+            answers: picture.answers(host.id.into()),
+            usage: picture.usage(host.id),
+            load: shared.hub.load(host.id.into()),
+        })
+        .collect()
+}
+
+pub(crate) fn rate_targets(shared: &Shared, vm: VmId) -> Result<Vec<Rating>, Refusal> {
+    let picture = shared.picture.load_full();
+    let found = |key: Key| picture.get(key).map(|stored| stored.object.clone());
+    let Some(Object::Vm(vm)) = found(Key::Vm(vm)) else {
+        return Err(Refusal::not_found(format!("vm {vm}")));
+    };
+    let Some(Object::Host(source)) = vm.host.and_then(|host| found(Key::Host(host))) else {
+        return Err(Refusal::not_found(format!("the host of {}", vm.label())));
+    };
+    let hardware = &vm.spec.hardware;
+    let need = Need { cpus: hardware.cpus, memory_mib: hardware.memory_mib, ..Need::default() };
+    let others = candidates(shared, &picture).into_iter().filter(|candidate| candidate.host.id != source.id);
+    let mut rated: Vec<Rating> = others
+        .map(|candidate| {
+            let mut rating = hostler_placement::rate_one(&need, &candidate, &Weights::default());
+            rating.lacks.extend(hostler_placement::lacks_to_move(&vm, &source, candidate.host, false));
+            if !rating.lacks.is_empty() {
+                rating.half_stars = 0;
+            }
+            rating
+        })
+        .collect();
+    rated.sort_by(|a, b| b.half_stars.cmp(&a.half_stars).then_with(|| a.name.cmp(&b.name)));
+    Ok(rated)
 }
 
 /// A creation carries the best hosts, rated here so that the decision thread need not look at every host.

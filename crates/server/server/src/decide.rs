@@ -23,6 +23,7 @@ use crate::hub::Hub;
 use crate::looks::Looks;
 use crate::news::{Committed, News};
 use crate::pending::Pending;
+use crate::program::Offered;
 use crate::readers::Readers;
 
 /// Inputs that may wait. Beyond it requests are refused, and agents' streams are not read until there is room. Some
@@ -120,6 +121,8 @@ pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
     pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) readers: Readers,
+    /// The agent program that belongs to this server.
+    pub(crate) offered: Offered,
     pub(crate) store_file: Option<PathBuf>,
     pub(crate) installation: InstallationId,
     pub(crate) epoch: AtomicU32,

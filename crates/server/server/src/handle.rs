@@ -1,5 +1,6 @@
 //! The one handle on a deciding server: what the REST interface and the tests hold.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use hostler_model::host::Load;
 use hostler_model::job::{DryRun, Job};
 use hostler_model::request::{CreateVm, Request};
 use hostler_model::setting::Settings;
-use hostler_model::{AgentId, HostGroupId, HostId, InstallationId, JobId, Ms, Object, Refusal, Timestamp};
+use hostler_model::{
+    AgentId, HostGroupId, HostId, InstallationId, JobId, Ms, Object, Refusal, Timestamp, VmId,
+};
 use hostler_placement::Rating;
 use hostler_store::{Reader, StoreError};
 use hostler_wire::ByteStream;
@@ -21,6 +24,7 @@ use tokio::sync::watch;
 use crate::ask;
 use crate::decide::Shared;
 use crate::news::Watch;
+use crate::program::Program;
 
 /// Something that somebody wants.
 #[derive(Clone, Debug)]
@@ -115,6 +119,14 @@ impl Handle {
         ask::rate(&self.shared, create).await
     }
 
+    /// Rates every other host for a machine that is to move, best first.
+    ///
+    /// # Errors
+    /// There is no such machine, or it is on no host.
+    pub fn rate_targets(&self, vm: VmId) -> Result<Vec<Rating>, Refusal> {
+        ask::rate_targets(&self.shared, vm)
+    }
+
     /// Makes an enrolment token: the job, and the token's text, which is shown this once. There is no text when the
     /// idempotency key was used before: the token of that time is known to nobody any more.
     ///
@@ -185,6 +197,22 @@ impl Handle {
     /// When an agent was last heard since this server started.
     pub fn last_contact(&self, agent: AgentId) -> Option<Timestamp> {
         self.shared.hub.last_contact(agent)
+    }
+
+    /// From which address an agent that is connected calls.
+    pub fn address(&self, agent: AgentId) -> Option<IpAddr> {
+        self.shared.hub.address(agent)
+    }
+
+    /// The agent program that belongs to this server, as it was read last; none where there is none.
+    pub fn agent_program(&self) -> Option<Arc<Program>> {
+        self.shared.offered.known()
+    }
+
+    /// The same as it is now: read anew where its file was replaced, which may take a second.
+    pub async fn newest_agent_program(&self) -> Option<Arc<Program>> {
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || shared.offered.look()).await.ok().flatten()
     }
 
     /// A job, open or ended.

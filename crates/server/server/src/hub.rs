@@ -2,8 +2,9 @@
 //! decision thread and by the sessions' tasks; every function returns at once.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostler_model::channel::{FromAgent, MOST_STREAMS, Query, STREAM_TICKET_MS, StreamKind, ToAgent};
 use hostler_model::host::Load;
@@ -14,6 +15,10 @@ use uuid::Uuid;
 
 use crate::clock::now;
 
+/// Why an older connection of an agent ends.
+const REPLACED: &str = "a newer session of this agent has taken its place";
+/// How long a connection lives at most beside the one with a newer certificate.
+const BESIDE: Duration = Duration::from_secs(3_600);
 /// How long an agent may take to answer a question.
 const QUERY_LIMIT: Duration = Duration::from_secs(15);
 
@@ -33,6 +38,11 @@ struct State {
 
 struct Connection {
     agent: AgentId,
+    remote: IpAddr,
+    /// The serial number of the certificate that it was made with.
+    serial: String,
+    /// Since when another one of this agent, with a newer certificate, has its place.
+    replaced: Option<Instant>,
     outgoing: Outgoing<ToAgent>,
     kill: Kill,
     opened: Option<oneshot::Sender<SessionId>>,
@@ -46,6 +56,12 @@ struct Contact {
     load: Option<Load>,
     /// By how much its clock was ahead of ours when that load came.
     ahead_ms: Option<i64>,
+}
+
+impl Connection {
+    fn has_streams(&self) -> bool {
+        self.streams.available_permits() < MOST_STREAMS
+    }
 }
 
 struct Question {
@@ -69,6 +85,8 @@ impl Hub {
     pub(crate) fn enter(
         &self,
         agent: AgentId,
+        remote: IpAddr,
+        serial: &str,
         outgoing: Outgoing<ToAgent>,
         kill: Kill,
     ) -> (u64, oneshot::Receiver<SessionId>) {
@@ -77,7 +95,18 @@ impl Hub {
         state.counted += 1;
         let number = state.counted;
         let streams = Arc::new(Semaphore::new(MOST_STREAMS));
-        state.connections.insert(number, Connection { agent, outgoing, kill, opened: Some(opened), streams });
+        let serial = serial.to_owned();
+        let connection = Connection {
+            agent,
+            remote,
+            serial,
+            replaced: None,
+            outgoing,
+            kill,
+            opened: Some(opened),
+            streams,
+        };
+        state.connections.insert(number, connection);
         (number, session)
     }
 
@@ -106,10 +135,29 @@ impl Hub {
         if opened.send(session).is_err() {
             return false;
         }
-        if let Some((_, older)) = state.current.insert(agent, (session, number))
-            && let Some(older) = state.connections.get(&older)
-        {
-            older.kill.cut("a newer session of this agent has taken its place");
+        let serial = connection.serial.clone();
+        let Some((_, older)) = state.current.insert(agent, (session, number)) else { return true };
+        // Nobody answers there any more.
+        state.questions.retain(|_, question| question.connection != older);
+        if let Some(older) = state.connections.get_mut(&older) {
+            // A renewal: consoles that are open go on. Otherwise the one before is most likely dead.
+            if older.serial != serial && older.has_streams() {
+                older.replaced = Some(Instant::now());
+            } else {
+                older.kill.cut(REPLACED);
+            }
+        }
+        true
+    }
+
+    /// Whether another connection has this one's place. One on which no stream is open any more, or that has lived beside the
+    /// other for long, is cut.
+    pub(crate) fn is_replaced(&self, number: u64) -> bool {
+        let state = self.state();
+        let Some(connection) = state.connections.get(&number) else { return false };
+        let Some(since) = connection.replaced else { return false };
+        if !connection.has_streams() || since.elapsed() > BESIDE {
+            connection.kill.cut(REPLACED);
         }
         true
     }
@@ -187,6 +235,12 @@ impl Hub {
 
     pub(crate) fn clock_ahead_ms(&self, agent: AgentId) -> Option<i64> {
         self.state().contacts.get(&agent).and_then(|contact| contact.ahead_ms)
+    }
+
+    pub(crate) fn address(&self, agent: AgentId) -> Option<IpAddr> {
+        let state = self.state();
+        let (_, number) = state.current.get(&agent)?;
+        state.connections.get(number).map(|connection| connection.remote)
     }
 
     pub(crate) fn last_contact(&self, agent: AgentId) -> Option<Timestamp> {

@@ -16,6 +16,7 @@ mod looks;
 mod news;
 mod password;
 mod pending;
+mod program;
 mod readers;
 mod refresh;
 mod refreshers;
@@ -27,6 +28,7 @@ mod turns;
 pub use handle::{Ask, Handle};
 pub use news::{Committed, News, Watch};
 pub use password::{MOST_PASSWORD_CHARS, PasswordError, hash_password, verify_password};
+pub use program::Program;
 pub use start::{Config, Server, StartError};
 
 // What the handle speaks of, so that its callers need not name the crates below.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostler_drive::Picture;
+use hostler_engine::Engine;
 use hostler_model::access::Actor;
 use hostler_model::channel::{Query, REFRESH_LIMIT_MS, ToAgent};
 use hostler_model::job::Job;
@@ -141,8 +142,22 @@ async fn look_at_host(shared: &Arc<Shared>, kind: RefresherKind, agent: AgentId)
         answer => answer?,
     };
     let answer = serde_json::from_slice(&answer).map_err(|why| malformed(agent, &why.to_string()))?;
+    settled(shared).await;
     shared.looks.answered(kind, agent, answer, now());
     Ok(())
+}
+
+/// Waits until it is decided on what agents have said so far: the answer passes the reports before it in the queue.
+async fn settled(shared: &Shared) {
+    let (tell, told) = oneshot::channel();
+    let look = move |_: &Engine, _| {
+        // Nobody waits any more where the look was given up.
+        let _ = tell.send(());
+    };
+    if shared.queue.push(Message::Look(Box::new(look))) {
+        // While the store fails nothing is decided on; what was said then is said again.
+        let _ = told.await;
+    }
 }
 
 /// Where the folder shows what the record has, there is nothing to do and no job.
@@ -303,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_old_is_dropped_bite_by_bite_and_what_is_not_stays() {
         let store = MemoryStore::new(InstallationId(Uuid::from_u128(1)), HistoryId(1));
-        let shared = begin(store, None, None).unwrap();
+        let shared = begin(store, None, None, None).unwrap();
         let start = shared.picture.load().head;
         for days in 1..=1_200 {
             let settings = Settings { history_days: days, ..Settings::default() };
@@ -326,7 +341,7 @@ mod tests {
     #[tokio::test]
     async fn sessions_that_have_run_out_are_removed_soon_after_the_start_and_others_stay() {
         let store = MemoryStore::new(InstallationId(Uuid::from_u128(1)), HistoryId(1));
-        let shared = begin(store, None, None).unwrap();
+        let shared = begin(store, None, None, None).unwrap();
         let asked = async |request| {
             let job = ask::ask(&shared, Ask::new(Actor::System, request)).await.unwrap();
             ask::wait_for_job(&shared, job, Duration::from_secs(10)).await.unwrap()

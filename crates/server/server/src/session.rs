@@ -2,6 +2,8 @@
 //! queue is full the stream is just not read.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +13,16 @@ use hostler_engine::Input;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Hello, ToAgent};
 use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Code, Key, Object, Refusal, SessionId};
-use hostler_wire::{End, EnrolAsk, Enrolled, Handler, Opened, RenewAsk, Renewed, Session};
+use hostler_wire::{ByteStream, End, EnrolAsk, Enrolled, Handler, Opened, RenewAsk, Renewed, Session};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
 use crate::ask;
 use crate::decide::{Message, Shared};
 use crate::pending::{Waiting, Way};
+use crate::program::Program;
 use crate::turns::Turns;
 
 /// How long an agent may take to say hello, and the loop to decide on it.
@@ -27,6 +32,8 @@ const HELLO_LIMIT: Duration = Duration::from_secs(15);
 const TURNS: usize = 4;
 /// Within which time.
 const TURNS_WITHIN: Duration = Duration::from_secs(60);
+/// How much of an agent program is read at a time.
+const PROGRAM_PIECE_BYTES: usize = 256 * 1024;
 /// How long both are refused after that.
 const CLONED_FOR: Duration = Duration::from_secs(300);
 
@@ -56,6 +63,18 @@ impl Handler for Agents {
 
     fn stream(&self, opened: Opened) -> bool {
         self.shared.hub.stream_opened(opened)
+    }
+
+    fn program(&self, agent: AgentId, sha256: &str, stream: ByteStream) -> bool {
+        let Some(program) = self.shared.offered.known().filter(|program| program.sha256 == sha256) else {
+            return false;
+        };
+        tokio::spawn(async move {
+            if let Err(why) = hand_out(&program, stream).await {
+                tracing::warn!(%agent, version = program.version, %why, "an agent was not given its program");
+            }
+        });
+        true
     }
 
     async fn renew(&self, asked: RenewAsk) -> Result<Renewed, Refusal> {
@@ -129,7 +148,13 @@ impl Agents {
     async fn greeted(&self, mut session: Session, hello: Box<Hello>) -> String {
         let agent = session.agent;
         let hub = &self.shared.hub;
-        let (number, opened) = hub.enter(agent, session.outgoing.clone(), session.kill.clone());
+        let (number, opened) = hub.enter(
+            agent,
+            session.remote.ip(),
+            &session.serial,
+            session.outgoing.clone(),
+            session.kill.clone(),
+        );
         // Whatever happens to this task, the connection is forgotten.
         let _left = Left { shared: &self.shared, number };
         let mut opened = Opening { shared: &self.shared, agent, opened };
@@ -168,6 +193,11 @@ impl Agents {
                 message = timeout_at(until, session.incoming.next()) => match message {
                     Ok(Ok(message)) => message,
                     Ok(Err(end)) => return self.end(session, &end),
+                    // Its agent speaks elsewhere.
+                    Err(_) if self.shared.hub.is_replaced(number) => {
+                        heard = tokio::time::Instant::now();
+                        continue;
+                    }
                     Err(_) => {
                         let why = format!("nothing was heard for {silence} ms");
                         session.kill.cut(&why);
@@ -179,6 +209,7 @@ impl Agents {
                     if session.outgoing.offer(ToAgent::Heartbeat).is_err() {
                         return "the connection was lost".into();
                     }
+                    self.shared.hub.is_replaced(number);
                     continue;
                 }
                 () = session.outgoing.closed() => return "the connection was lost".into(),
@@ -226,6 +257,25 @@ impl Agents {
             Some(Object::Agent(agent)) => agent.certificates().contains(&serial),
             _ => false,
         }
+    }
+}
+
+/// Writes a program's file into a stream. What has become of the file meanwhile, its reader finds by its digest.
+async fn hand_out(program: &Program, mut stream: ByteStream) -> std::io::Result<()> {
+    let path = program.path.clone();
+    let mut file = spawn_blocking(move || File::open(path)).await??;
+    loop {
+        let (back, piece) = spawn_blocking(move || {
+            let mut piece = Vec::with_capacity(PROGRAM_PIECE_BYTES);
+            let read = file.by_ref().take(PROGRAM_PIECE_BYTES as u64).read_to_end(&mut piece);
+            read.map(|_| (file, piece))
+        })
+        .await??;
+        if piece.is_empty() {
+            return stream.shutdown().await;
+        }
+        stream.write_all(&piece).await?;
+        file = back;
     }
 }
 

@@ -29,6 +29,7 @@ use crate::hub::Hub;
 use crate::looks::Looks;
 use crate::news::{KEPT_NEWS, News, Watch};
 use crate::password::{PasswordError, hash_password, verify_password};
+use crate::program::{self, Offered};
 use crate::readers::{READERS, Readers};
 use crate::refresh;
 use crate::renewal;
@@ -55,6 +56,8 @@ pub struct Config {
     pub agent_listen: SocketAddr,
     /// Host names and addresses that stand in the server's certificate, for browsers and the command line.
     pub server_names: Vec<String>,
+    /// The file with the agent program that belongs to this server, where there is one.
+    pub agent_program: Option<PathBuf>,
 }
 
 /// Why a server does not start.
@@ -136,7 +139,7 @@ impl Server {
             false => Authority::create(&pki)?,
         });
         let certificate = authority.server_certificate(&config.server_names)?;
-        let shared = begin(store, store_file, Some(authority.clone()))?;
+        let shared = begin(store, store_file, Some(authority.clone()), config.agent_program)?;
         let handle = Handle { shared: shared.clone() };
         let initial = config.state_dir.join(INITIAL_PASSWORD);
         let initial_password = first_administrator(&handle, &initial).await?;
@@ -152,6 +155,7 @@ impl Server {
         let listening = hostler_wire::listen(listen, Arc::new(Agents::new(shared.clone())))?;
         let agent_address = listening.address();
         tokio::spawn(refresh::run(shared.clone()));
+        tokio::spawn(program::look_again_and_again(shared.clone()));
         if let Some(file) = initial_password.clone() {
             tokio::spawn(remove_when_changed(handle.clone(), file));
         }
@@ -187,6 +191,7 @@ pub(crate) fn begin<S: Store + 'static>(
     store: S,
     store_file: Option<PathBuf>,
     authority: Option<Arc<Authority>>,
+    agent_program: Option<PathBuf>,
 ) -> Result<Arc<Shared>, StartError> {
     let started = now();
     let mut drive = Drive::start(store, started)?;
@@ -203,6 +208,7 @@ pub(crate) fn begin<S: Store + 'static>(
         authority,
         readers: Readers::new(readers),
         store_file,
+        offered: Offered::at(agent_program),
         installation: drive.engine().inventory().installation_id(),
         epoch: AtomicU32::new(drive.engine().epoch()),
         started,

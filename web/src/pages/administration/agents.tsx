@@ -1,4 +1,5 @@
 import { Button, Checkbox, Label, Title, ToolbarItem } from "@patternfly/react-core";
+import { EllipsisVIcon } from "@patternfly/react-icons";
 import { useState } from "react";
 import { line } from "../../actions/command.ts";
 import { useMayChange, useWindow } from "../../api/hooks.ts";
@@ -10,13 +11,24 @@ import { ChoiceField, TextField } from "../../forms/fields.tsx";
 import { ShownOnce } from "../../forms/shown-once.tsx";
 import { FilterBar } from "../../parts/filter-bar.tsx";
 import { LiveTable, Nothing, type Column } from "../../parts/live-table.tsx";
+import { Menu } from "../../parts/menu.tsx";
 import { Time } from "../../parts/time.tsx";
 import { useView } from "../../parts/view.ts";
+import { words } from "../../words/en.ts";
 import { administrationWords } from "../../words/hosts.ts";
 
 const names = administrationWords.agents;
 
 const rolesOf = (roles: Schemas["Roles"]): string => [roles.host ? names.roleHost : "", roles.library ? names.roleLibrary : ""].filter((text) => text !== "").join(", ");
+
+const isOld = (agent: AgentView): boolean => agent.up_to_date === false;
+const newness = (agent: AgentView): string => (typeof agent.up_to_date !== "boolean" ? names.notKnown : agent.up_to_date ? names.upToDate : names.offered(agent.offered ?? ""));
+
+/** Why an agent cannot be updated now. */
+const notUpdatable = (agent: AgentView): string | undefined =>
+  typeof agent.offered !== "string" ? names.noProgram : !agent.answers ? names.mustAnswer : isOld(agent) ? undefined : names.isUpToDate;
+
+type Doing = { what: "update" | "remove"; agent: AgentView };
 
 const columns: Column<AgentView>[] = [
   { key: "name", title: names.columns.name, sort: "name", cell: (agent) => agent.name, text: (agent) => agent.name },
@@ -29,7 +41,14 @@ const columns: Column<AgentView>[] = [
   },
   { key: "roles", title: names.columns.roles, cell: (agent) => rolesOf(agent.roles), text: (agent) => rolesOf(agent.roles) },
   { key: "version", title: names.columns.version, sort: "version", cell: (agent) => agent.version, text: (agent) => agent.version },
+  {
+    key: "up-to-date",
+    title: names.columns.upToDate,
+    cell: (agent) => (isOld(agent) ? <Label isCompact variant="outline" status="warning">{newness(agent)}</Label> : newness(agent)),
+    text: newness,
+  },
   { key: "contact", title: names.columns.contact, cell: (agent) => (typeof agent.last_contact === "string" ? <Time at={agent.last_contact} /> : ""), text: (agent) => agent.last_contact ?? "" },
+  { key: "address", title: names.columns.address, cell: (agent) => <span className="hostler-value">{agent.address ?? ""}</span>, text: (agent) => agent.address ?? "" },
   { key: "until", title: names.columns.until, cell: (agent) => <Time at={agent.certificate_until} />, text: (agent) => agent.certificate_until },
 ];
 
@@ -54,13 +73,7 @@ export function Agents() {
   const [isEnrolling, setEnrolling] = useState(false);
   const [risky, setRisky] = useState<Risky | undefined>();
   const enrol = mayChange && <Button onClick={() => setEnrolling(true)}>{names.enrol}</Button>;
-  const remove = (agent: AgentView): Risky => ({
-    title: `${names.remove} ${agent.name}`,
-    submit: names.remove,
-    ask: { method: "DELETE", path: `/agents/${agent.id}` },
-    command: line("agent remove", [agent.name]),
-    losses: names.losses,
-  });
+  const [doing, setDoing] = useState<Doing | undefined>();
   const revoke = (one: EnrolmentView): Risky => ({
     title: `${names.revoke} ${one.id.slice(-8)}`,
     submit: names.revoke,
@@ -82,9 +95,15 @@ export function Agents() {
         {...(mayChange
           ? {
               actions: (agent) => (
-                <Button variant="link" isInline aria-label={`${names.remove} ${agent.name}`} onClick={() => setRisky(remove(agent))}>
-                  {names.remove}
-                </Button>
+                <Menu
+                  label={words.table.actionsOf(agent.name)}
+                  variant="plain"
+                  toggle={<EllipsisVIcon />}
+                  choices={[
+                    { key: "update", label: names.update, reason: notUpdatable(agent), onChoose: () => setDoing({ what: "update", agent }) },
+                    { key: "remove", label: names.remove, isDanger: true, onChoose: () => setDoing({ what: "remove", agent }) },
+                  ]}
+                />
               ),
             }
           : {})}
@@ -117,8 +136,45 @@ export function Agents() {
         </>
       )}
       {isEnrolling && <Enrol onClose={() => setEnrolling(false)} />}
+      {doing?.what === "update" && <Update agent={doing.agent} onClose={() => setDoing(undefined)} />}
+      {doing?.what === "remove" && <Remove agent={doing.agent} onClose={() => setDoing(undefined)} />}
       {risky !== undefined && <Confirm risky={risky} onClose={() => setRisky(undefined)} />}
     </>
+  );
+}
+
+/** The program that belongs to the server takes the agent's place. */
+function Update({ agent, onClose }: { agent: AgentView; onClose: () => void }) {
+  return (
+    <FormDialog
+      title={names.updateTitle(agent.name)}
+      description={names.updateWhat(agent.version, agent.offered ?? "")}
+      submit={names.update}
+      ask={{ method: "POST", path: `/agents/${agent.id}/upgrade` }}
+      command={line("agent upgrade", [agent.name])}
+      onClose={onClose}
+    />
+  );
+}
+
+/** A computer is managed no more: what is lost, and what stays on it. */
+function Remove({ agent, onClose }: { agent: AgentView; onClose: () => void }) {
+  const [keep, setKeep] = useState(false);
+  const [force, setForce] = useState(false);
+  const query = [keep ? "keep=true" : "", force ? "force=true" : ""].filter((part) => part !== "").join("&");
+  return (
+    <FormDialog
+      title={`${names.remove} ${agent.name}`}
+      description={agent.answers ? names.removeWhat : names.removeSilent}
+      submit={names.remove}
+      isDanger
+      ask={{ method: "DELETE", path: `/agents/${agent.id}${query === "" ? "" : `?${query}`}` }}
+      command={line("agent remove", [agent.name], { keep, force })}
+      onClose={onClose}
+    >
+      <Checkbox id="keep" label={names.keep} isChecked={keep} onChange={(_, next) => setKeep(next)} />
+      <Checkbox id="force" label={names.force} isChecked={force} onChange={(_, next) => setForce(next)} />
+    </FormDialog>
   );
 }
 

@@ -7,6 +7,7 @@ import { Waiting } from "../../parts/live-table.tsx";
 import { PlainTable } from "../../parts/plain-table.tsx";
 import { bytes, mebibytes } from "../../parts/quantities.ts";
 import { hostHardwareWords as names } from "../../words/host-hardware.ts";
+import { HostNetworks } from "./networks.tsx";
 
 type Adapter = Schemas["HostAdapter"];
 type Disk = Schemas["PhysicalDisk"];
@@ -56,6 +57,9 @@ export function HostHardwareTab({ host }: { host: HostView }) {
             { title: names.mtu, cell: ({ mtu }) => mtu, isNumber: true },
           ]}
         />
+      </StackItem>
+      <StackItem>
+        <HostNetworks host={host} />
       </StackItem>
       <StackItem>
         <FileSystems host={host} />

@@ -115,6 +115,14 @@ function HostActions({ host }: { host: HostView }) {
     losses: hostWords.deadLosses,
     typed: host.name,
   };
+  const goes = (word: "restart" | "shut-down", label: string, losses: readonly string[]): Risky => ({
+    title: `${label} ${host.name}`,
+    submit: label,
+    ask: { method: "POST", path: `/hosts/${host.id}/${word}` },
+    command: line(`host ${word}`, [host.name], { yes: true }),
+    losses,
+  });
+  const silent = host.answers ? undefined : hostWords.silent;
   return (
     <>
       <PossibleButton label={hostWords.edit.open} reason={undefined} onClick={() => setEditing(true)} />
@@ -125,6 +133,8 @@ function HostActions({ host }: { host: HostView }) {
         reason={undefined}
         onClick={() => void run({ method: "PATCH", path: `/hosts/${host.id}`, body: { maintenance: !inMaintenance } }, `${inMaintenance ? refresherWords.maintenance.off : refresherWords.maintenance.on}: ${host.name}`)}
       />
+      <PossibleButton label={hostWords.restart} reason={silent} onClick={() => setRisky(goes("restart", hostWords.restart, hostWords.restartLosses))} />
+      <PossibleButton label={hostWords.shutDown} reason={silent} onClick={() => setRisky(goes("shut-down", hostWords.shutDown, hostWords.shutDownLosses))} />
       <PossibleButton label={hostWords.dead} reason={host.answers ? hostWords.deadAnswers : undefined} variant="danger" onClick={() => setRisky(dead)} />
       {isMoving && <MoveToGroupForm moved={{ noun: "hosts", id: host.id, name: host.name, in: host.host_group }} onClose={() => setMoving(false)} />}
       {isEditing && <EditHostForm host={host} onClose={() => setEditing(false)} />}

@@ -42,6 +42,7 @@ export function JobPage() {
 function Job({ job }: { job: JobView }) {
   const view = useView();
   const warnings = job.warnings ?? [];
+  const notes = job.notes ?? [];
   const since = job.started ?? job.created;
   const facts: [string, ReactNode][] = [
     [names.about, job.about.map((about, index) => <div key={about}>{index === 0 && (job.title ?? "") !== "" ? <About about={about} title={job.title ?? about} /> : <About about={about} />}</div>)],
@@ -61,6 +62,15 @@ function Job({ job }: { job: JobView }) {
             <List>
               {warnings.map((warning) => (
                 <ListItem key={`${warning.object} ${warning.cause}`}>{`${warning.object}: ${warning.cause}`}</ListItem>
+              ))}
+            </List>
+          </Alert>
+        )}
+        {notes.length > 0 && (
+          <Alert isInline variant="info" title={names.notes}>
+            <List>
+              {notes.map((note) => (
+                <ListItem key={note}>{note}</ListItem>
               ))}
             </List>
           </Alert>

@@ -32,6 +32,7 @@ export function MachineFacts({ vm, narrow = false }: { vm: VmView; narrow?: bool
     [names.autostart, seen?.autostart === true ? names.autostartYes : undefined],
     [names.snapshots, (seen?.snapshots ?? []).join(", ")],
     [names.addresses, (vm.spec.hardware.adapters ?? []).map((adapter) => `${adapter.mac} (${adapter.network})`).join(", ")],
+    [machineWords.edit.stop, machineWords.edit.stops[vm.spec.stop_action ?? "save"]],
     [names.tags, (vm.spec.tags ?? []).length > 0 ? <Tags key="tags" tags={vm.spec.tags ?? []} /> : undefined],
     [names.notes, vm.spec.notes],
     [names.origin, machineWords.origins[vm.origin]],

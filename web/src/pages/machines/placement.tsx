@@ -6,11 +6,11 @@ import { refusalOf } from "../../api/refusal.ts";
 import type { DryRun, RatingView, Schemas } from "../../api/types.ts";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { Waiting } from "../../parts/live-table.tsx";
+import { UnsuitedHosts } from "../../parts/unsuited-hosts.tsx";
 import { createWords } from "../../words/machines.ts";
 
 const TYPING_MS = 200;
 const SHOWN = 10;
-const MOST_OTHERS = 50;
 
 /** A value once it has stood still for a moment: nobody is asked at each key. */
 function useSettled<T>(value: T): T {
@@ -59,7 +59,7 @@ export function Placement({ wanted, deploy }: { wanted: Schemas["CreateVm"] | un
             </ul>
             {suited.length > SHOWN && <p className="hostler-hint">{createWords.moreSuit(suited.length - SHOWN)}</p>}
             {ratings.data !== undefined && suited.length === 0 && <Alert isInline variant="warning" title={createWords.noneSuits} />}
-            {others.length > 0 && <Others ratings={others} isOpenAtFirst={suited.length === 0} />}
+            {others.length > 0 && <UnsuitedHosts ratings={others} isOpenAtFirst={suited.length === 0} />}
           </CardBody>
         </Card>
       </StackItem>
@@ -77,23 +77,6 @@ export function Placement({ wanted, deploy }: { wanted: Schemas["CreateVm"] | un
         </Card>
       </StackItem>
     </Stack>
-  );
-}
-
-/** Hosts that cannot take it: said in a line each, since most people look for one that can. */
-function Others({ ratings, isOpenAtFirst }: { ratings: RatingView[]; isOpenAtFirst: boolean }) {
-  const [open, setOpen] = useState(isOpenAtFirst);
-  return (
-    <ExpandableSection toggleText={createWords.notSuited(ratings.length)} isExpanded={open} onToggle={(_, next) => setOpen(next)} isIndented>
-      <List>
-        {ratings.slice(0, MOST_OTHERS).map((rating) => (
-          <ListItem key={rating.host}>
-            <strong>{rating.name}</strong>
-            {`: ${(rating.lacks ?? []).join("; ")}`}
-          </ListItem>
-        ))}
-      </List>
-    </ExpandableSection>
   );
 }
 

@@ -3,22 +3,34 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { titleOf } from "../../actions/job.tsx";
 import { useWindow } from "../../api/hooks.ts";
-import type { HostStatus, HostView, JobState, VmStatus } from "../../api/types.ts";
+import type { HostStatus, JobState, Schemas, VmStatus } from "../../api/types.ts";
 import { ErrorBox } from "../../parts/error-box.tsx";
 import { JobProgress } from "../../parts/job-progress.tsx";
 import { Waiting } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
 import { mebibytes } from "../../parts/quantities.ts";
-import { hostStatus, HostStatusLabel, JobStateLabel, VmStatusLabel } from "../../parts/status-label.tsx";
+import { HostStatusLabel, JobStateLabel, VmStatusLabel } from "../../parts/status-label.tsx";
 import { Time } from "../../parts/time.tsx";
-import { overviewWords } from "../../words/hosts.ts";
+import { overviewWords } from "../../words/overview.ts";
 import { Attention } from "./attention.tsx";
+import { share } from "./capacity.ts";
 import { HeatMap } from "./heat-map.tsx";
+import { HostGroupsTile } from "./host-groups.tsx";
+import { Library } from "./library.tsx";
+import { down } from "./needs.ts";
+
+type RollUp = Schemas["RollUp"];
+
+/** More are not drawn one by one; what is counted counts all. */
+const MOST_HOSTS = 1_000;
+const MOST_GROUPS_READ = 300;
 
 /** How everything is, at a glance: figures, then what needs somebody, then the picture. */
 export function OverviewPage() {
-  const { window, error } = useWindow("hosts", { sort: "name", limit: 1000 });
+  const { window, error } = useWindow("hosts", { sort: "name", limit: MOST_HOSTS });
+  const groups = useWindow("host-groups", { sort: "path", limit: MOST_GROUPS_READ }).window;
   const hosts = window?.rows;
+  const top = groups?.rows.find(({ parent }) => typeof parent !== "string");
   return (
     <>
       <PageHead title={overviewWords.title} />
@@ -26,17 +38,26 @@ export function OverviewPage() {
         {error !== undefined && <ErrorBox refusal={error} />}
         <div className="hostler-overview">
           <Machines />
-          <Tile title={overviewWords.hosts}>{hosts === undefined ? <Waiting /> : <Hosts hosts={hosts} />}</Tile>
+          <Tile title={overviewWords.hosts}>{top === undefined ? <Waiting /> : <Hosts total={top.total} />}</Tile>
           <JobsNow />
-          <Tile title={overviewWords.attention} place="is-wide">{hosts === undefined ? <Waiting /> : <Attention hosts={hosts} />}</Tile>
-          <Tile title={overviewWords.heat} place="is-two">{hosts === undefined ? <Waiting /> : <HeatMap hosts={hosts} />}</Tile>
-          <Tile title={overviewWords.capacity}>{hosts === undefined ? <Waiting /> : <Capacity hosts={hosts} />}</Tile>
+          <Tile title={overviewWords.attention} place="is-wide">{hosts === undefined ? <Waiting /> : <Attention hosts={hosts} silent={silentOf(top?.total)} />}</Tile>
+          {window !== undefined && window.total > 0 && (
+            <Tile title={overviewWords.heat.title} place="is-wide"><HeatMap hosts={window.rows} more={window.total - window.rows.length} /></Tile>
+          )}
+          <Tile title={overviewWords.groups.title} place="is-two">{groups === undefined ? <Waiting /> : <HostGroupsTile groups={groups.rows} total={groups.total} />}</Tile>
+          <div className="hostler-tile-column">
+            <Tile title={overviewWords.capacity}>{top === undefined ? <Waiting /> : <Capacity total={top.total} />}</Tile>
+            <Tile title={overviewWords.library.title}><Library /></Tile>
+          </div>
           <LatestJobs />
         </div>
       </PageSection>
     </>
   );
 }
+
+/** How many hosts, or their hypervisors, do not answer: whatever looks at them fails. */
+const silentOf = (total: RollUp | undefined): number => down.reduce((sum, status) => sum + (total?.hosts_by_status[status] ?? 0), 0);
 
 function Tile({ title, children, error, place = "" }: { title: string; children: ReactNode; error?: ReactNode; place?: string }) {
   return (
@@ -80,19 +101,20 @@ function Machines() {
   );
 }
 
-function Hosts({ hosts }: { hosts: HostView[] }) {
-  if (hosts.length === 0) return <Link to="/administration" search={{ tab: "agents" }}>{overviewWords.noHosts}</Link>;
-  const counts = new Map<HostStatus, number>();
-  for (const host of hosts) counts.set(hostStatus(host), (counts.get(hostStatus(host)) ?? 0) + 1);
+function Hosts({ total }: { total: RollUp }) {
+  if (total.hosts === 0) return <Link to="/administration" search={{ tab: "agents" }}>{overviewWords.noHosts}</Link>;
+  const counts = Object.entries(total.hosts_by_status) as [HostStatus, number][];
   return (
-    <Figure count={hosts.length}>
-      {[...counts].map(([status, count]) => (
-        <li key={status}>
-          <Link to="/hosts" search={{ filter: `status=${status}` }}>
-            <strong>{count.toLocaleString()}</strong> <HostStatusLabel status={status} />
-          </Link>
-        </li>
-      ))}
+    <Figure count={total.hosts}>
+      {counts
+        .sort(([, one], [, other]) => other - one)
+        .map(([status, count]) => (
+          <li key={status}>
+            <Link to="/hosts" search={{ filter: `status=${status}` }}>
+              <strong>{count.toLocaleString()}</strong> <HostStatusLabel status={status} />
+            </Link>
+          </li>
+        ))}
     </Figure>
   );
 }
@@ -123,20 +145,20 @@ function JobsNow() {
   );
 }
 
-function Capacity({ hosts }: { hosts: HostView[] }) {
-  const sum = (of: (host: HostView) => number | undefined): number => hosts.reduce((total, host) => total + (of(host) ?? 0), 0);
-  const memory = sum((host) => host.facts.memory_mib);
-  const given = sum((host) => host.memory_given_mib);
-  const disk = sum((host) => host.load?.disk_total_mib);
-  const used = disk - sum((host) => host.load?.disk_free_mib);
-  const cpus = sum((host) => host.facts.cpus);
-  const busy = sum((host) => ((host.facts.cpus ?? 0) * (host.load?.cpu_percent ?? 0)) / 100);
-  const share = (part: number, whole: number): number => (whole <= 0 ? 0 : Math.round((100 * part) / whole));
+/** All hosts together. */
+function Capacity({ total }: { total: RollUp }) {
+  const busy = (total.cpus * (total.cpu_percent ?? 0)) / 100;
+  const rounded = (part: number, whole: number): number => Math.round(share(part, whole));
   return (
     <div className="hostler-fields">
-      {cpus > 0 && <Progress size="sm" title={overviewWords.processors(busy.toFixed(busy < 10 ? 1 : 0), cpus.toLocaleString())} value={share(busy, cpus)} />}
-      <Progress size="sm" title={overviewWords.memory(mebibytes(given), mebibytes(memory))} value={share(given, memory)} />
-      {disk > 0 && <Progress size="sm" title={overviewWords.disk(mebibytes(used), mebibytes(disk))} value={share(used, disk)} />}
+      {typeof total.cpu_percent === "number" && <Progress size="sm" title={overviewWords.processors(busy.toFixed(busy < 10 ? 1 : 0), total.cpus.toLocaleString())} value={total.cpu_percent} />}
+      <Progress
+        size="sm"
+        title={overviewWords.memory(mebibytes(total.memory_given_mib), mebibytes(total.memory_mib))}
+        value={rounded(total.memory_given_mib, total.memory_mib)}
+        {...(total.memory_reserved_mib > 0 ? { helperText: overviewWords.kept(mebibytes(total.memory_reserved_mib)) } : {})}
+      />
+      {total.disk_total_mib > 0 && <Progress size="sm" title={overviewWords.disk(mebibytes(total.disk_used_mib), mebibytes(total.disk_total_mib))} value={rounded(total.disk_used_mib, total.disk_total_mib)} />}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-//! Hosts and agents: enrolment, removal, what administrators set, reading anew, and declaring dead.
+//! Hosts: enrolment with the agent, what administrators set, reading anew, and declaring dead.
 
 use hostler_model::agent::{Agent, Certificate, Roles};
 use hostler_model::command::Command;
@@ -170,46 +170,4 @@ fn free_name(view: View<'_>, wanted: &Name) -> Result<Name, Refusal> {
         n += 1;
     }
     Ok(name)
-}
-
-pub(super) fn admit_remove(view: View<'_>, id: AgentId, force: bool) -> Result<(), Refusal> {
-    let agent = view.inv.agents.get(&id).ok_or_else(|| Refusal::not_found(format!("agent {id}")))?;
-    let vms = view.inv.vms_on(id.into()).count();
-    let shares = view.inv.shares.values().filter(|share| share.agent == id).count();
-    if force || (vms == 0 && shares == 0) {
-        return Ok(());
-    }
-    let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
-    let (vms, shares) = (count(vms, "machine"), count(shares, "library share"));
-    let cause = format!("its computer has {vms} and {shares} in the record");
-    Err(Refusal::new(Code::ObjectInUse, agent.label(), cause)
-        .remedy("Remove them first, or force the removal (--force): then only their record goes"))
-}
-
-pub(super) fn remove(id: AgentId, p: &mut Planner<'_>) -> Planned {
-    let name: String = p.choose("name", |view, _| {
-        Ok(view.inv.agents.get(&id).map(|agent| agent.name.to_string()).unwrap_or_default())
-    })?;
-    p.about(Key::Agent(id), name);
-    let vms: Vec<hostler_model::VmId> =
-        p.choose("vms", |view, _| Ok(view.inv.vms_on(id.into()).map(|vm| vm.id).collect()))?;
-    for vm in &vms {
-        p.lock_vm(*vm);
-    }
-    p.lock(Lock::exclusive(Key::Host(id.into())));
-    p.lock(Lock::exclusive(Key::Agent(id)));
-    let keys: Vec<Key> = p.choose("keys", |view, _| {
-        let mut keys: Vec<Key> = vms.iter().map(|vm| Key::Vm(*vm)).collect();
-        for share in view.inv.shares.values().filter(|share| share.agent == id) {
-            keys.extend(view.inv.items_of(share.id).map(|item| Key::Item(item.id)));
-            keys.push(Key::Share(share.id));
-        }
-        if view.inv.hosts.contains_key(&id.into()) {
-            keys.push(Key::Host(id.into()));
-        }
-        keys.push(Key::Agent(id));
-        Ok(keys)
-    })?;
-    p.record("remove", keys.into_iter().map(|key| Record::Gone { key }).collect());
-    Ok(())
 }

@@ -2,9 +2,12 @@
 //! two `match`es below; a new kind of request makes the compiler ask for both.
 
 mod access;
+mod agent;
 mod host;
 mod host_group;
+mod host_power;
 mod library;
+mod network;
 mod template;
 mod view;
 mod vm_create;
@@ -13,6 +16,7 @@ mod vm_delete;
 mod vm_hardware;
 pub(crate) mod vm_migrate;
 mod vm_power;
+mod vm_settle;
 
 use hostler_model::action::{self, VmAction};
 use hostler_model::request::Request;
@@ -44,10 +48,12 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::DetachDisk { vm, disk, delete } => vm_hardware::admit_detach(view, *vm, *disk, *delete),
         Request::SetVmMedia { vm, item } => vm_hardware::admit_media(view, *vm, *item),
         Request::MigrateVm { vm, to } => vm_migrate::admit(view, *vm, *to),
+        Request::SettleVm { vm, keep } => vm_settle::admit(view, *vm, *keep),
         Request::DeleteVm { vm, disks } => vm_delete::admit(view, *vm, *disks),
         Request::AdoptVm { vm } => vm_hardware::admit_adopt(view, *vm),
         Request::RefreshVm { vm } => allowed(view, *vm, VmAction::Refresh),
         Request::RefreshHost { host } => host::admit_refresh(view, *host),
+        Request::RestartHost { host } | Request::ShutDownHost { host } => host_power::admit(view, *host),
         Request::EditHost { host, edit } => host::admit_edit(view, *host, edit),
         Request::MoveHost { host, to } => host_group::admit_move_host(view, *host, *to),
         Request::CreateHostGroup { parent, name, notes, reserve, .. } => {
@@ -56,10 +62,15 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::EditHostGroup { group, edit } => host_group::admit_edit(view, *group, edit),
         Request::MoveHostGroup { group, to } => host_group::admit_move(view, *group, *to),
         Request::DeleteHostGroup { group } => host_group::admit_delete(view, *group),
+        Request::CreateNetwork { network, hosts } => network::admit_create(view, network, hosts),
+        Request::RemoveNetwork { name, hosts } => network::admit_remove(view, name, hosts),
         Request::DeclareHostDead { host, confirm } => host::admit_dead(view, *host, confirm),
         Request::EnrolAgent(ask) => host::admit_enrol(view, ask),
         Request::RenewAgent { agent, uses, .. } => host::admit_renewal(view, *agent, uses),
-        Request::RemoveAgent { agent, force } => host::admit_remove(view, *agent, *force),
+        Request::RemoveAgent { agent, force, keep } => agent::admit_remove(view, *agent, *force, *keep),
+        Request::UpgradeAgent { agent, force, version, sha256, .. } => {
+            agent::admit_upgrade(view, *agent, *force, version, sha256)
+        }
         Request::AddShare { name, agent, folder } => library::admit_add(view, name, *agent, folder),
         Request::RefreshShare { share } => library::admit_refresh(view, *share),
         Request::RemoveShare { share } => library::admit_remove(view, *share),
@@ -100,10 +111,13 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::DetachDisk { vm, disk, delete } => vm_hardware::detach(*vm, *disk, *delete, p),
         Request::SetVmMedia { vm, item } => vm_hardware::media(*vm, *item, p),
         Request::MigrateVm { vm, to } => vm_migrate::plan(*vm, *to, p),
+        Request::SettleVm { vm, keep } => vm_settle::plan(*vm, *keep, p),
         Request::DeleteVm { vm, disks } => vm_delete::plan(*vm, *disks, p),
         Request::AdoptVm { vm } => vm_hardware::adopt(*vm, p),
         Request::RefreshVm { vm } => vm_power::refresh(*vm, p),
         Request::RefreshHost { host } => host::refresh(*host, p),
+        Request::RestartHost { host } => host_power::plan(*host, true, p),
+        Request::ShutDownHost { host } => host_power::plan(*host, false, p),
         Request::EditHost { host, edit } => host::edit(*host, edit, p),
         Request::MoveHost { host, to } => host_group::move_host(*host, *to, p),
         Request::CreateHostGroup { parent, name, notes, reserve, unencrypted_transfers } => {
@@ -112,10 +126,15 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::EditHostGroup { group, edit } => host_group::edit(*group, edit, p),
         Request::MoveHostGroup { group, to } => host_group::move_to(*group, *to, p),
         Request::DeleteHostGroup { group } => host_group::delete(*group, p),
+        Request::CreateNetwork { network, hosts } => network::create(network, hosts, p),
+        Request::RemoveNetwork { name, hosts } => network::remove(name, hosts, p),
         Request::DeclareHostDead { host, .. } => host::dead(*host, p),
         Request::EnrolAgent(ask) => host::enrol(ask, p),
         Request::RenewAgent { agent, uses, next } => host::renew(*agent, uses, next.as_ref(), p),
-        Request::RemoveAgent { agent, .. } => host::remove(*agent, p),
+        Request::RemoveAgent { agent, keep, .. } => agent::remove(*agent, *keep, p),
+        Request::UpgradeAgent { agent, version, sha256, size_bytes, .. } => {
+            agent::upgrade(*agent, version, sha256, *size_bytes, p)
+        }
         Request::AddShare { name, agent, folder } => library::add(name, *agent, folder, p),
         Request::RefreshShare { share } => library::refresh(*share, p),
         Request::RemoveShare { share } => library::remove(*share, p),

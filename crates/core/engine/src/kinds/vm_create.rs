@@ -9,7 +9,7 @@ use hostler_model::request::{CreateVm, VmSource};
 use hostler_model::seen::Identity;
 use hostler_model::setting::Settings;
 use hostler_model::template::{Deploy, default_memory};
-use hostler_model::vm::{Origin, Presence, Vm, VmEdit, VmSpec};
+use hostler_model::vm::{Origin, Presence, StopAction, Vm, VmEdit, VmSpec};
 use hostler_model::{
     AgentId, Code, HostId, InstallationId, ItemId, Key, Kind, Name, Object, Refusal, TemplateId, VmId,
 };
@@ -118,6 +118,7 @@ pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
             owner: None,
             template: source.template,
             hardware: hardware.clone(),
+            stop_action: StopAction::default(),
             detached: Vec::new(),
         },
         domain: vm.0,

@@ -34,7 +34,7 @@ pub(super) fn admit_edit(view: View<'_>, id: VmId, edit: &EditVm) -> Result<(), 
 
 pub(super) fn edit(vm: VmId, edit: &EditVm, p: &mut Planner<'_>) -> Planned {
     let at = if edit.name.is_some() { managed(vm, p)? } else { locate(vm, p)? };
-    let mut change = VmEdit { notes: edit.notes.clone(), ..VmEdit::default() };
+    let mut change = VmEdit { notes: edit.notes.clone(), stop_action: edit.stop_action, ..VmEdit::default() };
     change.tags = edit.tags.clone().map(|mut tags| {
         tags.sort();
         tags.dedup();
@@ -43,6 +43,8 @@ pub(super) fn edit(vm: VmId, edit: &EditVm, p: &mut Planner<'_>) -> Planned {
     if let Some(name) = &edit.name {
         p.lock_name(Kind::Vm, name);
         p.step("set-title", at.agent, Command::Retitle { domain: at.domain, title: name.to_string() });
+        // Nothing is lost by a new name: who cancels it too late has it, on the host and in the record.
+        p.point_of_no_return();
         change.name = Some(name.clone());
     }
     p.record("edit", vec![Record::Vm { vm, edit: Box::new(change) }]);

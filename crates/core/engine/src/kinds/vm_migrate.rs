@@ -6,12 +6,12 @@
 
 use hostler_model::action::VmAction;
 use hostler_model::command::{Answer, Command, Leaving, Peer, Way};
-use hostler_model::host::{Host, Kvm};
+use hostler_model::host::Host;
 use hostler_model::job::Record;
 use hostler_model::setting::Settings;
-use hostler_model::vm::{Vm, VmEdit};
+use hostler_model::vm::{Presence, VmEdit};
 use hostler_model::{AgentId, Code, HostId, Ms, Refusal, VmId};
-use hostler_placement::{Need, Weights, explain, lacks, rate_one};
+use hostler_placement::{Need, Weights, explain, lacks, lacks_to_move, rate_one};
 use serde::{Deserialize, Serialize};
 
 use super::vm_create::candidate;
@@ -70,6 +70,7 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
     p.share_host(to.agent.into());
     let pair: Pair =
         p.choose("pair", |view, _| Ok(Pair { from: peer(view, at.agent)?, to: peer(view, to.agent)? }))?;
+    // It names the move and is no secret: what lets an agent in is its certificate, of which `pair` names the serial number.
     let ticket: String =
         p.choose("ticket", |_, ids| Ok(format!("{}{}", ids.draw().simple(), ids.draw().simple())))?;
 
@@ -91,7 +92,6 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
     let (port, bases) = (*port, lacking.clone());
     let way = Box::new(Way { to: pair.to, address: to.address.clone(), port, ticket: ticket.clone() });
     p.step("send-bases", at.agent, Command::SendBases { domain, way: way.clone(), bases }).limit(BASES_MS);
-    // Chosen, so that a setting that is changed meanwhile changes nothing of a step that has left.
     let limit_ms: Ms = Settings::ms(p.settings.migration_limit_s);
     let most_rounds = p.settings.migration_most_rounds;
     p.step("migrate", at.agent, Command::Migrate { domain, way, limit_ms, most_rounds })
@@ -121,7 +121,7 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
         // A host that somebody declared lost for ever answers nothing, and lets nothing run.
         let lost: bool = p.choose("target-lost", |view, _| Ok(is_lost(view, to.agent)))?;
         if !lost {
-            return Err(Stop::Undone(undecided(&at.name, &to.host, &why)));
+            return undecided(vm, &at.name, &to, &why, p);
         }
     } else {
         p.step("not-received", to.agent, Command::NotReceived { domain, ticket: ticket.clone() })
@@ -129,7 +129,7 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
         match p.ended("not-received") {
             None => return p.later(&["stay"]),
             Some(Ok(_)) => {}
-            Some(Err(())) => return Err(Stop::Undone(undecided(&at.name, &to.host, &why))),
+            Some(Err(())) => return undecided(vm, &at.name, &to, &why, p),
         }
     }
     p.step("stay", at.agent, Command::Stay { domain, ticket });
@@ -143,18 +143,24 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
     ))
 }
 
-fn undecided(vm: &str, to: &str, why: &str) -> Refusal {
-    Refusal::new(
-        Code::MigrationUndecided,
-        format!("vm {vm}"),
-        format!("{to} could not be asked whether it runs there, and where it was it does not run: {why}"),
-    )
-    .remedy(format!(
-        "Look at it on {to}. If it runs there, undefine it where it was; if {to} does not have it, resume it where it was"
+/// Neither host can say where it is: it counts as shown by both, so that nothing starts it on either until it is settled.
+fn undecided(vm: VmId, name: &str, to: &To, why: &str, p: &mut Planner<'_>) -> Planned {
+    let presence = Some(Presence::Conflict { other: to.agent.into() });
+    p.record("undecided", vec![Record::Vm { vm, edit: Box::new(VmEdit { presence, ..VmEdit::default() }) }]);
+    let to = &to.host;
+    Err(Stop::Undone(
+        Refusal::new(
+            Code::MigrationUndecided,
+            format!("vm {name}"),
+            format!("{to} could not say whether it runs there, and where it was it does not run: {why}"),
+        )
+        .remedy(format!(
+            "Settle it when {to} answers (hostler vm settle {name}): both hosts are asked, and one keeps it"
+        )),
     ))
 }
 
-fn is_lost(view: View<'_>, agent: AgentId) -> bool {
+pub(super) fn is_lost(view: View<'_>, agent: AgentId) -> bool {
     view.inv.hosts.get(&agent.into()).is_none_or(|host| host.dead_since.is_some())
 }
 
@@ -181,7 +187,7 @@ fn target(view: View<'_>, id: VmId, to: Option<HostId>) -> Result<To, Refusal> {
     let bases: Vec<String> = vm.spec.disks().filter_map(|disk| disk.base.clone()).collect();
     let all = |host: &Host| {
         let mut all = lacks(&need, &candidate(view, host));
-        all.extend(lacks_for(vm, source, host, !bases.is_empty(), to.is_none()));
+        all.extend(lacks_to_move(vm, source, host, to.is_some()));
         all
     };
     let chosen = match to {
@@ -230,30 +236,4 @@ fn target(view: View<'_>, id: VmId, to: Option<HostId>) -> Result<To, Refusal> {
         half_stars: rating.half_stars,
         reasons: rating.reasons,
     })
-}
-
-/// What a host lacks for this machine of another host, beyond what it lacks for any.
-fn lacks_for(vm: &Vm, source: &Host, host: &Host, bases: bool, chosen_by_us: bool) -> Vec<String> {
-    let (here, there) = (&source.facts, &host.facts);
-    let mut lacks = Vec::new();
-    if there.address.is_empty() {
-        lacks.push("its agent does not say where it is reached: upgrade it".to_owned());
-    }
-    // Who names a host may know of a folder that both see; the agents prove it.
-    if chosen_by_us && (here.vm_folder_id.is_empty() || here.vm_folder_id != there.vm_folder_id) {
-        lacks.push(format!("it does not share the folder {} with {}", here.vm_folder, source.name));
-    }
-    if bases && here.base_folder != there.base_folder {
-        lacks.push(format!("its bases are not in {}", here.base_folder));
-    }
-    if here.kvm == Kvm::Works && there.kvm != Kvm::Works {
-        lacks.push("hardware virtualization does not work on it".to_owned());
-    }
-    let networks = vm.spec.hardware.adapters.iter().map(|adapter| &adapter.network);
-    for network in networks.filter(|network| here.networks.contains(network)) {
-        if !there.networks.contains(network) {
-            lacks.push(format!("it has no network {network}"));
-        }
-    }
-    lacks
 }

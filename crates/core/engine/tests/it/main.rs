@@ -6,8 +6,11 @@
 mod asks;
 mod disks;
 mod groups;
+mod host_power;
 mod jobs;
+mod leaving;
 mod migrate;
+mod networks;
 mod owed;
 mod reports;
 mod sessions;

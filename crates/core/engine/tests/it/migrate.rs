@@ -4,9 +4,11 @@ use hostler_model::command::{Answer, Command, Leaving, Outcome};
 use hostler_model::job::JobState;
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
-use hostler_model::{Code, JobId};
+use hostler_model::setting::Settings;
+use hostler_model::vm::Presence;
+use hostler_model::{Code, JobId, Object};
 
-use crate::world::{World, agent, ours, trouble, vm_id};
+use crate::world::{World, agent, machine, ours, trouble, vm_id};
 
 fn migration() -> Request {
     Request::MigrateVm { vm: vm_id(1), to: None }
@@ -98,6 +100,116 @@ fn a_new_host_that_cannot_say_leaves_the_decision_to_people() {
     world.sent();
     assert_eq!(world.state(job), JobState::FailedUndone);
     assert_eq!(world.jobs[&job].error.as_ref().unwrap().code, Code::MigrationUndecided);
+    // Nobody starts or resumes it; it is settled.
+    assert_eq!(world.vm(vm_id(1)).presence, Presence::Conflict { other: agent(1).into() });
+    assert_eq!(world.ask(Request::ResumeVm { vm: vm_id(1) }).unwrap_err().code, Code::VmStateForbids);
+}
+
+/// A machine whose move was not decided, which stands still on host 0.
+fn undecided() -> World {
+    let (mut world, job) = leaving();
+    world.answer_with(job, "migrate", moved(false), Some(ours(vm_id(1), Power::PausedBusy)));
+    world.answer(job, "look", Outcome::Failed { refusal: trouble() });
+    world.sent();
+    world
+}
+
+fn settle(world: &mut World, keep: Option<u128>) -> JobId {
+    let keep = keep.map(|n| agent(n).into());
+    let job = world.ask(Request::SettleVm { vm: vm_id(1), keep }).unwrap();
+    assert_eq!(world.sent(), ["read machine", "read machine"]);
+    job
+}
+
+fn looked(world: &mut World, job: JobId, here: Option<Power>, there: Option<Power>) {
+    for (step, power) in [("look-here", here), ("look-there", there)] {
+        let seen = power.map(|power| Box::new(ours(vm_id(1), power)));
+        world.answer(job, step, done(Answer::Vm { seen }));
+    }
+}
+
+#[test]
+fn a_machine_whose_move_was_not_decided_stays_on_the_new_host_if_it_runs_there() {
+    let mut world = undecided();
+    let job = settle(&mut world, None);
+    looked(&mut world, job, Some(Power::PausedBusy), Some(Power::Running));
+    assert_eq!(world.sent(), ["forget moved machine"]);
+    world.done(job, "remove");
+    assert_eq!(world.sent(), ["read machine"]);
+    world.answer_with(job, "read", Outcome::done(), Some(ours(vm_id(1), Power::Running)));
+    assert_eq!(world.state(job), JobState::Completed);
+    assert_eq!(world.vm(vm_id(1)).host, Some(agent(1).into()));
+    assert_eq!(world.vm(vm_id(1)).presence, Presence::Here);
+}
+
+#[test]
+fn a_machine_whose_move_was_not_decided_runs_again_where_it_was_once_the_new_host_does_not_have_it() {
+    let mut world = undecided();
+    // That the new host's picture does not show it is noted and not acted on.
+    world.picture(1, Vec::new());
+    assert!(matches!(world.vm(vm_id(1)).presence, Presence::Conflict { .. }));
+    let job = settle(&mut world, None);
+    looked(&mut world, job, Some(Power::PausedBusy), None);
+    assert_eq!(world.sent(), ["stay"]);
+    world.done(job, "stay");
+    world.answer_with(job, "read", Outcome::done(), Some(ours(vm_id(1), Power::Running)));
+    assert_eq!(world.state(job), JobState::Completed);
+    assert_eq!(world.vm(vm_id(1)).host, Some(agent(0).into()));
+}
+
+#[test]
+fn what_stands_still_on_both_is_removed_on_the_new_host_first() {
+    let mut world = undecided();
+    let job = settle(&mut world, None);
+    looked(&mut world, job, Some(Power::PausedBusy), Some(Power::PausedBusy));
+    assert_eq!(world.sent(), ["do not receive"]);
+    world.done(job, "remove");
+    assert_eq!(world.sent(), ["stay"]);
+}
+
+#[test]
+fn a_machine_that_runs_on_both_is_turned_off_on_the_one_that_is_not_named() {
+    let mut world = undecided();
+    let job = settle(&mut world, None);
+    looked(&mut world, job, Some(Power::Running), Some(Power::Running));
+    assert_eq!(world.state(job), JobState::FailedUndone, "nobody said which");
+    let job = settle(&mut world, Some(1));
+    looked(&mut world, job, Some(Power::Running), Some(Power::Running));
+    assert_eq!(world.sent(), ["turn off"]);
+    world.done(job, "turn-off");
+    assert_eq!(world.sent(), ["forget moved machine"]);
+}
+
+#[test]
+fn a_machine_that_is_on_one_host_alone_is_not_settled_on_another() {
+    let mut world = undecided();
+    let job = settle(&mut world, Some(0));
+    looked(&mut world, job, Some(Power::PausedBusy), Some(Power::Running));
+    assert_eq!(world.state(job), JobState::FailedUndone);
+    assert_eq!(world.sent(), Vec::<String>::new());
+}
+
+#[test]
+fn a_host_takes_part_in_no_more_migrations_than_it_may_whichever_way_they_go() {
+    let mut world = World::with(
+        3,
+        vec![Object::from(machine(1, 0, Power::Running)), Object::from(machine(2, 1, Power::Running))],
+    );
+    let settings = Settings { migrations_per_host: 1, ..Settings::default() };
+    let set = world.ask(Request::SetSettings { settings }).unwrap();
+    assert_eq!(world.state(set), JobState::Completed);
+    world.sent();
+    let jobs = [1, 2].map(|n| {
+        let job = world.ask(Request::MigrateVm { vm: vm_id(n), to: Some(agent(2).into()) }).unwrap();
+        world.answer(job, "leave", done(Answer::Leaving { leaving: Box::new(Leaving::default()) }));
+        world.answer(job, "receive", done(Answer::Receiving { port: 49_300, lacking: Vec::new() }));
+        world.done(job, "send-bases");
+        job
+    });
+    let migrating = |sent: Vec<String>| sent.iter().filter(|sent| *sent == "migrate").count();
+    assert_eq!(migrating(world.sent()), 1, "the new host is the same");
+    world.answer(jobs[0], "migrate", Outcome::Failed { refusal: trouble() });
+    assert_eq!(migrating(world.sent()), 1);
 }
 
 #[test]

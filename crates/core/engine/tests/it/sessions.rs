@@ -29,8 +29,18 @@ fn strangers_are_told_why_they_may_not_come_in() {
     let other = InstallationId(Uuid::from_u128(4));
     world.greet(hostler_model::channel::Hello { installation: other, ..hello(0) });
     assert_eq!(rejected(&world), Some(Code::EnrolmentRefused));
-    world.greet(hostler_model::channel::Hello { protocol: PROTOCOL + 1, ..hello(0) });
+    let newer = hostler_model::channel::Hello { protocol: PROTOCOL + 2, oldest: PROTOCOL + 1, ..hello(0) };
+    world.greet(newer);
     assert_eq!(rejected(&world), Some(Code::AgentUnsupported));
+}
+
+#[test]
+fn an_agent_that_is_newer_than_the_server_is_let_in_as_long_as_it_speaks_the_servers_protocol() {
+    let mut world = World::new(1);
+    world.greet(hostler_model::channel::Hello { protocol: PROTOCOL + 1, oldest: PROTOCOL, ..hello(0) });
+    assert_eq!(rejected(&world), None);
+    world.greet(hostler_model::channel::Hello { protocol: 0, oldest: 0, ..hello(0) });
+    assert_eq!(rejected(&world), Some(Code::AgentUnsupported), "what is older than all that is spoken here");
 }
 
 #[test]

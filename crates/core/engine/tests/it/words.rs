@@ -82,7 +82,7 @@ fn a_machine_that_another_installation_took_is_adopted_back_and_one_that_is_ours
 #[test]
 fn one_machine_is_not_machines_and_what_forces_is_named() {
     let mut world = World::with_vms(1, &[Power::Off]);
-    let refused = world.ask(Request::RemoveAgent { agent: agent(0), force: false }).unwrap_err();
+    let refused = world.ask(Request::RemoveAgent { agent: agent(0), force: false, keep: false }).unwrap_err();
     assert_eq!(refused.cause, "its computer has 1 machine and 0 library shares in the record");
     assert!(refused.remedy.contains("--force"));
 }

@@ -14,7 +14,7 @@ use hostler_model::ids::Ids;
 use hostler_model::job::{Job, JobState, StepIs, Undo};
 use hostler_model::request::{CreateVm, Request, VmSource};
 use hostler_model::seen::{Identity, Power, Seen};
-use hostler_model::vm::{Origin, Presence, Vm, VmSpec};
+use hostler_model::vm::{Origin, Presence, StopAction, Vm, VmSpec};
 use hostler_model::{
     AgentId, Code, InstallationId, JobId, Key, Name, Object, Refusal, SessionId, StepNo, Timestamp, UserId,
     VmId,
@@ -477,6 +477,7 @@ pub fn machine(n: u128, host: u128, power: Power) -> Vm {
                 dvd: None,
                 adapters: Vec::new(),
             },
+            stop_action: StopAction::default(),
             detached: Vec::new(),
         },
         domain: id.0,
@@ -497,6 +498,7 @@ pub fn machine(n: u128, host: u128, power: Power) -> Vm {
 pub fn hello(n: u128) -> Hello {
     Hello {
         protocol: PROTOCOL,
+        oldest: PROTOCOL,
         agent: agent(n),
         version: "1".into(),
         installation: INSTALLATION,

@@ -65,6 +65,8 @@ kinds! {
     SetVmMedia = "set-vm-media", "Change DVD";
     /// Move a running machine to another host, live.
     MigrateVm = "migrate-vm", "Migrate virtual machine";
+    /// Find out which of two hosts has a machine.
+    SettleVm = "settle-vm", "Settle virtual machine";
     /// Delete or forget a machine.
     DeleteVm = "delete-vm", "Delete virtual machine";
     /// Take a found machine over.
@@ -73,6 +75,10 @@ kinds! {
     RefreshVm = "refresh-vm", "Refresh virtual machine";
     /// Read a host anew.
     RefreshHost = "refresh-host", "Refresh host";
+    /// Stop a host's machines, restart it, and start them again.
+    RestartHost = "restart-host", "Restart host";
+    /// Stop a host's machines and shut it down.
+    ShutDownHost = "shut-down-host", "Shut down host";
     /// Change what administrators set for a host.
     EditHost = "edit-host", "Edit host";
     /// Put a host into another group.
@@ -85,6 +91,10 @@ kinds! {
     MoveHostGroup = "move-host-group", "Move host group";
     /// Delete a group of hosts.
     DeleteHostGroup = "delete-host-group", "Delete host group";
+    /// Make a network on hosts.
+    CreateNetwork = "create-network", "Create network";
+    /// Remove a network from hosts.
+    RemoveNetwork = "remove-network", "Remove network";
     /// Declare that a host will never return.
     DeclareHostDead = "declare-host-dead", "Declare host dead";
     /// Let an agent in.
@@ -93,6 +103,8 @@ kinds! {
     RenewAgent = "renew-agent", "Renew agent's certificate";
     /// Remove an agent.
     RemoveAgent = "remove-agent", "Remove agent";
+    /// Put another program in an agent's place.
+    UpgradeAgent = "upgrade-agent", "Upgrade agent";
     /// Add a library share.
     AddShare = "add-library-share", "Add library share";
     /// Read a library share anew.

@@ -1,6 +1,8 @@
 //! What is heard from the server and what is said to it.
 
-use hostler_model::channel::{Fact, FromAgent, Hello, PROTOCOL, Query, Report, ReportBody, ToAgent};
+use hostler_model::channel::{
+    Fact, FromAgent, Hello, OLDEST_PROTOCOL, PROTOCOL, Query, Report, ReportBody, ToAgent,
+};
 use hostler_model::command::Outcome;
 use hostler_model::time::Ms;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
@@ -166,6 +168,7 @@ impl Core {
             self.host_told = true;
             let hello = Hello {
                 protocol: PROTOCOL,
+                oldest: OLDEST_PROTOCOL,
                 agent: self.me.agent,
                 version: self.me.version.clone(),
                 installation: self.me.installation,

@@ -47,8 +47,13 @@ impl Open {
         Self { ends, streams, tasks: JoinSet::new() }
     }
 
-    /// Opens what the server asks for, or tells it why not. Returns at once.
-    pub(crate) fn open(&mut self, ticket: Uuid, what: StreamKind) {
+    /// Whether none is open any more.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.look_after_ended();
+        self.tasks.is_empty()
+    }
+
+    fn look_after_ended(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
             match ended {
                 Ok(Ok(())) => {}
@@ -56,6 +61,11 @@ impl Open {
                 Err(why) => tracing::error!(%why, "a stream broke down"),
             }
         }
+    }
+
+    /// Opens what the server asks for, or tells it why not. Returns at once.
+    pub(crate) fn open(&mut self, ticket: Uuid, what: StreamKind) {
+        self.look_after_ended();
         let asked = Asked { ends: self.ends.clone(), streams: self.streams.clone(), ticket };
         let room = self.tasks.len() < MOST_STREAMS;
         self.tasks.spawn(async move {

@@ -176,7 +176,13 @@ fn a_file_that_bears_no_mark_is_not_deleted() {
 fn a_deletion_that_was_killed_before_it_removed_the_folder_is_completed_by_the_look_or_the_next_attempt() {
     let folders = Folders::new();
     let host = SimulatedHost::new(1, "/vms", 1 << 40);
-    let world = World { machines: &host, disks: &folders.disks, moves: &hostler_hypervisor::NoMoves };
+    let world = World {
+        machines: &host,
+        disks: &folders.disks,
+        moves: &hostler_hypervisor::NoMoves,
+        boots: &hostler_hypervisor::NoBoots,
+        networks: &hostler_hypervisor::NoNetworks,
+    };
     let folder = folders.vms.join(OWNER.to_string());
     for begin in [Performing::looking, Performing::new] {
         folders.make("disk-0.raw", DiskFormat::Raw, MIB, &DiskContent::Blank).unwrap();

@@ -96,6 +96,7 @@ fn config(folder: &Path) -> Config {
         state_dir: folder.join("server"),
         agent_listen: "127.0.0.1:0".parse().unwrap(),
         server_names: vec!["localhost".into()],
+        agent_program: None,
     }
 }
 

@@ -5,21 +5,25 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hostler_agent::MemoryJournal;
+use hostler_hypervisor::Machines;
 use hostler_hypervisor::simulated::SimulatedHost;
 use hostler_model::access::Actor;
 use hostler_model::agent::{Agent, Roles};
+use hostler_model::channel::StreamKind;
 use hostler_model::host::HostFacts;
 use hostler_model::job::JobKind;
 use hostler_model::request::Request;
 use hostler_model::{AgentId, Code, InstallationId, Key, Object, Timestamp};
 use hostler_server::store::{HistoryId, JobFilter, MemoryStore};
-use hostler_server::{Ask, Config, Server};
+use hostler_server::{Ask, ByteStream, Config, Server};
 use hostler_wire::{AgentConfig, AgentSession, ConnectError, Identity, Rejection, connect};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
 use crate::running::Running;
 use crate::server::soon;
+use crate::simulated::{VM, definition};
 
 const DAYS_30_MS: u64 = 30 * 86_400_000;
 
@@ -39,6 +43,7 @@ impl Site {
             state_dir: folder.path().join("server"),
             agent_listen: "127.0.0.1:0".parse().unwrap(),
             server_names: vec!["localhost".into()],
+            agent_program: None,
         };
         let store = MemoryStore::new(InstallationId(Uuid::from_u128(42)), HistoryId(7));
         let server = Server::start_on(config, store, None).await.unwrap();
@@ -153,6 +158,48 @@ async fn an_agent_goes_on_working_past_the_end_of_its_first_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_console_outlasts_the_renewal_of_its_agents_certificate_and_not_its_removal() {
+    let site = Site::new(10_000).await;
+    let first = site.record().certificate.clone();
+    site.server.authority.set_agent_life(DAYS_30_MS);
+    site.host.define(&definition()).unwrap();
+    site.host.start(VM).unwrap();
+    let agent = site.start();
+    site.has_work_done().await;
+    let screen = || site.server.handle.open_stream(site.agent, StreamKind::Graphics { domain: VM });
+    let mut before = screen().await.unwrap();
+    echoes(&mut before, true).await;
+    assert_eq!(site.record().certificate, first, "it was opened before the renewal");
+
+    soon("it uses another", until(|| site.record().certificate != first && site.record().renewed.is_none()))
+        .await;
+    echoes(&mut before, false).await;
+    site.has_work_done().await;
+    let mut after = screen().await.unwrap();
+    echoes(&mut after, true).await;
+    echoes(&mut before, false).await;
+
+    let request = Request::RemoveAgent { agent: site.agent, force: true, keep: true };
+    site.server.handle.ask(Ask::new(Actor::System, request)).await.unwrap();
+    for mut screen in [before, after] {
+        let rest = soon("the cut", screen.read_to_end(&mut Vec::new())).await;
+        assert!(rest.is_err(), "whichever certificate it came with");
+    }
+    agent.kill().await;
+}
+
+/// Types on a screen, of which the greeting is still to come or was read already.
+async fn echoes(screen: &mut ByteStream, greets: bool) {
+    if greets {
+        soon("the greeting", screen.read_exact(&mut [0; 12])).await.unwrap();
+    }
+    screen.write_all(b"typed").await.unwrap();
+    let mut said = [0; 5];
+    soon("the answer", screen.read_exact(&mut said)).await.unwrap();
+    assert_eq!(&said, b"typed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_killed_between_receiving_and_writing_comes_back_with_the_certificate_it_has() {
     let site = Site::new(DAYS_30_MS).await;
     site.make_it_due();
@@ -207,7 +254,7 @@ async fn a_removed_agent_cannot_renew() {
     let identity = site.identity();
     let session = site.session(&identity).await.unwrap();
     let uses = site.record().certificate.clone();
-    let request = Request::RemoveAgent { agent: site.agent, force: true };
+    let request = Request::RemoveAgent { agent: site.agent, force: true, keep: true };
     let job = site.server.handle.ask(Ask::new(Actor::System, request)).await.unwrap();
     site.server.handle.wait_for_job(job, Duration::from_secs(30)).await.unwrap();
 

@@ -38,6 +38,7 @@ impl Running {
                 config: AgentConfig::default(),
                 status: None,
             },
+            trial: false,
         };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {

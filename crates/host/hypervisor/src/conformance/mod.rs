@@ -152,7 +152,13 @@ impl<'a> Guest<'a> {
     /// Carries a command out, to its end.
     fn carry_out(&self, command: Command) -> Outcome {
         let mark = Mark { epoch: 1, job: JobId(1), step: "conformance".into() };
-        let world = World { machines: self.machines(), disks: self.subject.disks(), moves: &crate::NoMoves };
+        let world = World {
+            machines: self.machines(),
+            disks: self.subject.disks(),
+            moves: &crate::NoMoves,
+            boots: &crate::NoBoots,
+            networks: &crate::NoNetworks,
+        };
         let mut performing = Performing::new(command, mark, false);
         let mut waited_ms = 0;
         loop {

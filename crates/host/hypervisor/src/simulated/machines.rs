@@ -31,7 +31,13 @@ impl Inner {
         match self.machines.get_mut(&domain) {
             Some(machine) => machine.seen = Seen { power: machine.seen.power, ..seen },
             None => {
-                let machine = Machine { seen, live: BTreeMap::new(), shuts_down_at: None, runs: 0 };
+                let machine = Machine {
+                    seen,
+                    live: BTreeMap::new(),
+                    shuts_down_at: None,
+                    runs: 0,
+                    saved_paused: false,
+                };
                 self.machines.insert(domain, machine);
             }
         }
@@ -87,7 +93,9 @@ impl Inner {
         machine.live = live;
         machine.shuts_down_at = None;
         machine.runs += 1;
-        machine.seen.power = Power::Running;
+        // What was saved while it stood still stands still again.
+        machine.seen.power = if machine.saved_paused { Power::Paused } else { Power::Running };
+        machine.saved_paused = false;
         // RESUMED arrives before STARTED, and the guest agent's channel speaks too.
         self.event(domain, 3);
         Ok(())
@@ -369,6 +377,7 @@ impl Machines for SimulatedHost {
             if watch.aborted() {
                 return Err(Trouble::Aborted);
             }
+            machine.saved_paused = machine.seen.power == Power::Paused;
             inner.stop(domain, Power::Saved);
             Ok(())
         })
@@ -382,6 +391,7 @@ impl Machines for SimulatedHost {
                 return Err(failed(Code::HypervisorFailed, object, "there is no saved state"));
             }
             machine.seen.power = Power::Off;
+            machine.saved_paused = false;
             // No event.
             Ok(())
         })

@@ -5,16 +5,19 @@
 //! done, a shut down that a guest ignores, a disk that pauses its machine when its folder is full. Time moves only by
 //! [`SimulatedHost::tick`]; there is no chance in it: whoever wants some sets manners and crashes from its own seed.
 
+mod boots;
 mod disks;
 mod folder;
 mod machines;
 mod moving;
+mod networks;
 mod outside;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostler_model::command::Base;
+use hostler_model::network::HostNetwork;
 use hostler_model::seen::{Power, Seen};
 use hostler_model::time::Ms;
 use hostler_model::{Code, Refusal};
@@ -104,8 +107,14 @@ pub enum What {
     BaseBrought,
     /// Bases were sent to another host.
     BaseSent,
+    /// The computer was restarted, or shut down and switched on.
+    Restarted,
     /// A machine was moved to another host.
     Migrated,
+    /// A network was made.
+    NetworkMade,
+    /// A network was removed.
+    NetworkRemoved,
 }
 
 /// Where in a call the agent dies.
@@ -133,11 +142,17 @@ struct Inner {
     bases: BTreeMap<String, Base>,
     changed: Vec<Uuid>,
     effects: BTreeMap<Effect, u32>,
+    /// Which start of the computer this is.
+    boot: String,
     crash: Option<Break>,
     crashed: bool,
     doors: Option<Doors>,
     /// The tickets that this host's agent waits for.
     receiving: BTreeSet<String>,
+    networks: Vec<HostNetwork>,
+    /// Networks on trial, and until when.
+    trials: BTreeMap<Uuid, Ms>,
+    removed_networks: BTreeMap<Uuid, HostNetwork>,
 }
 
 /// A call to come that will not return.
@@ -161,6 +176,8 @@ struct Machine {
     shuts_down_at: Option<Ms>,
     /// How often it was started.
     runs: u64,
+    /// Whether the memory that is saved is of a machine that stood still.
+    saved_paused: bool,
 }
 
 /// A disk or drive of a running machine.
@@ -190,10 +207,14 @@ impl SimulatedHost {
                 bases: BTreeMap::new(),
                 changed: Vec::new(),
                 effects: BTreeMap::new(),
+                boot: String::new(),
                 crash: None,
                 crashed: false,
                 doors: None,
                 receiving: BTreeSet::new(),
+                networks: Vec::new(),
+                trials: BTreeMap::new(),
+                removed_networks: BTreeMap::new(),
             })),
             by: None,
         }
@@ -251,7 +272,9 @@ impl SimulatedHost {
 
     /// Lets time pass: guests do what they were asked, full folders pause their machines.
     pub fn tick(&self, now: Ms) {
-        self.lock().tick(now);
+        let mut inner = self.lock();
+        inner.tick(now);
+        inner.end_trials();
     }
 
     /// When something is next due to happen by itself.
@@ -266,7 +289,8 @@ impl SimulatedHost {
                 .filter(|_| machine.seen.power.is_on() && !machine.seen.power.is_paused())
                 .min()
         };
-        inner.machines.values().filter_map(due).min()
+        let trials = inner.trials.values().copied();
+        inner.machines.values().filter_map(due).chain(trials).min()
     }
 
     /// The power of the whole computer fails: every machine is off, nothing answers.
@@ -318,6 +342,7 @@ impl SimulatedHost {
         inner.crashed = false;
         inner.changed.clear();
         inner.receiving.clear();
+        inner.take_trials_back();
     }
 
     // What can be learned from outside.

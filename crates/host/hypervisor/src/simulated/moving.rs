@@ -109,7 +109,7 @@ impl Moves for SimulatedHost {
         Ok((PORT, lacking))
     }
 
-    fn close(&self, ticket: &str) {
+    fn close(&self, _domain: Uuid, ticket: &str) {
         self.lock().receiving.remove(ticket);
     }
 

@@ -110,7 +110,13 @@ impl Bench {
     }
 
     pub fn world(&self) -> World<'_> {
-        World { machines: &self.host, disks: &self.host, moves: &self.host }
+        World {
+            machines: &self.host,
+            disks: &self.host,
+            moves: &self.host,
+            networks: &self.host,
+            boots: &self.host,
+        }
     }
 
     pub fn run(&self, command: Command) -> Outcome {

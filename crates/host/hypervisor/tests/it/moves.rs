@@ -178,6 +178,21 @@ fn what_runs_is_never_removed_as_a_leftover_nor_turned_off_as_not_received() {
 }
 
 #[test]
+fn a_definition_that_a_broken_move_left_on_its_new_host_is_taken_back_and_its_disks_stay() {
+    let two = Two::prepared();
+    two.new.host.define(&definition(N)).unwrap();
+    let files = two.new.host.folder(&format!("{FOLDER}/x")).unwrap().files();
+    let not = two.new.run(ticketed(|domain, ticket| Command::NotReceived { domain, ticket }));
+    assert!(matches!(not, Outcome::Refused { .. }), "nobody said that it runs where it was: {not:?}");
+    assert_eq!(
+        two.new.undo(ticketed(|domain, ticket| Command::NotReceived { domain, ticket })),
+        Outcome::done()
+    );
+    assert_eq!(two.powers(), (Some(Power::Running), None));
+    assert_eq!(two.new.host.folder(&format!("{FOLDER}/x")).unwrap().files(), files);
+}
+
+#[test]
 fn taking_back_what_was_only_prepared_lets_nothing_run() {
     let two = Two::broken(true);
     assert_eq!(two.old.undo(ticketed(|domain, ticket| Command::Stay { domain, ticket })), Outcome::done());

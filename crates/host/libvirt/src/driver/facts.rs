@@ -7,9 +7,11 @@ use std::sync::PoisonError;
 use hostler_hypervisor::Trouble;
 use hostler_model::host::Kvm;
 use hostler_model::host_hardware::{NumaNode, Processors};
+use hostler_model::network::HostNetwork;
 use uuid::Uuid;
 
 use super::Driver;
+use super::networks::networks;
 use super::trouble::Subject;
 use crate::events::Changed;
 use crate::probe;
@@ -27,8 +29,8 @@ pub struct LibvirtFacts {
     pub libvirt: String,
     /// QEMU's version; empty when it is not installed.
     pub qemu: String,
-    /// Networks that are active, by name.
-    pub networks: Vec<String>,
+    /// Its networks, by name.
+    pub networks: Vec<HostNetwork>,
     /// How its logical processors come about; their clock is not among what libvirt says.
     pub processors: Processors,
     /// Memory and the processors near to it.
@@ -50,7 +52,7 @@ impl Driver {
     pub fn host_facts(&self) -> Result<LibvirtFacts, Trouble> {
         self.on_host(|connection| {
             let (libvirt, qemu) = connection.versions()?;
-            let networks = connection.active_networks()?;
+            let networks = networks(connection)?;
             let HostView { processors, numa, security } = HostView::of(&connection.capabilities()?);
             let (libvirt, qemu) = (version(libvirt), version(qemu));
             Ok(LibvirtFacts { libvirt, qemu, networks, processors, numa, security })

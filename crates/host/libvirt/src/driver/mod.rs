@@ -7,6 +7,7 @@ mod guest;
 mod looks;
 mod machines;
 mod moving;
+mod networks;
 mod save;
 mod serial;
 mod trouble;
@@ -27,6 +28,7 @@ use crate::statistics::Counts;
 use trouble::Subject;
 
 pub use facts::LibvirtFacts;
+pub use networks::KeptNetwork;
 pub use serial::Serial;
 
 /// Where libvirt is, and where this computer keeps what belongs to machines.
@@ -149,6 +151,8 @@ fn watched(settings: &Settings) -> Vec<Folder> {
         folder(settings.state_folder.join("save"), Holds::Saved { definitions: definitions.clone() }),
         folder(settings.state_folder.join("snapshot"), Holds::Snapshots { definitions: definitions.clone() }),
         folder(settings.run_folder.with_file_name("network"), Holds::Networks),
+        folder(definitions.join("networks"), Holds::Networks),
+        folder(definitions.join("networks/autostart"), Holds::NetworkLinks),
     ]
 }
 

@@ -149,10 +149,12 @@ impl Driver {
             }
         });
         match (result, over) {
-            (Err(Trouble::Aborted), Some(why)) => Err(Trouble::Failed(
+            // A move that is stopped may end with whatever broke first, a socket of QEMU's among it *(seen)*.
+            (Err(Trouble::Aborted | Trouble::Failed(_)), Some(why)) => Err(Trouble::Failed(
                 Refusal::new(Code::MigrationFailed, format!("domain {domain}"), why)
                     .remedy("Try when the guest is less busy, or over a faster network, or raise the limit"),
             )),
+            (Err(Trouble::Failed(_)), None) if watch.aborted() => Err(Trouble::Aborted),
             (result, _) => result,
         }
     }

@@ -57,8 +57,10 @@ pub(crate) enum Holds {
         /// The machine's definition.
         definition: PathBuf,
     },
-    /// A file for each active network.
+    /// A file for each network: for each that is active, or for the definition of each.
     Networks,
+    /// A link for each network that starts with libvirt.
+    NetworkLinks,
 }
 
 impl Holds {
@@ -73,7 +75,7 @@ impl Holds {
             | WatchFlags::ONLYDIR;
         match self {
             // A link is made and never written; of a file that is made nothing is known before it is written.
-            Holds::Links { .. } | Holds::Snapshots { .. } => usual | WatchFlags::CREATE,
+            Holds::Links { .. } | Holds::Snapshots { .. } | Holds::NetworkLinks => usual | WatchFlags::CREATE,
             _ => usual,
         }
     }
@@ -116,11 +118,12 @@ fn watch_on(hub: &Hub, queue: &OwnedFd, folders: &[Folder], known: &mut Known) {
                     Holds::Links { .. }
                     | Holds::Saved { .. }
                     | Holds::SnapshotsOf { .. }
-                    | Holds::Networks => {}
+                    | Holds::Networks
+                    | Holds::NetworkLinks => {}
                 }
                 // What happened in it before it was watched is not known.
                 if !first {
-                    hub.tell(if folder.holds == Holds::Networks {
+                    hub.tell(if matches!(folder.holds, Holds::Networks | Holds::NetworkLinks) {
                         Changed::Host
                     } else {
                         Changed::Everything
@@ -193,7 +196,7 @@ impl Folder {
             }
             Holds::Snapshots { definitions } => about(&definitions.join(format!("{name}.xml")), known),
             Holds::SnapshotsOf { definition } => name.ends_with(".xml").then(|| about(definition, known))?,
-            Holds::Networks => name.ends_with(".xml").then_some(Changed::Host),
+            Holds::Networks | Holds::NetworkLinks => name.ends_with(".xml").then_some(Changed::Host),
         }
     }
 }
@@ -314,7 +317,7 @@ mod tests {
     fn what_libvirt_keeps_beside_the_definition_is_told_as_its_machine_and_networks_as_the_host() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in ["etc", "etc/autostart", "save", "snapshot", "network"] {
+        for name in ["etc", "etc/autostart", "save", "snapshot", "network", "network-autostart"] {
             std::fs::create_dir(at(name)).unwrap();
         }
         std::fs::write(at("etc/vm.xml"), format!("<uuid>{VM}</uuid>")).unwrap();
@@ -328,6 +331,7 @@ mod tests {
             watched("save", Holds::Saved { definitions: at("etc") }),
             watched("snapshot", Holds::Snapshots { definitions: at("etc") }),
             watched("network", Holds::Networks),
+            watched("network-autostart", Holds::NetworkLinks),
         ])
         .unwrap();
         std::thread::sleep(Duration::from_millis(100));
@@ -345,6 +349,8 @@ mod tests {
         std::fs::write(at("snapshot/vm/first.xml"), "<domainsnapshot/>").unwrap();
         assert_eq!(next(&changes), vm);
         std::fs::write(at("network/default.xml"), "<networkstatus/>").unwrap();
+        assert_eq!(next(&changes), Changed::Host);
+        std::os::unix::fs::symlink(at("network/default.xml"), at("network-autostart/default.xml")).unwrap();
         assert_eq!(next(&changes), Changed::Host);
         hub.stop();
     }

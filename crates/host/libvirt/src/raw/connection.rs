@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::domain::Domain;
 use super::params::Params;
-use super::{Error, borrowed_text, c_text, done, error, owned_text, ready};
+use super::{Error, c_text, done, error, owned_text, ready};
 
 /// Seconds between two keepalive messages, and how many may stay unanswered: a hanging libvirtd is noticed after 6 s.
 /// Less would take a busy computer for a hanging one.
@@ -183,32 +183,6 @@ impl Connection {
             Err(_) => Ok((libvirt, 0)),
             Ok(_) => Ok((libvirt, hypervisor)),
         }
-    }
-
-    /// The names of the networks that are active.
-    pub(crate) fn active_networks(&self) -> Result<Vec<String>, Error> {
-        let mut list = null_mut();
-        // SAFETY: an open connection; libvirt writes an array that we free below.
-        let count = done(unsafe {
-            virt_sys::virConnectListAllNetworks(
-                self.raw(),
-                &mut list,
-                virt_sys::VIR_CONNECT_LIST_NETWORKS_ACTIVE,
-            )
-        })?;
-        let mut names = Vec::new();
-        for at in 0..usize::try_from(count).unwrap_or(0) {
-            // SAFETY: the array has `count` references, each ours; the name lives as long as its network.
-            unsafe {
-                let network = *list.add(at);
-                names.push(borrowed_text(virt_sys::virNetworkGetName(network)));
-                virt_sys::virNetworkFree(network);
-            }
-        }
-        // SAFETY: allocated by libvirt with malloc; its references are freed.
-        unsafe { libc::free(list.cast()) };
-        names.sort();
-        Ok(names)
     }
 
     /// Figures of every active domain. A domain that is busy gives what it can without waiting.

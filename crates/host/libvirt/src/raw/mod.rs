@@ -11,6 +11,7 @@ mod connection;
 mod domain;
 mod error;
 mod event;
+mod network;
 mod params;
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -21,6 +22,7 @@ pub(crate) use connection::Connection;
 pub(crate) use domain::{Domain, Impact, State};
 pub(crate) use error::{Error, Kind};
 pub(crate) use event::{Notice, Registration};
+pub(crate) use network::Network;
 pub(crate) use params::{Params, Value};
 
 /// Prepares the library once: errors are not printed, and the event loop runs before any connection is opened

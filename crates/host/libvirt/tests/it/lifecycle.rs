@@ -44,7 +44,13 @@ fn a_machine_goes_through_its_states() {
 #[test]
 fn what_an_interrupted_removal_left_is_removed_by_the_look_or_the_next_attempt() {
     let host = Host::new();
-    let world = World { machines: &host.driver, disks: &NoDisks, moves: &hostler_hypervisor::NoMoves };
+    let world = World {
+        machines: &host.driver,
+        disks: &NoDisks,
+        moves: &hostler_hypervisor::NoMoves,
+        boots: &hostler_hypervisor::NoBoots,
+        networks: &hostler_hypervisor::NoNetworks,
+    };
     let removed = |begin: fn(Command, Mark, bool) -> Performing| {
         let vm = host.define(rand());
         host.driver.start(vm).unwrap();

@@ -3,8 +3,9 @@
 use hostler_client::{Client, ClientError};
 use hostler_model::Name;
 use hostler_model::action::VmAction;
-use hostler_model::body::{ChangeDvd, ChangeHardware, Migrate, NewDisk, ShutDown};
+use hostler_model::body::{ChangeDvd, ChangeHardware, Migrate, NewDisk, Settle, ShutDown};
 use hostler_model::request::EditVm;
+use hostler_model::vm::StopAction;
 
 use super::{Commands, Vms};
 use crate::cli::failure::Failure;
@@ -38,6 +39,14 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
             }
             changes(here, &client, &vms.change, asked).await
         }
+        Commands::Settle { vms, keep } => {
+            let (client, how) = (here.client()?, vms.change.how());
+            let mut asked = Vec::new();
+            for vm in &vms.vms {
+                asked.push(client.settle_vm(vm, &Settle { keep: keep.clone() }, &how).await);
+            }
+            changes(here, &client, &vms.change, asked).await
+        }
         Commands::Delete { vms, yes } => {
             let question = format!("Delete {} with all disks?", vms.vms.join(", "));
             here.confirm(&question, yes || vms.change.dry_run)?;
@@ -47,14 +56,16 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::Rename { vm, name, change } => {
             edit(here, &vm, EditVm { name: Some(Name::new(&name)?), ..EditVm::default() }, change).await
         }
-        Commands::Edit { vm, name, notes, tags, no_tags, change } => {
+        Commands::Edit { vm, name, notes, tags, stop_action, no_tags, change } => {
             let name = name.as_deref().map(Name::new).transpose()?;
             let all = tags.iter().map(|tag| Name::new(tag)).collect::<Result<Vec<Name>, _>>()?;
-            let body = EditVm { name, notes, tags: (no_tags || !all.is_empty()).then_some(all) };
+            let stop_action =
+                StopAction::ALL.into_iter().find(|it| stop_action.as_deref() == Some(it.word()));
+            let body = EditVm { name, notes, tags: (no_tags || !all.is_empty()).then_some(all), stop_action };
             if body == EditVm::default() {
                 return Err(Failure::usage(
                     "it is not said what changes",
-                    "Say --name, --notes, --tag or --no-tags",
+                    "Say --name, --notes, --tag, --no-tags or --stop-action",
                 ));
             }
             edit(here, &vm, body, change).await
@@ -88,6 +99,7 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
         | Commands::GuestFile { .. }
         | Commands::Console(_)
         | Commands::Ssh(_)
+        | Commands::Targets { .. }
         | Commands::Wait { .. } => Ok(()),
     }
 }

@@ -151,6 +151,7 @@ fn text(view: &VmView, width: Option<u16>) -> String {
     lines.extend([
         ("Guest agent", cell(guest_agent(view))),
         ("Tags", cell(tags(view))),
+        ("Stop action", cell(view.vm.spec.stop_action.word())),
         ("Notes", cell(&vm.spec.notes)),
         ("Created", cell(vm.created)),
         ("Revision", cell(view.revision)),

@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use crate::cli::failure::Failure;
 use crate::cli::follow::Change;
 use crate::cli::here::Here;
+use crate::cli::host::{RATINGS, rating};
 use crate::cli::list::{HistoryPart, Part};
 use crate::cli::performance::{self, Span};
 use crate::cli::values;
@@ -75,6 +76,27 @@ The machine runs on meanwhile. Whatever goes wrong, it runs on one of the two ho
         #[arg(long, value_name = "HOST")]
         to: Option<String>,
     },
+    /// Rate the other hosts for a machine that is to migrate
+    #[command(after_help = "Examples:\n  hostler vm targets web-1\n  hostler vm targets web-1 -o json")]
+    Targets {
+        /// Which
+        vm: String,
+    },
+    /// Ask two hosts that both show a machine which of them has it, and let it be there alone
+    #[command(after_help = "Examples:
+  hostler vm settle web-1
+  hostler vm settle web-1 --keep host2
+
+Where it runs on one of them, that one keeps it. Where both would do, --keep says which; on the other it is turned off.
+Its disks are left as they are.")]
+    Settle {
+        /// Which machines.
+        #[command(flatten)]
+        vms: Vms,
+        /// The host that keeps it, where both could
+        #[arg(long, value_name = "HOST")]
+        keep: Option<String>,
+    },
     /// Cut the power of machines; of saved ones, discard the saved state
     #[command(after_help = "Examples:\n  hostler vm turn-off web-1")]
     TurnOff(Vms),
@@ -104,11 +126,12 @@ The machine runs on meanwhile. Whatever goes wrong, it runs on one of the two ho
         #[command(flatten)]
         change: Change,
     },
-    /// Change name, notes and tags of a machine; what is not said stays
+    /// Change name, notes, tags and stop action of a machine; what is not said stays
     #[command(after_help = "Examples:
   hostler vm edit web-1 --notes 'The shop. Ask Bob before you touch it.'
   hostler vm edit web-1 --tag shop --tag public
-  hostler vm edit web-1 --no-tags")]
+  hostler vm edit web-1 --no-tags
+  hostler vm edit web-1 --stop-action shut-down")]
     Edit {
         /// Which
         vm: String,
@@ -121,6 +144,9 @@ The machine runs on meanwhile. Whatever goes wrong, it runs on one of the two ho
         /// A word to find it by; all that are said take the place of those it has
         #[arg(long = "tag", value_name = "TAG")]
         tags: Vec<String>,
+        /// What becomes of it when its host is restarted or shut down
+        #[arg(long, value_name = "ACTION", value_parser = ["save", "shut-down", "turn-off"])]
+        stop_action: Option<String>,
         /// Take all its tags away
         #[arg(long, conflicts_with = "tags")]
         no_tags: bool,
@@ -318,6 +344,10 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         }
         Commands::Console(open) => console::console(here, open).await,
         Commands::Ssh(ssh) => console::ssh(here, ssh).await,
+        Commands::Targets { vm } => {
+            let rated = here.client()?.migration_targets(&vm).await?;
+            here.list(&rated, RATINGS, rating)
+        }
         Commands::Wait { vms, status, limit } => look::wait(here, &vms, status, limit).await,
         Commands::Create(create) => create::create(here, *create).await,
         command => act::act(here, command).await,

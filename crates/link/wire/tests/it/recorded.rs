@@ -26,7 +26,8 @@ words!(FromAgent, from_agent, FROM_AGENT, Hello "hello", Report "report", Progre
     Heartbeat "heartbeat", Answer "answer", Bye "bye");
 words!(Query, query, QUERY, Screenshot "screenshot", Performance "performance", GuestFile "guest-file",
     GuestAddresses "guest-addresses", DefinitionXml "definition-xml", Upload "upload",
-    FileSystems "file-systems", Refresh "refresh", Share "share");
+    FileSystems "file-systems", Refresh "refresh", Leases "leases",
+    Share "share");
 words!(StreamKind, stream, STREAM, Graphics "graphics", Serial "serial", Upload "upload");
 words!(ReportBody, body, BODY, Facts "facts", Ended "ended", Picture "picture", Host "host");
 words!(Command, command, COMMAND, MakeDisk "make-disk", DeleteDisk "delete-disk", BringBase "bring-base",
@@ -35,11 +36,17 @@ words!(Command, command, COMMAND, MakeDisk "make-disk", DeleteDisk "delete-disk"
     Retitle "retitle", AttachDisk "attach-disk", DetachDisk "detach-disk", SetMedia "set-media", Adopt "adopt",
     ReadVm "read-vm", ReadHost "read-host", ScanShare "scan-share", Leave "leave", Stay "stay",
     Receive "receive", NotReceived "not-received", SendBases "send-bases", Migrate "migrate",
-    SeeArrived "see-arrived", ForgetMoved "forget-moved", EndReceive "end-receive");
+    SeeArrived "see-arrived", ForgetMoved "forget-moved", EndReceive "end-receive",
+    RestartHost "restart-host", ShutDownHost "shut-down-host", SeeRestarted "see-restarted",
+    MakeNetwork "make-network", ConfirmNetwork "confirm-network", RemoveNetwork "remove-network",
+    RestoreNetwork "restore-network",
+    PrepareRemoval "prepare-removal", CancelRemoval "cancel-removal", BringProgram "bring-program",
+    Upgrade "upgrade");
 words!(Outcome, outcome, OUTCOME, Done "done", Failed "failed", Refused "refused", Revoked "revoked",
     InDoubt "in-doubt");
 words!(Answer, answer, ANSWER, Nothing "nothing", Disk "disk", Base "base", Vm "vm", Share "share",
-    Remains "remains", Leaving "leaving", Receiving "receiving", Moved "moved");
+    Remains "remains", Leaving "leaving", Receiving "receiving", Moved "moved",
+    Removal "removal");
 
 const CONTENT: &[&str] = &["blank", "overlay", "copy", "seed"];
 fn content(value: &DiskContent) -> &'static str {

@@ -133,7 +133,7 @@ pub(super) fn deploy(runs: u32) -> Result<Vec<Line>> {
 }
 
 /// A template of the tiny Linux disk.
-fn template(site: &mut Site) -> Result<hostler_model::TemplateId> {
+pub(super) fn template(site: &mut Site) -> Result<hostler_model::TemplateId> {
     let folder = site.host().scratch("library")?;
     let image = std::env::var_os("HOSTLER_TINY_LINUX")
         .ok_or_else(|| Trouble::Answer("HOSTLER_TINY_LINUX does not name the tiny Linux disk".into()))?;

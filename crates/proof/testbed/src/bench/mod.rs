@@ -5,6 +5,7 @@ mod figures;
 mod fleet;
 mod freshness;
 mod machines;
+mod moving;
 mod size;
 
 use std::fmt::Write as _;
@@ -18,10 +19,15 @@ use figures::Line;
 type Bench = (&'static str, &'static str, fn(u32) -> Result<Vec<Line>>);
 
 /// All benches.
-const ALL: [Bench; 7] = [
+const ALL: [Bench; 8] = [
     ("start", "a machine started through Hostler, and by `virsh start`", machines::start),
     ("deploy", "template to running, and a script of qemu-img and virsh", machines::deploy),
     ("freshness", "what is done with virsh, until a client that watches has it", freshness::freshness),
+    (
+        "migrate",
+        "live migration between two hosts, and `virsh migrate` through the same sockets",
+        moving::migrate,
+    ),
     ("list", "`hostler vm list` of 1,000 machines, whole process", fleet::list),
     ("memory", "the server's memory after 1,000 jobs", fleet::memory),
     ("jobs", "jobs per second, each of two steps on simulated agents", fleet::jobs),
@@ -31,7 +37,7 @@ const ALL: [Bench; 7] = [
 /// What is measured.
 #[derive(Debug, clap::Args)]
 pub struct Benches {
-    /// Which: start, deploy, freshness, list, memory, jobs, size. All when absent.
+    /// Which: start, deploy, freshness, migrate, list, memory, jobs, size. All when absent.
     names: Vec<String>,
     /// How many pairs, or runs.
     #[arg(long, default_value_t = 20)]
@@ -48,7 +54,7 @@ pub struct Benches {
 pub fn measure(benches: &Benches) -> Result<()> {
     if let Some(name) = benches.names.iter().find(|name| ALL.iter().all(|(known, ..)| known != name)) {
         return Err(Trouble::Answer(format!(
-            "there is no bench {name}: start, deploy, freshness, list, memory, jobs, size"
+            "there is no bench {name}: start, deploy, freshness, migrate, list, memory, jobs, size"
         )));
     }
     let mut table = String::from("| what | median | p95 | promised | n |\n| --- | --- | --- | --- | --- |\n");

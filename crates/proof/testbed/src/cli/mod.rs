@@ -10,6 +10,7 @@ use hostler_client::{Authority, Client, Config};
 use crate::alone::Alone;
 use crate::apart::run_apart;
 use crate::bench::{Benches, measure};
+use crate::carry::{Carry, run_carry};
 use crate::clearing::{Warden, run_warden};
 use crate::computer::Manner;
 use crate::demo::{Demo, show};
@@ -226,6 +227,9 @@ enum Verb {
     /// A slow line.
     #[command(hide = true)]
     Line(Line),
+    /// An end of a carried line.
+    #[command(hide = true)]
+    Carry(Carry),
     /// Clears a testbed when its owner is gone.
     #[command(hide = true)]
     Warden(Warden),
@@ -283,6 +287,7 @@ pub fn main() -> Result<()> {
     match Cli::parse().command {
         Verb::FirstProcess(first) => run_first(&first),
         Verb::Line(line) => run_line(&line),
+        Verb::Carry(carry) => run_carry(&carry),
         Verb::Warden(warden) => run_warden(&warden),
         Verb::Hold => loop {
             std::thread::park();

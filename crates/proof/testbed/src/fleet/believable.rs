@@ -13,13 +13,14 @@ use hostler_model::host_hardware::{
     AdapterKind, HostAdapter, HostHardware, NumaNode, PhysicalDisk, Processors,
 };
 use hostler_model::library::{ImageFacts, ItemKind, SeenItem};
+use hostler_model::network::{HostNetwork, NetworkKind};
 use hostler_model::seen::Identity;
 use hostler_model::{InstallationId, Timestamp, VmId};
 use uuid::Uuid;
 
 use super::Plan;
 use super::dice::Dice;
-use super::plain::{VM_FOLDER, facts};
+use super::plain::{VM_FOLDER, default_network, facts};
 use crate::trouble::{Result, Trouble};
 
 /// Where each host's library lies.
@@ -214,6 +215,8 @@ impl World {
             kernel: if n.is_multiple_of(3) { "6.1.0-41-amd64" } else { "6.1.0-39-amd64" }.into(),
             boot_id: Uuid::from_u128(u128::from(self.dice.draw())).to_string(),
             hardware: hardware(n, cpus, gib),
+            networks: networks(n).into_iter().filter(|one| one.active).map(|one| one.name).collect(),
+            host_networks: networks(n),
             ..facts(n)
         };
         let host = SimulatedHost::new(u64::try_from(n).unwrap_or_default(), VM_FOLDER, CAPACITY_BYTES);
@@ -282,6 +285,31 @@ fn library() -> SharedFolder {
         );
     }
     folder
+}
+
+/// Its networks: the one that libvirt comes with, and one that leads outside; now and then somebody forgot something.
+fn networks(n: usize) -> Vec<HostNetwork> {
+    let lan = HostNetwork {
+        name: "lan".into(),
+        kind: NetworkKind::External,
+        bridge: "br0".into(),
+        adapter: "eno1".into(),
+        vlan: (n % 40 == 17).then_some(20),
+        active: true,
+        autostart: true,
+        persistent: true,
+        ..HostNetwork::default()
+    };
+    let left_off = n % 40 == 31;
+    let mut all = vec![HostNetwork { active: !left_off, ..default_network() }, lan];
+    if n % 10 == 3 {
+        let (name, bridge) = ("test-lab".into(), "virbr1".into());
+        let kind = if n % 20 == 3 { NetworkKind::Private } else { NetworkKind::Internal };
+        let own =
+            HostNetwork { name, kind, bridge, active: true, persistent: true, ..HostNetwork::default() };
+        all.push(own);
+    }
+    all
 }
 
 /// What such a computer is made of: two sockets, two networks, a disk to boot from and many for machines.

@@ -103,6 +103,7 @@ impl Fleet {
             },
             journal: Keep::Memory(MemoryJournal::default()),
             dial: Dial { identity, server: server.into(), config, status: None },
+            trial: false,
         };
         let agent_runs = self.agents.spawn(async move {
             // Its journal is in memory: nothing can fail.

@@ -5,6 +5,7 @@ use hostler_model::command::Definition;
 use hostler_model::hardware::{Bus, Disk, DiskFormat, Firmware, GIB, Hardware};
 use hostler_model::host::{HostFacts, Kvm, Load};
 use hostler_model::host_hardware::HostHardware;
+use hostler_model::network::{AddressRange, HostNetwork, NetworkKind};
 use hostler_model::seen::Identity as Mark;
 use hostler_model::{InstallationId, VmId};
 use uuid::Uuid;
@@ -52,8 +53,24 @@ pub(super) fn facts(n: usize) -> HostFacts {
         address: String::new(),
         base_folder: "/var/lib/hostler-agent/bases".into(),
         networks: vec!["default".into()],
+        host_networks: vec![default_network()],
         boot_id: Uuid::from_u128(0xb007_0000 + n as u128).to_string(),
         hardware: HostHardware::default(),
+    }
+}
+
+/// The network that libvirt comes with.
+pub(super) fn default_network() -> HostNetwork {
+    HostNetwork {
+        name: "default".into(),
+        kind: NetworkKind::Nat,
+        bridge: "virbr0".into(),
+        addresses: vec!["192.168.122.1/24".into()],
+        dhcp: vec![AddressRange { first: "192.168.122.2".into(), last: "192.168.122.254".into() }],
+        active: true,
+        autostart: true,
+        persistent: true,
+        ..HostNetwork::default()
     }
 }
 

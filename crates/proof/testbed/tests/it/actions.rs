@@ -52,6 +52,7 @@ fn a_machine_without_a_guest_does_what_it_is_told() {
         name: Some(Name::new("shop").unwrap()),
         notes: Some("Sells things.".into()),
         tags: Some(vec![Name::new("blue").unwrap()]),
+        ..EditVm::default()
     };
     site.change(c.edit_vm("web", &edit, &how())).unwrap();
     let shop = site.vm("shop").unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod actions;
+mod agents;
 mod by_hand;
 mod consoles;
 mod crowd;
@@ -10,9 +11,12 @@ mod faults;
 mod first;
 mod freshness;
 mod full;
+mod host_power;
 mod hosts;
 mod kills;
 mod migration;
+mod migration_faults;
+mod networks;
 mod once;
 mod picture;
 mod properties;

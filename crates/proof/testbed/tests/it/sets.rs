@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hostler_model::status::VmStatus;
@@ -34,7 +34,7 @@ fn a_stray_file_a_stray_machine_and_a_lost_one_are_differences() {
     agree(&site);
     let host = &site.hosts[0];
     let folder = host.vm_folder();
-    let web = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let web = machines_folders(&folder).unwrap().remove(0);
     let noticed = |what: &str| {
         let difference = difference(&site).unwrap();
         assert!(difference.is_some(), "{what} is not noticed");
@@ -63,33 +63,37 @@ fn difference(site: &Site) -> Result<Option<String>> {
     if let Some(view) = views.iter().find(strange) {
         return Ok(Some(format!("{} is {}", view.vm.spec.name, view.status.word())));
     }
+    let mut folders: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for host in &site.hosts {
-        let here: Vec<_> =
-            views.iter().filter(|view| view.host_name.as_deref() == Some(host.name())).collect();
-        if let Some(difference) = difference_on(host, &here)? {
-            return Ok(Some(format!("host {}: {difference}", host.name())));
+        let folder = folders.entry(host.vm_folder()).or_default();
+        let mut listed = Machines::new();
+        for view in views.iter().filter(|view| view.host_name.as_deref() == Some(host.name())) {
+            listed.insert(view.vm.domain.to_string(), view.status == VmStatus::Running);
+            folder.push(view);
+        }
+        let defined = libvirt(host)?;
+        if listed != defined {
+            return Ok(Some(format!("host {}: Hostler lists {listed:?}, libvirt {defined:?}", host.name())));
+        }
+    }
+    for (folder, here) in folders {
+        if let Some(difference) = difference_in(&folder, &here)? {
+            return Ok(Some(difference));
         }
     }
     let nowhere: Vec<_> = views.iter().filter(|view| view.host_name.is_none()).collect();
     Ok((!nowhere.is_empty()).then(|| format!("on no host: {nowhere:?}")))
 }
 
-/// The first difference between the views of one host, with the machines that Hostler lists there.
-fn difference_on(host: &Host, views: &[&VmView]) -> Result<Option<String>> {
-    let (mut listed, mut files) = (Machines::new(), BTreeSet::new());
-    for view in views {
-        listed.insert(view.vm.domain.to_string(), view.status == VmStatus::Running);
-        files.extend(view.vm.spec.disks().map(|disk| disk.file.clone()));
-    }
-    let defined = libvirt(host)?;
-    if listed != defined {
-        return Ok(Some(format!("Hostler lists {listed:?}, libvirt {defined:?}")));
-    }
-    let images = images(&host.vm_folder())?;
+/// The first difference between a folder and the machines whose folders are in it, on whichever hosts.
+fn difference_in(folder: &Path, views: &[&VmView]) -> Result<Option<String>> {
+    let files: BTreeSet<_> =
+        views.iter().flat_map(|view| view.vm.spec.disks().map(|disk| disk.file.clone())).collect();
+    let images = images(folder)?;
     if files != images {
-        return Ok(Some(format!("the record names {files:?}, the folder holds {images:?}")));
+        return Ok(Some(format!("the record names {files:?}, {} holds {images:?}", folder.display())));
     }
-    empty_folders(&host.vm_folder(), listed.len())
+    empty_folders(folder, views.len())
 }
 
 /// What `virsh list --all` shows.
@@ -116,14 +120,20 @@ pub fn images(folder: &Path) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// One folder for each machine, and no other. The file by which agents know that they share the folder is none.
+/// One folder for each machine, and no other.
 fn empty_folders(folder: &Path, machines: usize) -> Result<Option<String>> {
-    let mut folders = below(folder)?;
-    folders.retain(|path| !path.ends_with(".hostler-folder"));
+    let folders = machines_folders(folder)?;
     Ok((folders.len() != machines).then(|| format!("{machines} machines, but the folders {folders:?}")))
 }
 
-fn below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+/// What is in the folder of machines, but for the file by which agents know that they share it.
+fn machines_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = below(folder)?;
+    folders.retain(|path| !path.ends_with(".hostler-folder"));
+    Ok(folders)
+}
+
+fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Ok(read) => Ok(read.flatten().map(|entry| entry.path()).collect()),
         // A host that never had a machine.

@@ -27,6 +27,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::See, routes!(list_agents))
         .add(Right::See, routes!(get_agent))
         .add(Right::Administer, routes!(remove_agent))
+        .add(Right::Administer, routes!(upgrade_agent))
 }
 
 /// List agents.
@@ -58,17 +59,48 @@ async fn get_agent(
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct RemoveQuery {
-    /// Whether it may have machines or shares, which the record then forgets.
+    /// Whether it may have machines or shares, which the record then forgets, or be silent: then what is the agent's stays on
+    /// its computer.
     force: bool,
+    /// Whether what is the agent's (its key and certificate, its journal, its settings) stays on its computer.
+    keep: bool,
 }
 
-/// Remove an agent with its host and its shares. Machines on its computer go on.
+/// Remove an agent with its host and its shares. It removes what is its own on its computer, where machines and their disks
+/// stay as they are.
 #[utoipa::path(delete, path = "/agents/{agent}", params(ChangeQuery, RemoveQuery), responses(Changed))]
 async fn remove_agent(
     State(app): State<App>,
     At(agent): At<String>,
     mut asking: Asking<RemoveQuery>,
 ) -> Result<Changed, Problem> {
-    let (agent, force) = (asked_of::<Agent, _>(&app, &mut asking, &agent)?.id, asking.more.force);
-    change(&app, asking, Request::RemoveAgent { agent, force }).await
+    let agent = asked_of::<Agent, _>(&app, &mut asking, &agent)?.id;
+    let RemoveQuery { force, keep } = asking.more;
+    change(&app, asking, Request::RemoveAgent { agent, force, keep }).await
+}
+
+/// Which agents are upgraded.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct UpgradeQuery {
+    /// Whether also one that has the version already.
+    force: bool,
+}
+
+/// Put the server's agent program in the place of the one that an agent is. Machines run on. A program that does not come up
+/// within the setting `agent_upgrade_limit_s` is given up for the one before it.
+#[utoipa::path(post, path = "/agents/{agent}/upgrade", params(ChangeQuery, UpgradeQuery), responses(Changed))]
+async fn upgrade_agent(
+    State(app): State<App>,
+    At(agent): At<String>,
+    mut asking: Asking<UpgradeQuery>,
+) -> Result<Changed, Problem> {
+    let agent = asked_of::<Agent, _>(&app, &mut asking, &agent)?.id;
+    let force = asking.more.force;
+    let program = app.handle().newest_agent_program().await;
+    let (version, sha256, size_bytes) = program
+        .map(|program| (program.version.clone(), program.sha256.clone(), program.size_bytes))
+        .unwrap_or_default();
+    change(&app, asking, Request::UpgradeAgent { agent, force, version, sha256, size_bytes }).await
 }

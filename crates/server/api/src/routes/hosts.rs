@@ -39,6 +39,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::Change, routes!(move_host))
         .add(Right::See, routes!(list_host_file_systems))
         .add(Right::Change, routes!(refresh_host))
+        .add(Right::Change, routes!(restart_host))
+        .add(Right::Change, routes!(shut_down_host))
         .add(Right::Administer, routes!(declare_host_dead))
 }
 
@@ -142,6 +144,28 @@ async fn refresh_host(
 ) -> Result<Changed, Problem> {
     let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
     change(&app, asking, Request::RefreshHost { host }).await
+}
+
+/// Stop a host's machines as each says, restart it, and start again what was stopped.
+#[utoipa::path(post, path = "/hosts/{host}/restart", params(ChangeQuery), responses(Changed))]
+async fn restart_host(
+    State(app): State<App>,
+    At(host): At<String>,
+    mut asking: Asking,
+) -> Result<Changed, Problem> {
+    let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
+    change(&app, asking, Request::RestartHost { host }).await
+}
+
+/// Stop a host's machines as each says, and shut it down.
+#[utoipa::path(post, path = "/hosts/{host}/shut-down", params(ChangeQuery), responses(Changed))]
+async fn shut_down_host(
+    State(app): State<App>,
+    At(host): At<String>,
+    mut asking: Asking,
+) -> Result<Changed, Problem> {
+    let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
+    change(&app, asking, Request::ShutDownHost { host }).await
 }
 
 /// Declare that a host will never return.

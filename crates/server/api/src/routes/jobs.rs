@@ -227,6 +227,7 @@ fn needs(job: &Job) -> Right {
         | JobKind::CreateEnrolment
         | JobKind::SetSettings
         | JobKind::RemoveAgent
+        | JobKind::UpgradeAgent
         | JobKind::EnrolAgent
         | JobKind::RenewAgent
         | JobKind::DeclareHostDead
@@ -247,16 +248,21 @@ fn needs(job: &Job) -> Right {
         | JobKind::DetachDisk
         | JobKind::SetVmMedia
         | JobKind::MigrateVm
+        | JobKind::SettleVm
         | JobKind::DeleteVm
         | JobKind::AdoptVm
         | JobKind::RefreshVm
         | JobKind::RefreshHost
+        | JobKind::RestartHost
+        | JobKind::ShutDownHost
         | JobKind::EditHost
         | JobKind::MoveHost
         | JobKind::CreateHostGroup
         | JobKind::EditHostGroup
         | JobKind::MoveHostGroup
         | JobKind::DeleteHostGroup
+        | JobKind::CreateNetwork
+        | JobKind::RemoveNetwork
         | JobKind::SaveView
         | JobKind::DeleteView
         | JobKind::AddShare

@@ -10,6 +10,7 @@ mod jobs;
 mod library_items;
 mod library_shares;
 mod me_views;
+mod networks;
 mod ratings;
 mod refreshers;
 mod server;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> Routes {
         .with(jobs::routes)
         .with(ratings::routes)
         .with(refreshers::routes)
+        .with(networks::routes)
         .with(agents::routes)
         .with(enrolments::routes)
         .with(feed::routes)

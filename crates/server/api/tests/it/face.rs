@@ -55,6 +55,7 @@ pub fn config(dir: &TempDir) -> Config {
         state_dir: dir.path().join("state"),
         agent_listen: "127.0.0.1:0".parse().unwrap(),
         server_names: vec!["localhost".into()],
+        agent_program: None,
     }
 }
 

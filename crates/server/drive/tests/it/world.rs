@@ -12,7 +12,7 @@ use hostler_model::library::{ImageFacts, Item, ItemKind, SeenItem, Share};
 use hostler_model::request::Request;
 use hostler_model::seen::{Identity, Power, Seen};
 use hostler_model::template::{Deploy, Template, TemplateSpec};
-use hostler_model::vm::{Origin, Presence, Vm, VmSpec};
+use hostler_model::vm::{Origin, Presence, StopAction, Vm, VmSpec};
 use hostler_model::{
     AgentId, Change, InstallationId, ItemId, JobId, Name, Object, Refusal, SessionId, ShareId, TemplateId,
     Timestamp, UserId, VmId,
@@ -229,6 +229,7 @@ fn objects(at: Timestamp) -> Vec<Object> {
                     dvd: None,
                     adapters: Vec::new(),
                 },
+                stop_action: StopAction::default(),
                 detached: Vec::new(),
             },
             domain: VM.0,
@@ -245,6 +246,7 @@ fn objects(at: Timestamp) -> Vec<Object> {
 pub fn hello() -> Hello {
     Hello {
         protocol: PROTOCOL,
+        oldest: PROTOCOL,
         agent: AGENT,
         version: "1".into(),
         installation: InstallationId(Uuid::from_u128(1)),

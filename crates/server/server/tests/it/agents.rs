@@ -135,7 +135,7 @@ async fn a_removed_agent_is_cut_at_once_and_never_let_in_again() {
     let site = site().await;
     let identity = site.enrolled("host-a").await;
     let mut agent = site.connect(&identity).await;
-    let request = Request::RemoveAgent { agent: identity.about.agent, force: false };
+    let request = Request::RemoveAgent { agent: identity.about.agent, force: false, keep: true };
     let job = site.handle().ask(Ask::new(Actor::System, request)).await.unwrap();
     assert_eq!(site.handle().wait_for_job(job, PATIENCE).await.unwrap().state, JobState::Completed);
     agent.end().await;
@@ -173,6 +173,7 @@ async fn an_agent_that_met_a_later_epoch_makes_the_store_a_restored_one() {
         .unwrap();
     let hello = hostler_model::channel::Hello {
         protocol: 1,
+        oldest: 1,
         agent: identity.about.agent,
         version: "0.1.0".into(),
         installation: identity.about.installation,

@@ -72,6 +72,7 @@ impl Site {
             hostler_wire::connect(&self.address(), identity, &AgentConfig::default()).await.unwrap();
         let hello = Hello {
             protocol: PROTOCOL,
+            oldest: PROTOCOL,
             agent: says,
             version: "0.1.0".into(),
             installation: identity.about.installation,
@@ -166,7 +167,7 @@ pub async fn site_on<S: Store + 'static>(store: S) -> Site {
 pub fn config(folder: &TempDir) -> Config {
     let agent_listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let state_dir = folder.path().join("state");
-    Config { state_dir, agent_listen, server_names: vec!["localhost".into()] }
+    Config { state_dir, agent_listen, server_names: vec!["localhost".into()], agent_program: None }
 }
 
 pub fn memory() -> MemoryStore {

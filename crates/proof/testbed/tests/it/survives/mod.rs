@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hostler_client::{How, JobsQuery};
+use hostler_model::body::Settle;
+use hostler_model::status::VmStatus;
 use hostler_model::view::JobView;
 use hostler_testbed::counting::{Count, Said, Watch, check};
 use hostler_testbed::{Dice, Result, Site, wait_for};
@@ -42,6 +44,8 @@ fn a_fleet_survives_one_blow_after_another() {
     let faults = said("HOSTLER_FAULTS").map_or(FAULTS, |faults| usize::try_from(faults).unwrap());
     println!("{faults} faults from seed {seed}");
     let mut site = Site::with_observed_hosts(HOSTS).unwrap();
+    // Machines can be on any host, and move while blows fall.
+    site.share_machines().unwrap();
     // What hangs is to end while somebody waits for it.
     let limits = json!({ "step_limit_s": 90, "start_limit_s": 90, "no_progress_limit_s": 60 });
     site.change(site.client().set_settings(&limits, &How::default())).unwrap();
@@ -72,6 +76,8 @@ fn a_fleet_survives_one_blow_after_another() {
         site.host_answers(&name).unwrap();
     }
     let done = work.end(&site);
+    all_ended(&site);
+    settle(&site);
     let jobs = all_ended(&site);
     agree(&site);
     let evidence = watch.end();
@@ -100,6 +106,15 @@ fn was_under_way(job: &JobView, at: i64) -> bool {
     job.job.created.0 <= at && job.job.ended.is_none_or(|ended| ended.0 >= at)
 }
 
+/// What an administrator does last: each machine that two hosts show is settled, and one has it.
+fn settle(site: &Site) {
+    for view in site.vms().unwrap().iter().filter(|view| view.status == VmStatus::Conflict) {
+        println!("settled: {} on {:?}", view.vm.spec.name, view.host_name);
+        let id = view.vm.id.to_string();
+        site.change(site.client().settle_vm(&id, &Settle::default(), &How::default())).unwrap();
+    }
+}
+
 /// Waits until no job is open, and answers all there ever were.
 fn all_ended(site: &Site) -> Vec<JobView> {
     let query = JobsQuery { state: Some("queued,running,undoing".into()), ..JobsQuery::default() };
@@ -125,13 +140,14 @@ fn every_job(site: &Site) -> Result<Vec<JobView>> {
     }
 }
 
-/// How many jobs of which kind ended how.
+/// How many jobs of which kind ended how, and by what code those that failed.
 fn tell(jobs: &[JobView]) {
-    let mut ends: BTreeMap<(String, &str), usize> = BTreeMap::new();
+    let mut ends: BTreeMap<(String, &str, String), usize> = BTreeMap::new();
     for view in jobs {
-        *ends.entry((format!("{:?}", view.job.kind), view.job.state.word())).or_default() += 1;
+        let code = view.job.error.as_ref().map(|error| error.code.to_string()).unwrap_or_default();
+        *ends.entry((format!("{:?}", view.job.kind), view.job.state.word(), code)).or_default() += 1;
     }
-    for ((kind, state), count) in ends {
-        println!("{count:>5} {kind} {state}");
+    for ((kind, state, code), count) in ends {
+        println!("{count:>5} {kind} {state} {code}");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hostler_client::{Changed, Client, ClientError, How, ListQuery};
 use hostler_model::action::VmAction;
-use hostler_model::body::{ChangeHardware, NewDisk, ShutDown};
+use hostler_model::body::{ChangeHardware, Migrate, NewDisk, Settle, ShutDown};
 use hostler_model::request::{CreateVm, EditVm, VmSource};
 use hostler_model::view::{Accepted, VmView};
 use hostler_model::{HostId, JobId, TemplateId};
@@ -22,7 +22,9 @@ use crate::world::tiny_linux;
 /// As many machines has each who keeps none that counts.
 const MACHINES: usize = 4;
 /// What is done to a machine that is to go on counting.
-const KEEPS: [VmAction; 7] = [
+const KEEPS: [VmAction; 9] = [
+    VmAction::Migrate,
+    VmAction::Settle,
     VmAction::Edit,
     VmAction::Pause,
     VmAction::Resume,
@@ -145,6 +147,8 @@ enum Ask {
     Attach(String),
     Detach(String, u32, bool),
     Delete(String),
+    Migrate(String, HostId),
+    Settle(String),
     RefreshHost(String),
 }
 
@@ -201,6 +205,11 @@ impl Person {
                 _ => Ask::Act(vm, VmAction::Refresh),
             },
             VmAction::Delete => Ask::Delete(vm),
+            VmAction::Migrate => {
+                let others: Vec<_> = self.hosts.iter().filter(|host| Some(**host) != view.vm.host).collect();
+                Ask::Migrate(vm, *others[self.dice.below(others.len())])
+            }
+            VmAction::Settle => Ask::Settle(vm),
             // Its files would be left, and nobody's.
             VmAction::Forget => Ask::Act(vm, VmAction::Refresh),
             action => Ask::Act(vm, action),
@@ -264,6 +273,8 @@ impl Person {
             Ask::Attach(vm) => client.attach_disk(vm, &NewDisk::of_size(16 << 20), how).await,
             Ask::Detach(vm, disk, delete) => client.detach_disk(vm, *disk, *delete, how).await,
             Ask::Delete(vm) => client.delete_vm(vm, true, how).await,
+            Ask::Migrate(vm, to) => client.migrate_vm(vm, &Migrate { to: Some(to.to_string()) }, how).await,
+            Ask::Settle(vm) => client.settle_vm(vm, &Settle::default(), how).await,
             Ask::RefreshHost(host) => client.refresh_host(host, how).await,
         }
     }

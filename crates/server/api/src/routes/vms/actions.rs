@@ -1,10 +1,12 @@
 //! What one does to a virtual machine.
 
+use axum::Json;
 use axum::extract::State;
 use hostler_model::access::Right;
-use hostler_model::body::{Migrate, ShutDown};
+use hostler_model::body::{Migrate, Settle, ShutDown};
 use hostler_model::request::Request;
-use hostler_model::{Kind, Object};
+use hostler_model::view::RatingView;
+use hostler_model::{HostId, Kind, Object, Refusal};
 use hostler_server::store::Stored;
 use utoipa_axum::routes;
 
@@ -13,9 +15,9 @@ use crate::app::App;
 use crate::change::{Changed, change};
 use crate::extract::{Asking, At, ChangeQuery};
 use crate::json::Body;
-use crate::names;
 use crate::problem::Problem;
 use crate::rights::Routes;
+use crate::{names, views};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident, $path:literal, $request:ident;)*) => {
@@ -32,6 +34,8 @@ macro_rules! actions {
             routes
                 .add(Right::Change, routes!(shut_down_vm))
                 .add(Right::Change, routes!(migrate_vm))
+                .add(Right::See, routes!(migration_targets))
+                .add(Right::Change, routes!(settle_vm))
                 $(.add(Right::Change, routes!($name)))*
         }
     };
@@ -87,10 +91,46 @@ async fn migrate_vm(
 ) -> Result<Changed, Problem> {
     let Migrate { to } = body.typed_or_empty()?;
     let vm = meant(&app, &mut asking, &vm)?;
-    let picture = app.picture();
-    let to = match to.map(|written| names::find(&picture, Kind::Host, &written)).transpose()? {
-        Some(Stored { object: Object::Host(host), .. }) => Some(host.id),
-        _ => None,
-    };
+    let to = host(&app, to)?;
     change(&app, asking, Request::MigrateVm { vm, to }).await
+}
+
+/// Rate every other host for a running machine, best first, with what each lacks for it to move there.
+#[utoipa::path(get, path = "/vms/{vm}/migration-targets", responses((status = 200, body = Vec<RatingView>)))]
+async fn migration_targets(
+    State(app): State<App>,
+    At(vm): At<String>,
+) -> Result<Json<Vec<RatingView>>, Problem> {
+    let picture = app.picture();
+    let Stored { object: Object::Vm(vm), .. } = names::find(&picture, Kind::Vm, &vm)? else {
+        return Err(Refusal::not_found("vm").into());
+    };
+    let rated = app.handle().rate_targets(vm.id)?;
+    Ok(Json(rated.iter().map(views::rating).collect()))
+}
+
+/// Ask two hosts that both show a machine which of them has it, and let it be there alone. Its disks are left as they are.
+#[utoipa::path(
+    post, path = "/vms/{vm}/settle", params(ChangeQuery), request_body(content = Option<Settle>),
+    responses(Changed)
+)]
+async fn settle_vm(
+    State(app): State<App>,
+    At(vm): At<String>,
+    mut asking: Asking,
+    body: Body,
+) -> Result<Changed, Problem> {
+    let Settle { keep } = body.typed_or_empty()?;
+    let vm = meant(&app, &mut asking, &vm)?;
+    let keep = host(&app, keep)?;
+    change(&app, asking, Request::SettleVm { vm, keep }).await
+}
+
+/// The host that is meant, if one is.
+fn host(app: &App, written: Option<String>) -> Result<Option<HostId>, Problem> {
+    let picture = app.picture();
+    match written.map(|written| names::find(&picture, Kind::Host, &written)).transpose()? {
+        Some(Stored { object: Object::Host(host), .. }) => Ok(Some(host.id)),
+        _ => Ok(None),
+    }
 }

@@ -1,0 +1,30 @@
+//! What a host lacks for a machine that runs on another one and is to move there.
+
+use hostler_model::host::{Host, Kvm};
+use hostler_model::vm::Vm;
+
+/// What a host lacks for a machine that is on `source`, beyond what it lacks for any machine, each in words. `named`: a
+/// person names the host. Who does so may know of a folder that both see; the agents prove it at the move.
+pub fn lacks_to_move(vm: &Vm, source: &Host, host: &Host, named: bool) -> Vec<String> {
+    let (here, there) = (&source.facts, &host.facts);
+    let mut lacks = Vec::new();
+    if there.address.is_empty() {
+        lacks.push("its agent does not say where it is reached: upgrade it".to_owned());
+    }
+    if !named && (here.vm_folder_id.is_empty() || here.vm_folder_id != there.vm_folder_id) {
+        lacks.push(format!("it does not share the folder {} with {}", here.vm_folder, source.name));
+    }
+    if vm.spec.disks().any(|disk| disk.base.is_some()) && here.base_folder != there.base_folder {
+        lacks.push(format!("its bases are not in {}", here.base_folder));
+    }
+    if here.kvm == Kvm::Works && there.kvm != Kvm::Works {
+        lacks.push("hardware virtualization does not work on it".to_owned());
+    }
+    let networks = vm.spec.hardware.adapters.iter().map(|adapter| &adapter.network);
+    for network in networks.filter(|network| here.networks.contains(network)) {
+        if !there.networks.contains(network) {
+            lacks.push(format!("it has no network {network}"));
+        }
+    }
+    lacks
+}
