@@ -14,8 +14,9 @@ use crate::trouble::Trouble;
 /// Lines of a failed program's own words that are quoted in our trouble: enough for its last paragraph.
 const QUOTED_LINES: usize = 25;
 
-/// The programs that take part wherever a whole Hostler runs, as cargo is told of them.
-pub const PROGRAMS: [&str; 6] = ["-p", "hostler", "-p", "hostler-agent", "-p", "hostler-testbed"];
+/// The programs that take part wherever a whole Hostler runs, as cargo is told of them: by `--bin` and not by `-p`, since then
+/// they are built with the features of the whole workspace, as tests are, and nothing is built twice.
+pub const PROGRAMS: [&str; 6] = ["--bin", "hostler", "--bin", "hostler-agent", "--bin", "hostler-testbed"];
 
 /// What a program said and how it ended.
 pub struct Finished {

@@ -85,7 +85,8 @@ pub fn up(wishes: &Wishes) -> Result<(), Trouble> {
 }
 
 fn build() -> Result<(), Trouble> {
-    let mut cargo = commands::command(&["cargo", "build", "--quiet", "-p", "hostler", "-p", "hostler-agent"]);
+    let mut cargo =
+        commands::command(&["cargo", "build", "--quiet", "--bin", "hostler", "--bin", "hostler-agent"]);
     cargo.current_dir(tree::top());
     let done = commands::watched(&mut cargo, &mut std::io::stderr())?;
     if done.success { Ok(()) } else { Err(commands::failed(&cargo, &done.said)) }

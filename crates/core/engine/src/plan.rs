@@ -202,6 +202,20 @@ impl<'a> Planner<'a> {
         self.push(key.into(), PlannedAct::Agent(agent, Box::new(command)))
     }
 
+    /// One of several steps that run together, counted from 0: the first begins after what was declared before.
+    pub fn nth_together(
+        &mut self,
+        n: usize,
+        key: impl Into<String>,
+        agent: AgentId,
+        command: Command,
+    ) -> &mut PlannedStep {
+        match n {
+            0 => self.step(key, agent, command),
+            _ => self.together(key, agent, command),
+        }
+    }
+
     /// A change of the record. It rides along with what is committed anyway.
     pub fn record(&mut self, key: impl Into<String>, records: Vec<Record>) -> &mut PlannedStep {
         self.stage += 1;

@@ -1,9 +1,9 @@
 //! The way back: what a job did is taken back stage by stage, the last first. An undo that fails is tried again; one that
 //! meets what is in use keeps it, and all it stands on.
 
-use hostler_model::Ms;
 use hostler_model::command::Outcome;
 use hostler_model::job::{Job, Step, StepIs, Undo};
+use hostler_model::{Code, Ms};
 
 use crate::jobs::end;
 use crate::{Engine, Turn};
@@ -29,6 +29,8 @@ impl Engine {
         }
         let undoable = |step: &Step| match (&step.is, &step.undo) {
             (_, Undo::None) => false,
+            // An agent that does not know what it was asked has done nothing, and knows the way back as little.
+            (StepIs::Failed { error }, _) if error.code == Code::AgentUnsupported => false,
             (StepIs::Done { .. } | StepIs::Failed { .. } | StepIs::InDoubt { .. }, _) => true,
             _ => false,
         };

@@ -1,5 +1,6 @@
 //! The command line of `hostler-agent`.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -115,7 +116,12 @@ enum Print {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    told(std::env::args_os())
+}
+
+/// The same with these words, the first of which is the program's name.
+pub fn told(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = Cli::parse_from(words);
     match carry_out(&cli) {
         Ok(code) => code,
         Err(why) => {

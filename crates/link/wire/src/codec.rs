@@ -96,6 +96,26 @@ pub(crate) fn read<M: Message>(bytes: &[u8]) -> Result<M, Status> {
     }
 }
 
+/// Writes one message.
+fn write<M: Message>(message: &M, to: impl std::io::Write) -> serde_json::Result<()> {
+    #[cfg(feature = "dialects")]
+    if let Some(dialect) = crate::dialect::spoken() {
+        let mut json = serde_json::to_value(message)?;
+        (dialect.says)(&mut json);
+        return serde_json::to_writer(to, &json);
+    }
+    serde_json::to_writer(to, message)
+}
+
+/// What was heard, as this process's dialect has it.
+#[cfg(feature = "dialects")]
+fn heard(bytes: Bytes) -> Bytes {
+    let Some(dialect) = crate::dialect::spoken() else { return bytes };
+    let Ok(mut json) = serde_json::from_slice(&bytes) else { return bytes };
+    (dialect.hears)(&mut json);
+    Bytes::from(json.to_string())
+}
+
 /// The codec of every stream and call.
 pub(crate) struct JsonCodec<E, D>(PhantomData<fn(E, D)>);
 
@@ -126,7 +146,7 @@ impl<M: Message> Encoder for Json<M> {
     type Error = Status;
 
     fn encode(&mut self, message: M, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        serde_json::to_writer(to.writer(), &message)
+        write(&message, to.writer())
             .map_err(|e| Status::internal(format!("a message that cannot be written: {e}")))
     }
     fn buffer_settings(&self) -> BufferSettings {
@@ -141,6 +161,8 @@ impl<M: Message> Decoder for Json<M> {
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<M>, Status> {
         // One message is one frame, but not always one piece of memory.
         let bytes = from.copy_to_bytes(from.remaining());
+        #[cfg(feature = "dialects")]
+        let bytes = heard(bytes);
         read(&bytes).map(Some)
     }
     fn buffer_settings(&self) -> BufferSettings {

@@ -15,6 +15,8 @@ mod authority;
 mod backoff;
 mod codec;
 mod connect;
+#[cfg(feature = "dialects")]
+pub mod dialect;
 mod enrol;
 mod files;
 mod identity;

@@ -12,6 +12,7 @@ use crate::computer::{Computer, Manner};
 use crate::ground::{Ground, passable};
 use crate::process::{Process, wait_for};
 use crate::trouble::{Result, Trouble};
+use crate::versions::Version;
 
 /// libvirtd without systemd, with room for calls that hang in guests' agents.
 const LIBVIRTD: &str = "min_workers = 20\nmax_workers = 64\nmax_client_requests = 20\n";
@@ -202,6 +203,17 @@ impl Host {
         let agent = program("hostler-agent")?;
         let state = self.agent_state();
         self.launch("agent", &[&agent.to_string_lossy(), "--state", &state.to_string_lossy(), "run"])
+    }
+
+    /// Starts an agent that speaks as another version does, in place of the one that is installed.
+    ///
+    /// # Errors
+    /// One runs already, or it cannot be started.
+    pub fn agent_start_as(&mut self, version: Version) -> Result<()> {
+        let testbed = program("hostler-testbed")?;
+        let (testbed, state) = (testbed.to_string_lossy(), self.agent_state());
+        let state = state.to_string_lossy();
+        self.launch("agent", &[&testbed, "agent-of", version.word(), "--", "--state", &state, "run"])
     }
 
     /// Kills the agent with `SIGKILL`. Machines run on.

@@ -27,6 +27,7 @@ mod process;
 mod server;
 mod site;
 mod trouble;
+mod versions;
 
 pub use alone::{About, Alone};
 pub use commands::{PROGRAMS, program};
@@ -40,3 +41,4 @@ pub use process::{Process, wait_for};
 pub use server::Server;
 pub use site::{Site, ask_empty, create, empty, success, taken};
 pub use trouble::{Result, Trouble};
+pub use versions::Version;

@@ -91,10 +91,7 @@ pub(super) fn plan(id: HostId, restart: bool, p: &mut Planner<'_>) -> Planned {
             StopAction::ShutDown => Command::ShutDown { domain, limit_ms },
             StopAction::TurnOff => Command::TurnOff { domain },
         };
-        let step = match n {
-            0 => p.step(key, agent, command),
-            _ => p.together(key, agent, command),
-        };
+        let step = p.nth_together(n, key, agent, command);
         step.undo(Command::Start { domain });
         if *action == StopAction::ShutDown {
             step.limit(limit_ms + 60_000);
@@ -111,11 +108,7 @@ pub(super) fn plan(id: HostId, restart: bool, p: &mut Planner<'_>) -> Planned {
     p.step("see-restarted", agent, Command::SeeRestarted { boot }).limit(restarts_ms);
     for (n, Stopped { domain, .. }) in machines.iter().enumerate() {
         let (command, key) = (Command::Start { domain: *domain }, format!("start-{}", n + 1));
-        let step = match n {
-            0 => p.step(key, agent, command),
-            _ => p.together(key, agent, command),
-        };
-        step.limit(start_ms);
+        p.nth_together(n, key, agent, command).limit(start_ms);
     }
     Ok(())
 }

@@ -105,10 +105,8 @@ pub(super) fn create(network: &NetworkSpec, hosts: &[HostId], p: &mut Planner<'_
             // One host after the other: each is confirmed within its time, however slow another is.
             p.step(key, agent, make).undo(remove);
             p.step(format!("confirm-{at}"), agent, Command::ConfirmNetwork { id: *id, name });
-        } else if at == 0 {
-            p.step(key, agent, make).undo(remove);
         } else {
-            p.together(key, agent, make).undo(remove);
+            p.nth_together(at, key, agent, make).undo(remove);
         }
     }
     Ok(())
@@ -158,11 +156,7 @@ pub(super) fn remove(name: &str, hosts: &[HostId], p: &mut Planner<'_>) -> Plann
         let command = Command::RemoveNetwork { id: *id, name: name.clone() };
         let restore = Command::RestoreNetwork { id: *id, name };
         let (key, agent): (_, AgentId) = (format!("remove-{at}"), (*host).into());
-        if at == 0 {
-            p.step(key, agent, command).undo(restore);
-        } else {
-            p.together(key, agent, command).undo(restore);
-        }
+        p.nth_together(at, key, agent, command).undo(restore);
     }
     Ok(())
 }

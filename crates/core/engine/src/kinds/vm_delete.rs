@@ -48,11 +48,7 @@ pub(super) fn plan(vm: VmId, disks: bool, p: &mut Planner<'_>) -> Planned {
         p.point_of_no_return();
         for (n, file) in it.files.iter().enumerate() {
             let delete = Command::DeleteDisk { file: file.clone(), owner: vm };
-            if n == 0 {
-                p.step("delete-disk-0", agent, delete);
-            } else {
-                p.together(format!("delete-disk-{n}"), agent, delete);
-            }
+            p.nth_together(n, format!("delete-disk-{n}"), agent, delete);
         }
     }
     p.record("forget", vec![Record::Gone { key: Key::Vm(vm) }]);

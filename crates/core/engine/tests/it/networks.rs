@@ -97,6 +97,19 @@ fn a_network_is_made_on_all_hosts_at_once_and_taken_back_from_all_where_one_fail
 }
 
 #[test]
+fn of_what_an_agent_does_not_know_nothing_is_left_and_the_others_are_taken_back() {
+    let mut world = world(&[None, None]);
+    let job = world.ask(create(nat(), &[0, 1])).unwrap();
+    world.sent();
+    world.done(job, "make-0");
+    let refusal = Refusal::new(Code::AgentUnsupported, "command", "this agent does not know the command");
+    world.answer(job, "make-1", Outcome::Refused { refusal });
+    assert_eq!(world.sent(), ["undo remove network"], "on the other host alone");
+    world.done(job, "make-0");
+    assert_eq!(world.state(job), JobState::FailedUndone);
+}
+
+#[test]
 fn hosts_whose_adapter_is_taken_are_tried_and_confirmed_one_after_the_other() {
     let mut world = world(&[None, None]);
     let job = world.ask(create(external(), &[0, 1])).unwrap();

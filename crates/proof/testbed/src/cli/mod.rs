@@ -20,6 +20,7 @@ use crate::ground::Ground;
 use crate::host::Host;
 use crate::line::{Line, Slow, run_line};
 use crate::trouble::{Result, Trouble};
+use crate::versions::{AgentOf, run_agent_of};
 
 use standing::{Bed, Part, Up, Which, become_hostler, become_inside};
 
@@ -230,6 +231,9 @@ enum Verb {
     /// An end of a carried line.
     #[command(hide = true)]
     Carry(Carry),
+    /// An agent that speaks as another version does.
+    #[command(hide = true)]
+    AgentOf(AgentOf),
     /// Clears a testbed when its owner is gone.
     #[command(hide = true)]
     Warden(Warden),
@@ -288,6 +292,7 @@ pub fn main() -> Result<()> {
         Verb::FirstProcess(first) => run_first(&first),
         Verb::Line(line) => run_line(&line),
         Verb::Carry(carry) => run_carry(&carry),
+        Verb::AgentOf(agent) => run_agent_of(agent),
         Verb::Warden(warden) => run_warden(&warden),
         Verb::Hold => loop {
             std::thread::park();

@@ -23,4 +23,5 @@ mod properties;
 mod sets;
 mod survives;
 mod twice;
+mod versions;
 mod world;
