@@ -44,6 +44,7 @@ test("a managed computer shows its version, whether that is the server's, and fr
   await page.getByRole("menuitem", { name: "Remove" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("Machines run on, and they and their disks stay.").waitFor();
+  await dialog.getByRole("button", { name: "Show as command and REST call" }).click();
   const command = dialog.getByRole("textbox", { name: "Command line" });
   assert.equal(await command.inputValue(), `hostler agent remove ${agent.name}`);
   await dialog.getByRole("checkbox", { name: "Leave what is the agent's on the computer" }).click();

@@ -26,8 +26,10 @@ export async function ended(page: Page, job: number): Promise<string> {
   throw new Error(`job ${job} does not end`);
 }
 
-/** A network on the first host, for stories and pages that need one. */
+/** A network on the first host, for stories and pages that need one; where it stands already, it is as good. */
 export async function madeNetwork(page: Page, name: string): Promise<void> {
+  const { items: there } = await ask<{ items: { name: string }[] }>(page, "GET", "/networks");
+  if (there.some((network) => network.name === name)) return;
   const { items } = await ask<{ items: { name: string }[] }>(page, "GET", "/hosts?limit=1");
   const { job } = await ask<{ job: number }>(page, "POST", "/networks", { name, kind: "private", hosts: [items[0]!.name] });
   const state = await ended(page, job);

@@ -20,12 +20,13 @@ use crate::trouble::Trouble;
 use crate::{commands, tiny_linux, tree};
 
 /// The pages whose blocks are run, in this order, on one computer.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "docs/first-hour.md",
     "docs/console/overview.md",
     "docs/machines.md",
     "docs/hosts-and-agents.md",
     "docs/how-to/host-groups.md",
+    "docs/how-to/refreshers.md",
     "docs/library-and-templates.md",
     "docs/jobs.md",
     "docs/users-and-tokens.md",
@@ -33,7 +34,7 @@ const PAGES: [&str; 10] = [
     "docs/backup-and-restore.md",
 ];
 /// Fewer blocks than this are never run: a fence that was mistyped is noticed here. Raise it with the pages.
-const LEAST_BLOCKS: u32 = 62;
+const LEAST_BLOCKS: u32 = 68;
 /// A block that takes longer hangs.
 const BLOCK_WITHIN: Duration = Duration::from_secs(600);
 /// What is said of a block that held: counted by whoever reads it.

@@ -9,10 +9,11 @@ use std::process::{Child, Command, Stdio};
 use hostler_client::{Authority, Client, Config, How};
 use hostler_model::access::Role;
 use hostler_model::body::{NewUser, SignIn};
+use rustix::process::Signal;
 use serde::Serialize;
 
 use crate::commands::program;
-use crate::process::wait_for;
+use crate::process::{Process, wait_for};
 use crate::server::{ANSWERS, answers};
 use crate::site::taken;
 use crate::trouble::{Result, Trouble};
@@ -55,16 +56,7 @@ impl Alone {
         let (rest, agents) = (free_address()?, free_address()?);
         fs::create_dir_all(state).map_err(Trouble::file(state))?;
         let state = state.canonicalize().map_err(Trouble::file(state))?;
-        let log = state.join("server.log");
-        let log = fs::File::create(&log).map_err(Trouble::file(&log))?;
-        let again = log.try_clone().map_err(Trouble::file(&state))?;
-        let hostler = program("hostler")?;
-        // The kernel ends it with us, however we end.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(&hostler).args(["server", "run", "--state"]).arg(&state);
-        command.args(["--listen", &rest, "--agent-listen", &agents]);
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(again).spawn();
-        let child = child.map_err(Trouble::file("setpriv"))?;
+        let child = launch(&state, &rest, &agents)?;
         let about = About {
             server: format!("https://{rest}"),
             agents,
@@ -84,6 +76,22 @@ impl Alone {
         alone.about.token = alone.sign_in().await?;
         alone.about.reader_token = alone.reader().await?;
         Ok(alone)
+    }
+
+    /// Ends the server in order and starts it anew, with the same state at the same addresses.
+    ///
+    /// # Errors
+    /// It does not end, or does not come up.
+    pub async fn restart(&mut self) -> Result<()> {
+        let process = i32::try_from(self.about.pid).ok().and_then(Process::of);
+        if let Some(process) = process {
+            process.signal(Signal::TERM);
+        }
+        self.child.wait().map_err(Trouble::file("hostler"))?;
+        let rest = self.about.server.trim_start_matches("https://");
+        self.child = launch(&self.about.state, rest, &self.about.agents)?;
+        self.about.pid = self.child.id();
+        answers(&self.client()?).await
     }
 
     /// Makes a user who may only read, and signs in as that.
@@ -127,6 +135,18 @@ impl Drop for Alone {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a server, whose log grows with each start.
+fn launch(state: &Path, rest: &str, agents: &str) -> Result<Child> {
+    let log = state.join("server.log");
+    let log = fs::File::options().create(true).append(true).open(&log).map_err(Trouble::file(&log))?;
+    let again = log.try_clone().map_err(Trouble::file(state))?;
+    // The kernel ends it with us, however we end.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program("hostler")?).args(["server", "run", "--state"]);
+    command.arg(state).args(["--listen", rest, "--agent-listen", agents]);
+    command.stdin(Stdio::null()).stdout(log).stderr(again).spawn().map_err(Trouble::file("setpriv"))
 }
 
 /// An address on which nobody listens at this moment.

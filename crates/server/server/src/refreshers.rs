@@ -28,16 +28,18 @@ impl Handle {
             .map(|place| self.shared.looks.look((kind, place.id)))
             .collect();
         let failing = looks.iter().filter(|look| look.last.as_ref().is_some_and(|last| last.error.is_some()));
+        let interval_s = kind.interval_s(settings);
         RefresherView {
             refresher: kind,
             does: kind.does().to_owned(),
             setting: kind.setting().to_owned(),
-            interval_s: kind.interval_s(settings),
+            interval_s,
             looks_at: counted(looks.len()),
             left_alone: counted(left_alone),
             failing: counted(failing.count()),
             last: looks.iter().filter_map(|look| Some(look.last.as_ref()?.at)).max(),
-            next: looks.iter().filter_map(|look| look.next).min(),
+            // One that was switched off a moment ago has turns still, and does not take them.
+            next: looks.iter().filter_map(|look| look.next).min().filter(|_| interval_s > 0),
         }
     }
 
@@ -100,7 +102,7 @@ impl Handle {
         VmLookView {
             error: wrong.or_else(|| last.as_ref().and_then(|last| last.error.clone())),
             last: last.map(|last| last.at),
-            next: next.filter(|_| !alone),
+            next: next.filter(|_| !alone && RefresherKind::VmHeavy.interval_s(&self.settings()) > 0),
             load,
         }
     }

@@ -4,6 +4,7 @@
 mod figures;
 mod fleet;
 mod freshness;
+mod large;
 mod machines;
 mod moving;
 mod size;
@@ -19,7 +20,7 @@ use figures::Line;
 type Bench = (&'static str, &'static str, fn(u32) -> Result<Vec<Line>>);
 
 /// All benches.
-const ALL: [Bench; 8] = [
+const ALL: [Bench; 9] = [
     ("start", "a machine started through Hostler, and by `virsh start`", machines::start),
     ("deploy", "template to running, and a script of qemu-img and virsh", machines::deploy),
     ("freshness", "what is done with virsh, until a client that watches has it", freshness::freshness),
@@ -31,13 +32,18 @@ const ALL: [Bench; 8] = [
     ("list", "`hostler vm list` of 1,000 machines, whole process", fleet::list),
     ("memory", "the server's memory after 1,000 jobs", fleet::memory),
     ("jobs", "jobs per second, each of two steps on simulated agents", fleet::jobs),
+    (
+        "large",
+        "1,000 hosts with 20,000 machines: processor, memory, freshness, lists, a restart (HOSTLER_HOSTS is another number)",
+        large::large,
+    ),
     ("size", "lists and windows over 20,000 machines (HOSTLER_SIZE is another number)", size::size),
 ];
 
 /// What is measured.
 #[derive(Debug, clap::Args)]
 pub struct Benches {
-    /// Which: start, deploy, freshness, migrate, list, memory, jobs, size. All when absent.
+    /// Which: start, deploy, freshness, migrate, list, memory, jobs, large, size. All when absent.
     names: Vec<String>,
     /// How many pairs, or runs.
     #[arg(long, default_value_t = 20)]
@@ -54,7 +60,7 @@ pub struct Benches {
 pub fn measure(benches: &Benches) -> Result<()> {
     if let Some(name) = benches.names.iter().find(|name| ALL.iter().all(|(known, ..)| known != name)) {
         return Err(Trouble::Answer(format!(
-            "there is no bench {name}: start, deploy, freshness, migrate, list, memory, jobs, size"
+            "there is no bench {name}: start, deploy, freshness, migrate, list, memory, jobs, large, size"
         )));
     }
     let mut table = String::from("| what | median | p95 | promised | n |\n| --- | --- | --- | --- | --- |\n");

@@ -27,7 +27,7 @@ const WATCHED: Duration = Duration::from_secs(10);
 const CHANGES_PER_S: f64 = 50.0;
 
 /// Filters and sortings as people use them: of list pages and of windows.
-const LISTS: [(&str, &str, &str); 5] = [
+pub(super) const LISTS: [(&str, &str, &str); 5] = [
     ("all, by name", "", ""),
     ("by a part of the name", "name~*web*", ""),
     ("running, largest first", "status=running", "-memory_mib,name"),
@@ -114,7 +114,7 @@ async fn measured(runs: u32) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-fn percent(what: &str, percent: f64) -> Line {
+pub(super) fn percent(what: &str, percent: f64) -> Line {
     Line::one(what, format!("{percent:.1} % of one processor"), "")
 }
 
@@ -122,7 +122,7 @@ fn said(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
-async fn list(client: &Client, filter: &str, sort: &str, runs: u32) -> Result<Vec<Duration>> {
+pub(super) async fn list(client: &Client, filter: &str, sort: &str, runs: u32) -> Result<Vec<Duration>> {
     let query = ListQuery { filter: said(filter), sort: said(sort), limit: Some(100), cursor: None };
     let mut times = Vec::new();
     for _ in 0..runs {
@@ -172,7 +172,7 @@ async fn seen(client: &Client, runs: u32) -> Result<Vec<Duration>> {
 }
 
 /// How much of one processor a process takes, in percent, over so long.
-async fn busy(pid: u32, over: Duration) -> Result<f64> {
+pub(super) async fn busy(pid: u32, over: Duration) -> Result<f64> {
     let (before, begun) = (ticks(pid)?, Instant::now());
     tokio::time::sleep(over).await;
     // Linux counts a hundred ticks a second.
@@ -188,10 +188,10 @@ fn ticks(pid: u32) -> Result<u64> {
 }
 
 /// A folder for a server's state, taken away in the end.
-struct State(PathBuf);
+pub(super) struct State(pub(super) PathBuf);
 
 impl State {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(std::env::temp_dir().join(format!("hostler-size-{}", std::process::id())))
     }
 }

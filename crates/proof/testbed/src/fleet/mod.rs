@@ -7,18 +7,21 @@ mod life;
 mod plain;
 mod populate;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hostler_agent::{Dial, Keep, MemoryJournal, Setup, run, simulated};
 use hostler_client::{Client, How};
-use hostler_hypervisor::simulated::SimulatedHost;
+use hostler_hypervisor::simulated::{Outside, SimulatedHost};
 use hostler_model::agent::Roles;
 use hostler_model::body::NewEnrolment;
 use hostler_model::host::{HostFacts, Load};
+use hostler_model::seen::Power;
 use hostler_model::{AgentId, Code};
 use hostler_wire::{AgentConfig, ConnectError, EnrolmentToken, enrol};
 use tokio::task::{AbortHandle, JoinSet};
+use uuid::Uuid;
 
 use crate::site::taken;
 use crate::trouble::{Result, Trouble};
@@ -111,6 +114,28 @@ impl Fleet {
         });
         self.hosts.push(Joined { agent, name, host, agent_runs });
         Ok(())
+    }
+
+    /// What its hosts have: each machine by its domain.
+    pub(crate) fn powers(&self) -> BTreeMap<Uuid, Power> {
+        self.hosts.iter().flat_map(|joined| joined.host.powers()).collect()
+    }
+
+    /// Machines that run, each with the number of its host.
+    pub(crate) fn running(&self) -> Vec<(usize, Uuid)> {
+        let all = self.hosts.iter().enumerate().flat_map(|(n, joined)| {
+            joined.host.powers().into_iter().map(move |(domain, power)| (n, domain, power))
+        });
+        all.filter(|(.., power)| *power == Power::Running).map(|(n, domain, _)| (n, domain)).collect()
+    }
+
+    /// Something happens on a host, behind everybody's back.
+    ///
+    /// # Errors
+    /// There is no such host, or it cannot happen there.
+    pub(crate) fn happens(&self, host: usize, what: &Outside) -> Result<()> {
+        let joined = self.hosts.get(host).ok_or_else(|| Trouble::Answer(format!("no host {host}")))?;
+        joined.host.outside(what).map_err(|why| Trouble::Answer(format!("{}: {why:?}", joined.name)))
     }
 
     /// Where the next agent dials from: a computer has an address of its own, and a server on this computer is reached

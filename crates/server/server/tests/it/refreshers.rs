@@ -13,11 +13,11 @@ use hostler_model::performance::VmLoad;
 use hostler_model::refresher::{MachineLoad, Refreshed, RefresherKind};
 use hostler_model::request::Request;
 use hostler_model::setting::Settings;
-use hostler_model::{Code, Refusal};
+use hostler_model::{Code, Refusal, Timestamp};
 use hostler_server::Ask;
 use hostler_server::store::JobFilter;
 
-use crate::support::{PATIENCE, site};
+use crate::support::{PATIENCE, Site, site};
 
 #[tokio::test]
 async fn hosts_and_shares_are_looked_at_by_the_clock_and_by_hand_and_what_is_in_maintenance_is_left_alone() {
@@ -99,6 +99,12 @@ async fn hosts_and_shares_are_looked_at_by_the_clock_and_by_hand_and_what_is_in_
     let performance = of(RefresherKind::Performance);
     assert!(performance.last.is_none() && performance.next.is_none());
 
+    // One that is switched off has no next turn from that moment on.
+    let off = Settings { host_refresh_s: 0, ..site.handle().settings() };
+    assert!(next_turn(&site, RefresherKind::Host).is_some());
+    site.handle().ask(Ask::new(Actor::System, Request::SetSettings { settings: off })).await.unwrap();
+    assert!(next_turn(&site, RefresherKind::Host).is_none());
+
     // In maintenance it is left alone, unless somebody asks; so is the share on it.
     let host = identity.about.agent.into();
     let edit = EditHost { maintenance: Some(true), ..EditHost::default() };
@@ -124,4 +130,8 @@ async fn hosts_and_shares_are_looked_at_by_the_clock_and_by_hand_and_what_is_in_
         assert!(tokio::time::Instant::now() < limit);
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+}
+
+fn next_turn(site: &Site, kind: RefresherKind) -> Option<Timestamp> {
+    site.handle().refreshers().into_iter().find(|view| view.refresher == kind).unwrap().next
 }
