@@ -9,13 +9,18 @@
 mod agent;
 mod asks;
 mod check;
+mod clients;
 mod dice;
 mod faults;
+mod forgetful;
 mod groups;
 pub mod kinds;
 pub mod mutant;
+mod network;
 mod networks;
 mod queue;
+mod rest;
 mod server;
+mod stage;
 pub mod story;
 mod world;

@@ -4,24 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_agent_core::Input as AgentInput;
 use hostler_drive::Drive;
-use hostler_engine::{AskId, Asked, Input};
+use hostler_engine::{AskId, Input};
 use hostler_hypervisor::Machines;
 use hostler_hypervisor::simulated::Outside;
-use hostler_model::access::Actor;
 use hostler_model::channel::{FromAgent, ToAgent};
-use hostler_model::request::Request;
 use hostler_model::seen::Order;
 use hostler_model::setting::Settings;
-use hostler_model::{InstallationId, JobId, Refusal, StepNo, VmId};
+use hostler_model::{InstallationId, StepNo, VmId};
 use hostler_store::MemoryStore;
 use uuid::Uuid;
 
 use crate::agent::{Agent, Fate};
+use crate::clients::Client;
 use crate::dice::{CountedIds, Dice};
+use crate::forgetful::Forgetful;
 use crate::kinds::Played;
 use crate::mutant::Mutant;
 use crate::queue::Queue;
-use crate::server::{Connection, Forgetful};
+use crate::server::Connection;
 
 /// Something that is to happen.
 #[derive(Clone, Debug)]
@@ -76,23 +76,6 @@ pub enum Event {
     Calm,
 }
 
-/// Somebody's request, and what became of it.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// What is asked.
-    pub request: Request,
-    /// The idempotency key.
-    pub key: String,
-    /// Whether to queue.
-    pub wait: bool,
-    /// What was answered, the first time and ever after.
-    pub acknowledged: Option<JobId>,
-    /// Whether a refusal was final.
-    pub refused: Option<Refusal>,
-    /// Whether to cancel once acknowledged.
-    pub cancels: bool,
-}
-
 /// The world.
 pub struct World {
     /// Virtual time in milliseconds.
@@ -129,11 +112,11 @@ pub struct World {
     pub agents: Vec<Agent>,
     /// Connections by number.
     pub connections: BTreeMap<u64, Connection>,
-    next_connection: u64,
+    pub(crate) next_connection: u64,
     /// The clients.
     pub clients: Vec<Client>,
-    asks: BTreeMap<AskId, (usize, bool)>,
-    next_ask: AskId,
+    pub(crate) asks: BTreeMap<AskId, (usize, bool)>,
+    pub(crate) next_ask: AskId,
     queue: Queue<Event>,
     /// Events so far.
     pub events: u64,
@@ -353,185 +336,6 @@ impl World {
             Event::Heal { at } => self.heal(at),
             Event::DeclareDead { at } => self.declare_dead(at),
             Event::Calm => self.calm(),
-        }
-    }
-
-    // The network.
-
-    fn dial(&mut self, at: usize) {
-        if self.agents[at].core.is_none() || self.agents[at].connection.is_some() {
-            return;
-        }
-        if self.drive.is_none() {
-            let when = self.now + self.dice.between(500, 2_000);
-            self.schedule(when, Event::AgentDial { at });
-            return;
-        }
-        let number = self.next_connection;
-        self.next_connection += 1;
-        self.connections.insert(
-            number,
-            Connection { at, server_open: true, session: None, greeted: false, heard: self.now },
-        );
-        self.agents[at].connection = Some(number);
-        self.count("agent connected");
-        self.agent_hears(at, AgentInput::Connected);
-    }
-
-    fn delay(&mut self) -> u64 {
-        if self.stormy && self.dice.chance(25) {
-            self.count("message late");
-            self.dice.between(100, 3_000)
-        } else {
-            self.dice.between(1, 15)
-        }
-    }
-
-    /// A message leaves an agent.
-    pub fn say_to_server(&mut self, at: usize, message: FromAgent) {
-        self.check_answers_once(at, &message);
-        let Some(connection) = self.agents[at].connection else { return };
-        let life = self.server_life;
-        if self.stormy && self.dice.chance(2) {
-            return self.lose(connection, at);
-        }
-        let when = self.now + self.delay();
-        if self.played.script.doubled || self.stormy && self.dice.chance(10) {
-            self.count("message doubled");
-            let again = when + self.dice.between(0, 2_000);
-            let message = Box::new(message.clone());
-            self.schedule(again, Event::ToServer { connection, life, message });
-        }
-        self.schedule(when, Event::ToServer { connection, life, message: Box::new(message) });
-    }
-
-    /// A message leaves the server.
-    pub fn say_to_agent(&mut self, connection: u64, message: ToAgent) {
-        let Some(open) = self.connections.get(&connection) else { return };
-        let at = open.at;
-        if let ToAgent::Do { no, floor, mark, undo, command } = &message {
-            let (no, floor, mark, undo, word) = (*no, *floor, mark.clone(), *undo, command.word());
-            self.tell(|_| format!("to agent {at}: do {no} ({word}, {mark}, undo {undo}), floor {floor}"));
-        }
-        if let ToAgent::Revoke { no, floor } = &message {
-            let (no, floor) = (*no, *floor);
-            self.tell(|_| format!("to agent {at}: revoke {no}, floor {floor}"));
-        }
-        if self.stormy && self.dice.chance(2) {
-            return self.lose(connection, at);
-        }
-        let when = self.now + self.delay();
-        if self.played.script.doubled || self.stormy && self.dice.chance(10) {
-            self.count("message doubled");
-            let again = when + self.dice.between(0, 2_000);
-            let message = Box::new(message.clone());
-            self.schedule(again, Event::ToAgent { connection, at, message });
-        }
-        self.schedule(when, Event::ToAgent { connection, at, message: Box::new(message) });
-    }
-
-    /// A message is lost: so, soon, is the connection.
-    fn lose(&mut self, connection: u64, at: usize) {
-        self.count("message lost");
-        self.cut(connection, at);
-    }
-
-    /// A connection breaks: each end notices in its own time.
-    pub fn cut(&mut self, connection: u64, at: usize) {
-        self.count("connection cut");
-        self.server_notices_cut(connection);
-        let when = self.now + self.dice.between(0, 9_000);
-        self.schedule(when, Event::AgentCut { at, connection: Some(connection) });
-    }
-
-    // The clients.
-
-    /// A client asks, again and again until it is answered.
-    pub fn ask(&mut self, client: usize) {
-        let it = &self.clients[client];
-        if it.acknowledged.is_some() && !self.stormy || it.refused.is_some() {
-            return;
-        }
-        let (request, key, wait) = (it.request.clone(), it.key.clone(), it.wait);
-        let ask = self.next_ask;
-        self.next_ask += 1;
-        self.asks.insert(ask, (client, false));
-        self.tell(|_| format!("client {client} asks: {request:?}"));
-        self.server_input(Input::Ask(Box::new(Asked {
-            ask,
-            actor: Actor::System,
-            key: Some(key),
-            wait,
-            unchanged: None,
-            again_of: None,
-            request,
-        })));
-        let when = self.now + self.dice.between(3_000, 9_000);
-        if self.clients[client].acknowledged.is_none() {
-            self.schedule(when, Event::Ask { client });
-        }
-    }
-
-    fn cancel(&mut self, client: usize) {
-        let Some(job) = self.clients[client].acknowledged else { return };
-        let ask = self.next_ask;
-        self.next_ask += 1;
-        self.asks.insert(ask, (client, true));
-        self.count("cancel asked");
-        self.tell(|_| format!("client {client} cancels job {job}"));
-        self.server_input(Input::Cancel { ask, job, actor: Actor::System });
-    }
-
-    /// An answer reaches its client, or is lost.
-    pub fn reply(&mut self, ask: AskId, answer: Result<JobId, Refusal>) {
-        let Some((client, cancel)) = self.asks.remove(&ask) else { return };
-        if cancel || (self.stormy && self.dice.chance(40)) {
-            return;
-        }
-        self.tell(|_| format!("client {client} is answered: {answer:?}"));
-        match answer {
-            Ok(job) => {
-                self.count("request acknowledged");
-                match self.clients[client].acknowledged {
-                    Some(before) if before != job && !self.restored => {
-                        self.fail(format!(
-                            "one key, two jobs: {before} and {job} for {:?}",
-                            self.clients[client].request
-                        ));
-                    }
-                    Some(_) => self.count("asked again, same job"),
-                    None => {
-                        self.clients[client].acknowledged = Some(job);
-                        if self.clients[client].cancels {
-                            let when = self.now + self.dice.between(0, 2_500);
-                            self.schedule(when, Event::CancelAsk { client });
-                        }
-                        if self.dice.chance(150) {
-                            // Asks once more although it has its answer.
-                            let when = self.now + self.dice.between(0, 20_000);
-                            self.schedule(when, Event::Ask { client });
-                        }
-                    }
-                }
-            }
-            Err(refusal) if refusal.code == hostler_model::Code::StoreUnavailable => {}
-            // The server has just died and started: its hosts are on their way back.
-            Err(refusal)
-                if refusal.code == hostler_model::Code::HostNotResponding
-                    && self.played.script.crash_server.is_some() =>
-            {
-                self.schedule(self.now + 5_000, Event::Ask { client });
-            }
-            Err(refusal) => {
-                self.count(match refusal.code {
-                    hostler_model::Code::VmBusy | hostler_model::Code::ObjectBusy => "request refused: busy",
-                    hostler_model::Code::VmStateForbids => "request refused: state",
-                    _ => "request refused",
-                });
-                if self.clients[client].acknowledged.is_none() {
-                    self.clients[client].refused = Some(refusal);
-                }
-            }
         }
     }
 }
