@@ -177,10 +177,16 @@ impl World {
                         let words = format!("{} completed although {} is {is}", job.label(), step.key);
                         self.fail(words);
                     }
+                    if let (JobState::Completed, Request::UpgradeAgent { agent, version, .. }) =
+                        (job.state, &job.request)
+                    {
+                        self.check_upgraded(*agent, version);
+                    }
                     if job.state.is_ended() && !job.is_open() {
                         self.count(ended_word(job.state));
                     }
                 }
+                Some(Object::Host(host)) if host.dead_since.is_some() => self.host_given_up(host.id),
                 Some(Object::Settings(now)) => self.allow(&now.settings),
                 _ => {}
             }

@@ -64,6 +64,9 @@ impl World {
 
     /// An answer reaches its client, or is lost.
     pub fn reply(&mut self, ask: AskId, answer: Result<JobId, Refusal>) {
+        if let Some(renewing) = self.fleet.renewals.remove(&ask) {
+            return self.renewal_answered(renewing, answer);
+        }
         let Some((client, cancel)) = self.asks.remove(&ask) else { return };
         if cancel || (self.stormy && self.dice.chance(40)) {
             return;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hostler_model::Object;
+use hostler_model::host::Host;
 use hostler_model::object::Installation;
 use hostler_model::setting::Settings;
 use hostler_store::{MemoryStore, Store, StoreError};
@@ -35,6 +36,11 @@ impl Store for Forgetful {
             loaded.objects.push(hostler_store::Stored { revision: loaded.head.revision, object });
         }
         for stored in &mut loaded.objects {
+            if let Object::Host(host) = &stored.object
+                && self.mutant == Some(Mutant::GivenUpForgotten)
+            {
+                stored.object = Object::from(Host { dead_since: None, ..(**host).clone() });
+            }
             let Object::Job(job) = &stored.object else { continue };
             let mut job = (**job).clone();
             match self.mutant {

@@ -12,23 +12,45 @@ impl World {
         if self.agents[at].core.is_none() || self.agents[at].connection.is_some() {
             return;
         }
+        if self.now < self.agents[at].online_at || !self.agents[at].programs.connects() {
+            return;
+        }
         if self.drive.is_none() {
             let when = self.now + self.dice.between(500, 2_000);
             self.schedule(when, Event::AgentDial { at });
             return;
         }
+        let held = match self.shake_hands(at) {
+            Ok(held) => held,
+            Err(why) => return self.kept_out(at, why),
+        };
         let number = self.next_connection;
         self.next_connection += 1;
         self.connections.insert(
             number,
-            Connection { at, server_open: true, session: None, greeted: false, heard: self.now },
+            Connection {
+                at,
+                agent: self.agents[at].id,
+                held,
+                since: self.clock(),
+                server_open: true,
+                session: None,
+                greeted: false,
+                waits: false,
+                renews: false,
+                renewed: false,
+                broken: false,
+                heard: self.now,
+            },
         );
         self.agents[at].connection = Some(number);
+        self.check_comes_in(at);
         self.count("agent connected");
         self.agent_hears(at, AgentInput::Connected);
     }
 
-    fn delay(&mut self) -> u64 {
+    /// How long a message is under way.
+    pub(crate) fn delay(&mut self) -> u64 {
         if self.stormy && self.dice.chance(25) {
             self.count("message late");
             self.dice.between(100, 3_000)
@@ -89,6 +111,9 @@ impl World {
     /// A connection breaks: each end notices in its own time.
     pub fn cut(&mut self, connection: u64, at: usize) {
         self.count("connection cut");
+        if let Some(open) = self.connections.get_mut(&connection) {
+            open.broken = true;
+        }
         self.server_notices_cut(connection);
         let when = self.now + self.dice.between(0, 9_000);
         self.schedule(when, Event::AgentCut { at, connection: Some(connection) });

@@ -1,9 +1,13 @@
 //! The invariants at rest: every job has ended, record and hosts agree, nothing is orphaned, nothing happened twice.
 
+use std::collections::BTreeMap;
+
 use hostler_hypervisor::simulated::What;
 use hostler_model::HostId;
+use hostler_model::seen::Power;
 use hostler_model::vm::{Presence, Vm};
 use hostler_store::Store;
+use uuid::Uuid;
 
 use crate::agent::{Agent, Fate};
 use crate::asks::VMS;
@@ -42,6 +46,40 @@ impl World {
         self.check_acknowledged();
         self.check_agreement();
         self.check_orphans();
+        self.check_fleet();
+    }
+
+    /// Every computer that lives is let in and is what its record says, nothing waits for one that was given up, and no
+    /// machine runs in two places.
+    fn check_fleet(&mut self) {
+        for at in 0..self.agents.len() {
+            let agent = &self.agents[at];
+            if agent.is_dead() {
+                continue;
+            }
+            let answers = self.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id));
+            let (connection, runs) = (agent.connection, agent.programs.current.clone());
+            let known = self.pictured(agent.id).map(|known| known.version.clone());
+            if !answers {
+                self.fail(format!("agent {at} lives and is not let in (connection {connection:?}, {runs})"));
+            } else if known.as_deref() != Some(runs.as_str()) {
+                self.fail(format!("agent {at} is {runs} and counts as {known:?}"));
+            }
+        }
+        let hosts: Vec<HostId> =
+            self.drive.iter().flat_map(|d| d.engine().inventory().hosts()).map(|host| host.id).collect();
+        hosts.into_iter().for_each(|host| self.check_given_up(host));
+        let mut runs: BTreeMap<Uuid, usize> = BTreeMap::new();
+        for at in 0..self.agents.len() {
+            for (domain, power) in self.agents[at].host.powers() {
+                if power.is_on()
+                    && power != Power::PausedBusy
+                    && let Some(other) = runs.insert(domain, at)
+                {
+                    self.fail(format!("machine {domain} runs on host {other} and on host {at}"));
+                }
+            }
+        }
     }
 
     fn check_twice(&mut self) {
@@ -126,6 +164,10 @@ impl World {
                     }),
                     _ => false,
                 };
+                // One that stands still as at a hand-over is nobody's to start: somebody settles it.
+                let undecided =
+                    matches!(vm.presence, Presence::Conflict { .. }) && seen.power == Power::PausedBusy;
+                let two_have_it = two_have_it || undecided;
                 if !two_have_it && !matches!(vm.presence, Presence::Here | Presence::Elsewhere { .. }) {
                     wrong = Some(format!("{} is on host {at} and counts as {:?}", vm.spec.name, vm.presence));
                     break;

@@ -6,17 +6,19 @@ use hostler_agent_core::Input as AgentInput;
 use hostler_drive::Drive;
 use hostler_engine::{AskId, Input};
 use hostler_hypervisor::Machines;
-use hostler_hypervisor::simulated::Outside;
-use hostler_model::channel::{FromAgent, ToAgent};
+use hostler_hypervisor::simulated::{Doors, Outside};
+use hostler_model::channel::{FromAgent, Hello, ToAgent};
 use hostler_model::seen::Order;
 use hostler_model::setting::Settings;
-use hostler_model::{InstallationId, StepNo, VmId};
+use hostler_model::{HostId, InstallationId, StepNo, VmId};
 use hostler_store::MemoryStore;
 use uuid::Uuid;
 
 use crate::agent::{Agent, Fate};
+use crate::certificates::Papers;
 use crate::clients::Client;
 use crate::dice::{CountedIds, Dice};
+use crate::fleet::Fleet;
 use crate::forgetful::Forgetful;
 use crate::kinds::Played;
 use crate::mutant::Mutant;
@@ -72,6 +74,30 @@ pub enum Event {
     Heal { at: usize },
     /// An administrator gives a host up.
     DeclareDead { at: usize },
+    /// A host that was given up is looked at.
+    SeeGivenUp { host: HostId },
+    /// Something befalls the fleet.
+    FleetTrouble,
+    /// An agent dies with nothing but what took the place of its long journal.
+    DiesCompacted { at: usize, life: u32 },
+    /// Something breaks during an upgrade.
+    Strike { at: usize },
+    /// Others of a large fleet come back.
+    Crowd { agents: u32, life: u32 },
+    /// It is an agent's turn to come in.
+    ComeIn { connection: u64, life: u32, hello: Box<Hello> },
+    /// A certificate is to be renewed.
+    RenewalDue { at: usize, connection: u64 },
+    /// The server is asked for another certificate.
+    RenewalAsked { connection: u64, life: u32, no: u64 },
+    /// An agent is given another certificate.
+    Renewed { at: usize, connection: u64, no: u64, papers: Box<Papers> },
+    /// An agent's other certificate is durable.
+    PapersWritten { at: usize, life: u32, connection: u64, papers: Box<Papers> },
+    /// An administrator sees to it that a computer is let in again.
+    EnrolAnew { at: usize },
+    /// A new agent program has had its time to come up.
+    TrialOver { at: usize, number: u32 },
     /// Faults are over.
     Calm,
 }
@@ -98,6 +124,10 @@ pub struct World {
     pub inbox: Vec<Input>,
     /// When its next turn is.
     pub server_wakes: Option<u64>,
+    /// What befalls the fleet as a whole.
+    pub fleet: Fleet,
+    /// The doors between hosts.
+    pub doors: Doors,
     /// New ids.
     pub ids: CountedIds,
     /// At how many commits from now it dies; 0 is never.
@@ -133,7 +163,7 @@ pub struct World {
     /// The first violation of an invariant.
     pub failure: Option<String>,
     /// The newest order taken into the record, for each machine on each host.
-    pub orders: BTreeMap<(VmId, hostler_model::HostId), Order>,
+    pub orders: BTreeMap<(VmId, HostId), Order>,
     /// Machines whose disks may lie about, because an administrator did away with the machine alone.
     pub let_go: BTreeSet<VmId>,
     /// Machines that an administrator has undefined with `virsh`, by host and domain.
@@ -165,6 +195,8 @@ impl World {
             server_life: 0,
             inbox: Vec::new(),
             server_wakes: None,
+            fleet: Fleet::quiet(seed),
+            doors: Doors::default(),
             ids: CountedIds(0x1000),
             crash_planned: 0,
             turns: 0,
@@ -236,7 +268,7 @@ impl World {
         self.now = self.now.max(until);
     }
 
-    fn alive(&self, at: usize, life: u32) -> bool {
+    pub(crate) fn alive(&self, at: usize, life: u32) -> bool {
         self.agents[at].life == life && self.agents[at].core.is_some()
     }
 
@@ -327,14 +359,49 @@ impl World {
                 self.tell(|_| format!("host {at} comes back from the dead"));
                 let agent = &mut self.agents[at];
                 agent.fate = Fate::CameBack;
+                agent.online_at = self.now;
                 agent.host.power_on();
                 self.start_agent(at);
+                self.schedule(self.now, Event::AgentDial { at });
             }
             Event::Ask { client } => self.ask(client),
             Event::CancelAsk { client } => self.cancel(client),
             Event::Fault => self.fault(),
             Event::Heal { at } => self.heal(at),
             Event::DeclareDead { at } => self.declare_dead(at),
+            Event::SeeGivenUp { host } => self.see_given_up(host),
+            Event::FleetTrouble => self.fleet_trouble(),
+            Event::DiesCompacted { at, life } => {
+                if self.alive(at, life) {
+                    self.count("agent died soon after it compacted its journal");
+                    self.crash_agent(at);
+                }
+            }
+            Event::Strike { at } => self.strike(at),
+            Event::Crowd { agents, life } => {
+                if life == self.server_life {
+                    self.crowd(agents);
+                }
+            }
+            Event::ComeIn { connection, life, hello } => {
+                if life == self.server_life {
+                    self.come_in(connection, hello);
+                }
+            }
+            Event::RenewalDue { at, connection } => self.renewal_due(at, connection),
+            Event::RenewalAsked { connection, life, no } => {
+                if life == self.server_life {
+                    self.renewal_asked(connection, no);
+                }
+            }
+            Event::Renewed { at, connection, no, papers } => self.renewed(at, connection, no, *papers),
+            Event::PapersWritten { at, life, connection, papers } => {
+                if self.alive(at, life) {
+                    self.papers_written(at, connection, *papers);
+                }
+            }
+            Event::EnrolAnew { at } => self.enrol_anew(at),
+            Event::TrialOver { at, number } => self.trial_over(at, number),
             Event::Calm => self.calm(),
         }
     }
