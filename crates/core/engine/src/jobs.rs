@@ -246,7 +246,7 @@ impl Engine {
     }
 
     /// How many commands of a class are out on a host, this job's own counted as they are now.
-    fn out_with(&self, job: &Job, agent: AgentId, class: Class) -> u32 {
+    pub(crate) fn out_with(&self, job: &Job, agent: AgentId, class: Class) -> u32 {
         let ours = |job: &Job| {
             let is = |step: &&Step| {
                 step.class_out() == Some(class)
@@ -259,7 +259,7 @@ impl Engine {
         self.table.out(agent, class) - recorded + ours(job)
     }
 
-    fn room(&self, class: Class) -> u32 {
+    pub(crate) fn room(&self, class: Class) -> u32 {
         let settings = self.inv.settings();
         match class {
             Class::Start => settings.starts_per_host,

@@ -79,7 +79,14 @@ impl Engine {
             .collect();
         for vm in vms {
             let Some(it) = self.inv.vm(vm) else { continue };
-            let Some(presence) = presence_of(it, turn.now) else { continue };
+            // What a host that was given up showed last says nothing of what is there now.
+            let given_up = it.host.and_then(|host| self.inv.hosts.get(&host)?.dead_since);
+            let presence = match (given_up, it.presence) {
+                (Some(since), Presence::Here) => Some(Presence::Missing { since }),
+                (Some(_), _) => None,
+                (None, _) => presence_of(it, turn.now),
+            };
+            let Some(presence) = presence else { continue };
             let mut after = (**it).clone();
             VmEdit { presence: Some(presence), ..VmEdit::default() }.apply(&mut after);
             self.put(Object::from(after), job.id, &job.actor, turn);

@@ -52,12 +52,13 @@ impl Engine {
         }
         // Our own epoch is known to nobody whom we did not tell it in this life: another life of a server used it, of
         // which our store knows nothing.
-        if hello.epoch > self.epoch || (hello.epoch == self.epoch && !self.sessions.told_epoch(agent)) {
+        if hello.epoch > self.epoch || (hello.epoch == self.epoch && !self.sessions.told_epoch(hello.journal))
+        {
             turn.effect(Effect::OlderThanFleet { met: hello.epoch });
             return;
         }
         let session = self.draw_session();
-        self.sessions.open(agent, session);
+        self.sessions.open(agent, hello.journal, session);
         let graves = (agent, uuid::Uuid::nil())..=(agent, uuid::Uuid::max());
         for grave in self.graves.range(graves).map(|(grave, _)| *grave).collect::<Vec<_>>() {
             self.graves.remove(&grave);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_model::{AgentId, SessionId, Timestamp};
 use imbl::OrdSet;
+use uuid::Uuid;
 
 /// The open sessions.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +13,9 @@ pub struct Sessions {
     // Persistent, because each published picture takes a copy.
     answering: OrdSet<AgentId>,
     version: u64,
-    // Agents that were welcomed in this life of the server, and so may have met its epoch.
-    told_epoch: BTreeSet<AgentId>,
+    // Journals of agents that were welcomed in this life of the server, and so may have met its epoch. The journal is what
+    // keeps an epoch: a computer that is enrolled anew is another agent with the same journal.
+    told_epoch: BTreeSet<Uuid>,
     // Agents that were sent a step, by when that is sent again should no answer come.
     resends: BTreeSet<(Timestamp, AgentId)>,
 }
@@ -62,16 +64,16 @@ impl Sessions {
         }
     }
 
-    /// Whether an agent was told our epoch since the start.
-    pub(crate) fn told_epoch(&self, agent: AgentId) -> bool {
-        self.told_epoch.contains(&agent)
+    /// Whether the agent with this journal was told our epoch since the start.
+    pub(crate) fn told_epoch(&self, journal: Uuid) -> bool {
+        self.told_epoch.contains(&journal)
     }
 
-    pub(crate) fn open(&mut self, agent: AgentId, id: SessionId) {
+    pub(crate) fn open(&mut self, agent: AgentId, journal: Uuid, id: SessionId) {
         self.version += 1;
         self.answering.remove(&agent);
         self.resend_at(agent, None);
-        self.told_epoch.insert(agent);
+        self.told_epoch.insert(journal);
         self.open.insert(agent, Session { id, pictured: false, resend: None });
     }
 

@@ -12,6 +12,8 @@ use crate::{Engine, Turn};
 const UNDO_TRIES: u8 = 5;
 /// How long after a failed undo it is tried again, and after which it is doubled: libvirt restarts within seconds.
 const UNDO_WAIT_MS: Ms = 2_000;
+/// After how long an undo for which its host had no room is looked at again.
+const ROOM_WAIT_MS: Ms = 1_000;
 /// The longest wait between two tries of an undo.
 const UNDO_LONGEST_WAIT_MS: Ms = 60_000;
 
@@ -54,12 +56,35 @@ impl Engine {
                     if self.never(agent).is_some() {
                         job.steps[at].is = StepIs::Undone;
                     } else {
-                        self.send_undo(job, at, turn);
+                        self.send_undo_with_room(job, at, turn);
                     }
                 }
             }
         }
         true
+    }
+
+    /// Sends an undo when its host has room for what it does, else tries again soon: many machines that were stopped for one
+    /// job are started again as few at a time as any.
+    fn send_undo_with_room(&mut self, job: &mut Job, at: usize, turn: &mut Turn<'_>) {
+        let full = match &job.steps[at].undo {
+            Undo::Agent { agent, command } => {
+                let (agent, class) = (*agent, command.class());
+                let undoing = |step: &&Step| {
+                    step.is == StepIs::Undoing
+                        && matches!(&step.undo, Undo::Agent { agent: by, command }
+                            if *by == agent && command.class() == class)
+                };
+                let undoing = job.steps.iter().filter(undoing).count() as u32;
+                undoing + self.out_with(job, agent, class) >= self.room(class)
+            }
+            Undo::None | Undo::Record { .. } => false,
+        };
+        if full {
+            job.steps[at].is = StepIs::UndoWaits { until: turn.now.plus(ROOM_WAIT_MS) };
+        } else {
+            self.send_undo(job, at, turn);
+        }
     }
 
     fn send_undo(&mut self, job: &mut Job, at: usize, turn: &mut Turn<'_>) {
@@ -97,7 +122,7 @@ impl Engine {
             if let StepIs::UndoWaits { until } = job.steps[at].is
                 && until <= turn.now
             {
-                self.send_undo(job, at, turn);
+                self.send_undo_with_room(job, at, turn);
             }
         }
     }

@@ -8,14 +8,17 @@ use hostler_agent_core::{Core, Identity, Input, JournalEntry, Output, Task};
 use hostler_hypervisor::perform::{Performing, Turn, World as Hands};
 use hostler_hypervisor::simulated::{CrashWhen, SimulatedHost};
 use hostler_hypervisor::{Boots, Disks, Machines, Watch};
-use hostler_model::command::{Answer, Command, DiskContent, Outcome};
+use hostler_model::command::{Answer, Command, Outcome};
 use hostler_model::host::HostFacts;
 use hostler_model::{AgentId, Code, Ms, Refusal, StepNo};
 use uuid::Uuid;
 
-use crate::dice::Dice;
+use crate::anew::Anew;
+use crate::certificates::Papers;
+use crate::computer::duration;
 use crate::kinds::Moment;
 use crate::mutant::Mutant;
+use crate::programs::{Own, Programs};
 use crate::world::{Event, World};
 
 /// A computer with its agent.
@@ -44,6 +47,22 @@ pub struct Agent {
     pub met: BTreeSet<StepNo>,
     /// What it said of each step, in all its lives.
     pub answered: BTreeMap<StepNo, Outcome>,
+    /// Its certificates, as they are on its disk.
+    pub kept: Papers,
+    /// The same, as the running agent has them.
+    pub papers: Papers,
+    /// How often it has asked for another certificate.
+    pub renewal: u64,
+    /// How often it came with a good certificate since it was last welcomed.
+    pub in_vain: u32,
+    /// From when on it can reach the server.
+    pub online_at: u64,
+    /// Its programs.
+    pub programs: Programs,
+    /// How far it is with being enrolled anew.
+    pub anew: Option<Anew>,
+    /// Which agents its computer was before.
+    pub was: Vec<AgentId>,
 }
 
 /// What becomes of a computer. A power failure that passes is no fate.
@@ -66,6 +85,8 @@ impl Agent {
     }
 }
 
+/// How often is looked whether a program on trial has come up.
+const TRIAL_LOOK_MS: Ms = 2_000;
 /// After how many journal entries a story's agent compacts.
 const COMPACT_EVERY: u64 = 48;
 
@@ -75,7 +96,10 @@ pub struct Working {
     performing: Performing,
     account: String,
     began: Ms,
-    abort: bool,
+    /// Whether it was asked to stop.
+    pub abort: bool,
+    /// Whether an earlier run may have begun it.
+    pub looking: bool,
     task: Task,
 }
 
@@ -97,7 +121,7 @@ impl Watch for Ear<'_> {
 
 impl Agent {
     /// A computer whose agent is not started yet.
-    pub fn new(id: AgentId, host: SimulatedHost, facts: HostFacts) -> Self {
+    pub fn new(id: AgentId, host: SimulatedHost, facts: HostFacts, papers: Papers) -> Self {
         Self {
             id,
             host,
@@ -111,6 +135,14 @@ impl Agent {
             facts,
             met: BTreeSet::new(),
             answered: BTreeMap::new(),
+            kept: papers.clone(),
+            papers,
+            renewal: 0,
+            in_vain: 0,
+            online_at: 0,
+            programs: Programs::first(),
+            anew: None,
+            was: Vec::new(),
         }
     }
 }
@@ -125,10 +157,11 @@ impl World {
         }
         agent.life += 1;
         agent.host.agent_restarted();
+        agent.papers = agent.kept.clone();
         let me = Identity {
             agent: agent.id,
             installation: self.installation,
-            version: "1.0.0".into(),
+            version: agent.programs.runs().into(),
             host_boot: agent.facts.boot_id.clone(),
         };
         let fresh = Uuid::from_u128(0xA6E7 << 64 | (at as u128) << 32 | u128::from(agent.life));
@@ -157,6 +190,7 @@ impl World {
         let kept: Vec<_> = agent.unsynced.drain(..).take(keep).map(|(_, entry)| entry).collect();
         agent.journal.extend(kept);
         agent.tasks.clear();
+        agent.programs.trial_failed("it ended with a signal");
         self.count("agent crashed");
         if let Some(connection) = self.agents[at].connection.take() {
             self.server_notices_cut(connection);
@@ -210,6 +244,7 @@ impl World {
                     self.agent_hears(at, Input::Answered { session, question, answer });
                 }
                 Output::Disconnect { .. } => {
+                    self.check_patience(at);
                     if let Some(connection) = self.agents[at].connection.take() {
                         self.server_notices_cut(connection);
                     }
@@ -272,6 +307,10 @@ impl World {
             agent.journal.retain(|entry| !is_step(entry));
         }
         self.count("journal compacted");
+        if self.stormy && self.fleet.life_ms.is_some() && self.fleet.dice.chance(200) {
+            let (life, when) = (self.agents[at].life, self.now + self.fleet.dice.between(1, 400));
+            self.schedule(when, Event::DiesCompacted { at, life });
+        }
     }
 
     fn agent_begins(&mut self, at: usize, task: Task, looking: bool) {
@@ -306,7 +345,7 @@ impl World {
             let when = self.now + takes.saturating_sub(1);
             self.schedule(when, Event::StartBehind { at, domain: *domain });
         }
-        self.agents[at].tasks.insert(no, Working { performing, account, began, abort: false, task });
+        self.agents[at].tasks.insert(no, Working { performing, account, began, abort: false, looking, task });
         let life = self.agents[at].life;
         self.schedule(began, Event::TaskTurn { at, life, no });
         if !looking && self.played.begins(no, undo) {
@@ -328,6 +367,7 @@ impl World {
             return;
         }
         let before = self.on_states(at);
+        let own = if self.played.fails(no) { None } else { self.own(at, &working) };
         let host = self.agents[at].host.by(working.account.as_str());
         let hands = Hands { machines: &host, disks: &host, moves: &host, networks: &host, boots: &host };
         let abort = Cell::new(working.abort);
@@ -345,7 +385,12 @@ impl World {
                 let refusal = Refusal::new(Code::HypervisorFailed, "step", "it failed, as was to be tried");
                 Turn::Ended(Outcome::Failed { refusal })
             }
-            _ => working.performing.turn(&hands, waited, &Ear(&abort)),
+            _ => match own {
+                Some(Own::Ended(outcome)) => Turn::Ended(outcome),
+                Some(Own::Waits) => Turn::Wait { ms: TRIAL_LOOK_MS },
+                Some(Own::HandOver { version, limit_ms }) => return self.hand_over(at, &version, limit_ms),
+                None => working.performing.turn(&hands, waited, &Ear(&abort)),
+            },
         };
         self.check_no_harm(at, &working.task, &before);
         self.host_moved(at);
@@ -413,73 +458,5 @@ impl World {
                 self.agent_hears(at, Input::Ended { no, outcome });
             }
         }
-    }
-
-    /// Reads a machine and hands the reading in.
-    pub fn read_machine(&mut self, at: usize, domain: Uuid) {
-        if let Ok(seen) = self.agents[at].host.read(domain) {
-            self.agent_hears(at, Input::Observed { domain, seen: seen.map(Box::new) });
-        }
-    }
-
-    /// Reads what the host is like, as far as that changes here: its networks.
-    fn look_at_host(&mut self, at: usize) {
-        let agent = &mut self.agents[at];
-        agent.facts.host_networks = agent.host.true_networks();
-        let active = agent.facts.host_networks.iter().filter(|network| network.active);
-        agent.facts.networks = active.map(|network| network.name.clone()).collect();
-        let facts = Box::new(agent.facts.clone());
-        self.agent_hears(at, Input::HostFacts(facts));
-    }
-
-    fn list_now(&mut self, at: usize) {
-        if let Ok(all) = self.agents[at].host.list() {
-            self.agent_hears(at, Input::Listed(all));
-        }
-    }
-
-    /// Something may have changed on a host: events are raised, and what is due by itself is noted.
-    pub fn host_moved(&mut self, at: usize) {
-        let life = self.agents[at].life;
-        for domain in self.agents[at].host.take_changed() {
-            let when = self.now + self.dice.between(1, 40);
-            self.schedule(when, Event::ReadMachine { at, life, domain });
-        }
-        if let Some(due) = self.agents[at].host.next_due() {
-            self.schedule(due.max(self.now + 1), Event::HostTick { at });
-        }
-    }
-
-    /// The computer's power fails for a while, or for good.
-    pub fn power_off(&mut self, at: usize, for_good: bool) {
-        self.crash_agent(at);
-        self.agents[at].host.power_off();
-        if for_good {
-            self.agents[at].fate = Fate::Dead;
-            self.count("host died for good");
-        } else {
-            self.count("host powered off");
-            let when = self.now + self.dice.between(2_000, 30_000);
-            self.schedule(when, Event::PowerOn { at });
-        }
-    }
-}
-
-/// How long a command takes before it takes effect. Now and then it straddles the limits.
-fn duration(command: &Command, dice: &mut Dice, stormy: bool) -> Ms {
-    let heavy = matches!(
-        command,
-        Command::BringBase { .. }
-            | Command::MakeDisk { content: DiskContent::Copy { .. }, .. }
-            | Command::Save { .. }
-            | Command::SendBases { .. }
-            | Command::Migrate { .. }
-    );
-    match dice.between(if stormy { 0 } else { 40 }, 1000) {
-        0..4 => dice.between(110_000, 130_000),
-        4..8 => dice.between(320_000, 340_000),
-        8..40 => dice.between(3_000, 20_000),
-        _ if heavy => dice.between(500, 4_000),
-        _ => dice.between(5, 400),
     }
 }

@@ -148,13 +148,19 @@ impl World {
             JobKind::RemoveNetwork => self.network_to_remove()?,
             JobKind::DeclareHostDead => {
                 let at = self.agents.iter().position(|agent| agent.is_dead())?;
-                let confirm = self.agents[at].facts.host_name.clone();
+                let host = self.agents[at].id.into();
+                let known = self.drive.as_ref()?.engine().inventory().host(host);
+                let confirm = known.map_or_else(String::new, |host| host.name.to_string());
                 Request::DeclareHostDead { host: self.agents[at].id.into(), confirm }
             }
             JobKind::EnrolAgent => Request::EnrolAgent(Box::new(self.enrolment()?)),
             JobKind::RenewAgent => {
+                // Those that have a computer renew by themselves.
+                let known: Vec<_> = self.agents.iter().map(|agent| agent.id).collect();
                 let (agent, uses) = self.record().iter().find_map(|object| match object {
-                    Object::Agent(agent) => Some((agent.id, agent.certificate.clone())),
+                    Object::Agent(agent) if !known.contains(&agent.id) => {
+                        Some((agent.id, agent.certificate.clone()))
+                    }
                     _ => None,
                 })?;
                 let serial = format!("{:x}", self.dice.bits());
@@ -169,18 +175,13 @@ impl World {
                     Object::Agent(agent) if !known.contains(&agent.id) => Some(agent.id),
                     _ => None,
                 })?;
-                // They have no computer that could be asked.
+                // They have no computer that could be asked, or one that is about to become one of them.
+                self.fleet.removed.insert(agent);
                 Request::RemoveAgent { agent, force: true, keep: self.dice.chance(500) }
             }
             JobKind::UpgradeAgent => {
                 let at = self.dice.between(0, self.agents.len() as u64) as usize;
-                Request::UpgradeAgent {
-                    agent: self.agents[at].id,
-                    force: false,
-                    version: "2.0.0".into(),
-                    sha256: "2".repeat(64),
-                    size_bytes: 1 << 20,
-                }
+                self.upgrade_of(at)
             }
             JobKind::AddShare => {
                 let at = self.dice.between(0, self.agents.len() as u64) as usize;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_agent_core::Task;
-use hostler_hypervisor::simulated::What;
 use hostler_model::channel::{FromAgent, ReportBody, ToAgent};
 use hostler_model::command::{Class, Command, Outcome};
 use hostler_model::job::{JobState, StepIs};
@@ -11,13 +10,11 @@ use hostler_model::object::Installation;
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
 use hostler_model::setting::Settings;
-use hostler_model::vm::{Presence, Vm};
-use hostler_model::{Change, Code, HostId, Key, Object, VmId};
+use hostler_model::vm::Vm;
+use hostler_model::{Change, Code, Key, Object, VmId};
 use hostler_store::{JobFilter, Revision, Store};
 use uuid::Uuid;
 
-use crate::agent::{Agent, Fate};
-use crate::asks::VMS;
 use crate::mutant::Mutant;
 use crate::world::World;
 
@@ -180,10 +177,16 @@ impl World {
                         let words = format!("{} completed although {} is {is}", job.label(), step.key);
                         self.fail(words);
                     }
+                    if let (JobState::Completed, Request::UpgradeAgent { agent, version, .. }) =
+                        (job.state, &job.request)
+                    {
+                        self.check_upgraded(*agent, version);
+                    }
                     if job.state.is_ended() && !job.is_open() {
                         self.count(ended_word(job.state));
                     }
                 }
+                Some(Object::Host(host)) if host.dead_since.is_some() => self.host_given_up(host.id),
                 Some(Object::Settings(now)) => self.allow(&now.settings),
                 _ => {}
             }
@@ -208,7 +211,7 @@ impl World {
 
     /// The machines whose disks may lie about, because somebody chose to keep them: as the durable jobs say, for the
     /// commits before a crash are seen by nobody else.
-    fn let_go(&self) -> BTreeSet<VmId> {
+    pub(crate) fn let_go(&self) -> BTreeSet<VmId> {
         let mut let_go = self.let_go.clone();
         let jobs = self.store.reader().and_then(|mut reader| reader.jobs(&JobFilter::default(), usize::MAX));
         for job in jobs.unwrap_or_default().into_iter().map(|stored| stored.object) {
@@ -265,191 +268,6 @@ impl World {
         }
         self.check_groups();
     }
-
-    /// At rest: every job has ended, record and hosts agree, nothing is orphaned, nothing happened twice, and what was
-    /// acknowledged is there.
-    pub fn check_at_rest(&mut self) {
-        let Some(drive) = &self.drive else {
-            return self.fail("the server is not up at the end".into());
-        };
-        let open = drive.engine().jobs().next().cloned();
-        if let Some(job) = open {
-            let owing: Vec<_> = job.steps.iter().map(|s| format!("{} {}", s.key, is_word(&s.is))).collect();
-            let words =
-                format!("{} ({}, {:?}): {}", job.label(), job.kind.word(), job.phase, owing.join(", "));
-            for at in 0..self.agents.len() {
-                self.tell(|world| {
-                    let agent = &world.agents[at];
-                    let core = agent.core.as_ref().map(|core| (core.at_work(), core.session()));
-                    let answers = world.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id));
-                    format!(
-                        "agent {at}: answers {answers}, at work and session {core:?}, tasks {:?}, {} entries not synced, connection {:?}",
-                        agent.tasks.keys(),
-                        agent.unsynced.len(),
-                        agent.connection
-                    )
-                });
-            }
-            return self.fail(format!("a job does not end: {words}"));
-        }
-        self.check_derived();
-        self.check_twice();
-        self.check_acknowledged();
-        self.check_agreement();
-        self.check_orphans();
-    }
-
-    fn check_twice(&mut self) {
-        let mut found = None;
-        for (at, agent) in self.agents.iter().enumerate() {
-            agent.host.each_effect(|effect, times| {
-                let may_repeat = match effect.what {
-                    // A guest may be asked again to let go, or to shut down: it did not hear the first time.
-                    What::AskedToDetach | What::AskedToShutDown | What::BaseBrought | What::BaseSent => true,
-                    // What another hand took away before its outcome was known is not there, and is made again.
-                    What::Defined => self.taken_away.contains(&(at, effect.on.clone())),
-                    _ => false,
-                };
-                if times > 1 && effect.by.is_some() && !may_repeat && found.is_none() {
-                    found = Some(format!(
-                        "{:?} of {:?} on {} took effect {times} times on host {at}",
-                        effect.what, effect.by, effect.on
-                    ));
-                }
-            });
-        }
-        if let Some(what) = found {
-            self.fail(what);
-        }
-    }
-
-    fn check_acknowledged(&mut self) {
-        if self.restored {
-            return;
-        }
-        let Ok(mut reader) = self.store.reader() else { return };
-        for at in 0..self.clients.len() {
-            let client = &self.clients[at];
-            let Some(id) = client.acknowledged else { continue };
-            match reader.job(id) {
-                Ok(Some(job)) if job.object.request.kind() == client.request.kind() => {
-                    let key_kept = job.object.key.as_deref() == Some(client.key.as_str());
-                    if !key_kept {
-                        let words =
-                            format!("job {id} was acknowledged to client {at} and belongs to another");
-                        return self.fail(words);
-                    }
-                }
-                _ => {
-                    let words = format!("job {id} was acknowledged and is gone: {:?}", client.request.kind());
-                    return self.fail(words);
-                }
-            }
-        }
-    }
-
-    fn check_agreement(&mut self) {
-        let Some(drive) = &self.drive else { return };
-        let inv = drive.engine().inventory();
-        let mut wrong = None;
-        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.is_dead()) {
-            let truth = agent.host.truth();
-            for seen in &truth {
-                let bound_elsewhere = |vm: &Vm| {
-                    vm.domain == seen.domain && vm.presence == (Presence::Conflict { other: agent.id.into() })
-                };
-                if inv.vms().any(|vm| bound_elsewhere(vm)) {
-                    continue;
-                }
-                let Some(vm) =
-                    inv.vms().find(|vm| vm.domain == seen.domain && vm.host == Some(agent.id.into()))
-                else {
-                    wrong = Some(format!("host {at} has machine {} and the record does not", seen.domain));
-                    break;
-                };
-                if vm.seen() != Some(seen) {
-                    let words = format!("{:?} against {:?}", vm.seen(), seen);
-                    wrong = Some(format!(
-                        "the record of {} on host {at} is not what it shows: {words}",
-                        vm.spec.name
-                    ));
-                    break;
-                }
-                let two_have_it = match vm.presence {
-                    Presence::Conflict { other } => self.agents.iter().any(|agent| {
-                        HostId::from(agent.id) == other && agent.host.powers().contains_key(&seen.domain)
-                    }),
-                    _ => false,
-                };
-                if !two_have_it && !matches!(vm.presence, Presence::Here | Presence::Elsewhere { .. }) {
-                    wrong = Some(format!("{} is on host {at} and counts as {:?}", vm.spec.name, vm.presence));
-                    break;
-                }
-            }
-            for vm in inv.vms().filter(|vm| vm.host == Some(agent.id.into())) {
-                let there = truth.iter().any(|seen| seen.domain == vm.domain);
-                if !there && !matches!(vm.presence, Presence::Missing { .. } | Presence::Planned) {
-                    wrong =
-                        Some(format!("{} is not on host {at} and counts as {:?}", vm.spec.name, vm.presence));
-                }
-                if vm.presence == Presence::Planned && !self.restored {
-                    wrong = Some(format!("{} is planned for ever", vm.spec.name));
-                }
-            }
-        }
-        if let Some(what) = wrong {
-            self.fail(what);
-        }
-    }
-
-    fn check_orphans(&mut self) {
-        if self.restored {
-            return;
-        }
-        let Some(drive) = &self.drive else { return };
-        let inv = drive.engine().inventory();
-        let let_go = self.let_go();
-        let mut wrong = None;
-        // What was to be taken back on a host that had been given up was let go of with it.
-        let kept_up = |agent: &Agent| agent.fate == Fate::Lives;
-        for (at, agent) in self.agents.iter().enumerate().filter(|(_, agent)| kept_up(agent)) {
-            let Some(folder) = agent.host.folder(&format!("{VMS}/x")) else { continue };
-            // A folder that a lost host shared holds what was let go of with that host.
-            let shared_with_lost = self.agents.iter().any(|other| {
-                !kept_up(other)
-                    && other.host.folder(&format!("{VMS}/x")).is_some_and(|theirs| theirs.is(&folder))
-            });
-            if shared_with_lost {
-                continue;
-            }
-            let marks = folder.marks();
-            let lasts = |file: &str| let_go.iter().any(|vm| file.contains(&vm.to_string()));
-            if let Some((file, ticket)) = marks.iter().find(|(file, _)| !lasts(file)) {
-                wrong = Some(format!("the mark of move {ticket} is left beside {file}"));
-            }
-            for (file, disk) in folder.files() {
-                let Some(owner) = disk.owner else { continue };
-                let kept = let_go.contains(&owner);
-                let known = inv.vm(owner).is_some_and(|vm| {
-                    vm.spec.disks().any(|d| d.file == file)
-                        || vm
-                            .seen()
-                            .is_some_and(|s| s.disks.iter().any(|d| d.file.as_deref() == Some(file.as_str())))
-                });
-                if !kept && !known {
-                    wrong = Some(format!("{file} on host {at} belongs to nobody"));
-                }
-            }
-            if let Some((file, mark)) = folder.partials().first()
-                && !let_go.iter().any(|vm| file.contains(&vm.to_string()))
-            {
-                wrong = Some(format!("an unfinished {file} of {mark} is left on host {at}"));
-            }
-        }
-        if let Some(what) = wrong {
-            self.fail(what);
-        }
-    }
 }
 
 fn ended_word(state: JobState) -> &'static str {
@@ -464,7 +282,7 @@ fn ended_word(state: JobState) -> &'static str {
     }
 }
 
-fn is_word(is: &StepIs) -> &'static str {
+pub(crate) fn is_word(is: &StepIs) -> &'static str {
     match is {
         StepIs::Held => "held",
         StepIs::Waits { .. } => "waits",

@@ -13,7 +13,8 @@ use hostler_model::seen::{Identity, Power};
 use hostler_store::Fault;
 
 use crate::agent::Fate;
-use crate::world::{Client, Event, World};
+use crate::clients::Client;
+use crate::world::{Event, World};
 
 impl World {
     /// A fault strikes.

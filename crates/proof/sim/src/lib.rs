@@ -7,15 +7,26 @@
 //! and by the tests.
 
 mod agent;
+mod anew;
 mod asks;
+mod certificates;
 mod check;
+mod clients;
+mod computer;
 mod dice;
 mod faults;
+mod fleet;
+mod forgetful;
 mod groups;
 pub mod kinds;
 pub mod mutant;
+mod network;
 mod networks;
+mod programs;
 mod queue;
+mod rest;
 mod server;
+mod stage;
 pub mod story;
+mod turns;
 mod world;

@@ -73,4 +73,20 @@ mutants! {
     AbortIsRevoked = "asked to stop taken for stopped";
     /// A migration whose end nobody saw counts as failed, without asking the new host.
     UnsureIsFailed = "migration in doubt taken for failed";
+    /// That a host was given up is lost at a restart.
+    GivenUpForgotten = "given up forgotten at restart";
+    /// A host that was given up is not let in when it comes back.
+    GivenUpKeptOut = "host that was given up kept out";
+    /// A new agent program that did not come up takes the place of the one before all the same.
+    ProgramKept = "new program kept that did not come up";
+    /// The clock is not asked whether a certificate has ended.
+    EndedLetIn = "ended certificate let in";
+    /// An agent that is removed is let in no more, but keeps the session that it has.
+    RemovedStays = "removed agent keeps its session";
+    /// A renewed certificate is used before it is written.
+    RenewedUnwritten = "renewed certificate used unwritten";
+    /// Who waits for a turn to come in is sent no heartbeat.
+    WaitsUnheard = "who waits to come in hears nothing";
+    /// Agents that come all at once are let in all at once.
+    AllAtOnce = "all let in at once";
 }

@@ -1,113 +1,60 @@
 //! The server of the simulation: the loop that the product runs, over a store that may lose its unsynced end, dying
 //! between inputs, inside a commit, and between commit and release.
 
-use std::sync::Arc;
-
 use hostler_agent_core::Input as AgentInput;
 use hostler_drive::Drive;
 use hostler_engine::{Effect, Engine, Input, Loaded};
 use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
 use hostler_model::command::Outcome;
-use hostler_model::object::Installation;
 use hostler_model::refresher::RefresherKind;
 use hostler_model::seen::Order;
-use hostler_model::setting::Settings;
-use hostler_model::{AgentId, Object, Timestamp};
-use hostler_store::{MemoryStore, Store, StoreError};
+use hostler_model::{AgentId, Key, Timestamp};
+use hostler_store::{Store, StoreError};
 
+use crate::certificates::Held;
+use crate::forgetful::Forgetful;
 use crate::mutant::Mutant;
+use crate::turns::Turns;
 use crate::world::{Event, World};
 
 /// A connection between an agent and the server.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Which agent dialled.
+    /// Which computer dialled.
     pub at: usize,
+    /// As which agent.
+    pub agent: AgentId,
+    /// With which certificate.
+    pub held: Held,
+    /// When it shook hands.
+    pub since: Timestamp,
     /// Whether the server still has it open.
     pub server_open: bool,
     /// Its session, once there is one.
     pub session: Option<hostler_model::SessionId>,
     /// Whether hello was said on it: the server hears only the first, as its session code reads only one.
     pub greeted: bool,
+    /// Whether it waits for its turn to come in.
+    pub waits: bool,
+    /// Whether its agent sees to the renewal of its certificate.
+    pub renews: bool,
+    /// Whether its agent was given another certificate on it.
+    pub renewed: bool,
+    /// Whether the line is cut, though an end may not have noticed.
+    pub broken: bool,
     /// When the agent was last heard on it.
     pub heard: u64,
-}
-
-/// A store that forgets at a restart what a planted fault says.
-pub struct Forgetful {
-    /// The store beneath.
-    pub inner: MemoryStore,
-    /// The planted fault.
-    pub mutant: Option<Mutant>,
-}
-
-impl Store for Forgetful {
-    fn load(&mut self) -> Result<hostler_store::Loaded, StoreError> {
-        let mut loaded = self.inner.load()?;
-        if self.mutant == Some(Mutant::KeysLost) {
-            loaded.ended.clear();
-        }
-        if self.mutant == Some(Mutant::LimitsIgnored) {
-            loaded.objects.retain(|stored| !matches!(stored.object, Object::Settings(_)));
-            let settings = Settings {
-                starts_per_host: 10_000,
-                disk_copies_per_host: 10_000,
-                migrations_per_host: 10_000,
-                ..Settings::default()
-            };
-            let object = Object::from(Installation { id: loaded.installation, settings });
-            loaded.objects.push(hostler_store::Stored { revision: loaded.head.revision, object });
-        }
-        for stored in &mut loaded.objects {
-            let Object::Job(job) = &stored.object else { continue };
-            let mut job = (**job).clone();
-            match self.mutant {
-                Some(Mutant::LocksLost) => job.locks.clear(),
-                Some(Mutant::KeysLost) => job.key = None,
-                Some(Mutant::ChoicesLost) => job.choices = Arc::default(),
-                Some(Mutant::PointLost) => {
-                    job.past_point = false;
-                    job.steps.iter_mut().for_each(|step| step.decides = false);
-                }
-                Some(Mutant::LimitsIgnored) => continue,
-                Some(Mutant::StepsLost) => job.steps.retain(|step| step.owed_by().is_none()),
-                _ => continue,
-            }
-            stored.object = Object::from(job);
-        }
-        Ok(loaded)
-    }
-
-    fn begin_epoch(&mut self) -> Result<u32, StoreError> {
-        if self.mutant == Some(Mutant::EpochNotRaised) { Ok(1) } else { self.inner.begin_epoch() }
-    }
-
-    fn raise_epoch_above(&mut self, seen: u32) -> Result<u32, StoreError> {
-        self.inner.raise_epoch_above(seen)
-    }
-
-    fn commit(&mut self, commit: &hostler_store::Commit) -> Result<hostler_store::Revision, StoreError> {
-        if self.mutant == Some(Mutant::HalfCommit) && commit.changes.len() > 2 {
-            let mut half = commit.clone();
-            half.changes.truncate(commit.changes.len() / 2);
-            return self.inner.commit(&half);
-        }
-        self.inner.commit(commit)
-    }
-
-    fn reader(&self) -> Result<Box<dyn hostler_store::Reader>, StoreError> {
-        self.inner.reader()
-    }
-
-    fn prune(&mut self, retention: &hostler_store::Retention) -> Result<hostler_store::Pruned, StoreError> {
-        self.inner.prune(retention)
-    }
 }
 
 impl World {
     /// The time of day.
     pub fn clock(&self) -> Timestamp {
         Timestamp(1_700_000_000_000 + self.now as i64)
+    }
+
+    /// What a time of day is in this world's time.
+    pub fn at(&self, time: Timestamp) -> u64 {
+        u64::try_from(time.0.saturating_sub(1_700_000_000_000)).unwrap_or(0)
     }
 
     /// Starts the server on what its store holds.
@@ -126,6 +73,9 @@ impl World {
         }
         self.inbox.clear();
         self.server_wakes = None;
+        self.fleet.turns = Turns::default();
+        self.admit_all();
+        self.crowd_returns();
         self.count("server started");
         self.wake_server(self.now);
         self.schedule(self.now + 3_000, Event::ServerBeat { life: self.server_life });
@@ -139,6 +89,7 @@ impl World {
         self.store = self.store.crash(keep);
         self.check_readers();
         self.inbox.clear();
+        self.fleet.renewals.clear();
         self.count("server crashed");
         for connection in self.connections.values_mut() {
             connection.server_open = false;
@@ -213,7 +164,16 @@ impl World {
         if let Some(revision) = turned.revision {
             self.follow(revision, &turned.changes);
         }
+        let agents_changed = turned.changes.iter().any(|change| matches!(change.key, Key::Agent(_)));
+        if agents_changed {
+            self.admission_follows(&turned.changes);
+        }
         if turned.reloaded {
+            if turned.trouble.is_none() && !self.restored {
+                self.fail("the server takes its store for restored from a backup, and it is not".into());
+            }
+            self.fleet.renewals.clear();
+            self.admit_all();
             self.count("server loaded anew");
             self.allow_as_stored();
             self.cut_all();
@@ -223,11 +183,14 @@ impl World {
                 self.release(effect);
             }
         }
+        if agents_changed {
+            self.check_sessions();
+        }
         if self.dice.chance(8) {
             self.check_derived();
         }
         if let Some(at) = self.drive.as_ref().and_then(Drive::next_alarm) {
-            let at = u64::try_from(at.0.saturating_sub(1_700_000_000_000)).unwrap_or(0);
+            let at = self.at(at);
             self.wake_server(at.max(self.now + 1));
         }
     }
@@ -262,11 +225,17 @@ impl World {
         match effect {
             Effect::Reply { ask, answer } => self.reply(ask, answer),
             Effect::Welcome { connection, session, epoch, agent } => {
-                if let Some(open) = self.connections.get_mut(&connection) {
-                    open.session = Some(session);
-                }
+                let now = self.now;
+                let open = self.connections.get_mut(&connection).filter(|open| open.server_open);
+                let Some(open) = open else {
+                    // Decided on too late: the session is over before it began.
+                    return self.server_input(Input::Lost { agent, session });
+                };
+                (open.session, open.heard) = (Some(session), now);
                 self.say_to_agent(connection, ToAgent::Welcome { session, epoch });
                 self.cut_older(agent, connection);
+                self.check_let_in(connection);
+                self.note_used(connection);
             }
             Effect::Reject { connection, .. } => {
                 self.count("connection rejected");
@@ -291,17 +260,10 @@ impl World {
             return;
         }
         open.heard = now;
-        let agent = self.agents[open.at].id;
-        let session = open.session;
+        let (agent, session) = (open.agent, open.session);
         match message {
             FromAgent::Hello(_) if std::mem::replace(&mut open.greeted, true) => {}
-            FromAgent::Hello(hello) => {
-                let mut hello = hello.clone();
-                if self.mutant == Some(Mutant::RestoreUnmarked) {
-                    hello.epoch = 0;
-                }
-                self.server_input(Input::Connected { connection, hello });
-            }
+            FromAgent::Hello(hello) => self.greeted(connection, hello),
             FromAgent::Report(mut report) => {
                 match self.mutant {
                     Some(Mutant::PictureTooNew) => {
@@ -355,8 +317,7 @@ impl World {
             return;
         }
         open.server_open = false;
-        let (at, session) = (open.at, open.session);
-        let agent = self.agents[at].id;
+        let (at, agent, session) = (open.at, open.agent, open.session);
         if let Some(session) = session {
             self.server_input(Input::Lost { agent, session });
         }
@@ -368,7 +329,7 @@ impl World {
     /// hellos, the one on a connection that the agent has given up may arrive last.
     fn cut_older(&mut self, agent: AgentId, newest: u64) {
         let older = |number: u64, open: &Connection| {
-            number != newest && open.server_open && open.session.is_some() && self.agents[open.at].id == agent
+            number != newest && open.server_open && open.session.is_some() && open.agent == agent
         };
         let older = self.connections.iter().find(|(number, open)| older(**number, open));
         if let Some(number) = older.map(|(number, _)| *number) {
@@ -392,9 +353,17 @@ impl World {
         }
         self.beats += 1;
         let picture = self.beats.is_multiple_of(40);
-        let open: Vec<(u64, u64)> =
-            self.connections.iter().filter(|(_, c)| c.server_open).map(|(n, c)| (*n, c.heard)).collect();
-        for (connection, heard) in open {
+        let open: Vec<(u64, u64, bool)> = (self.connections.iter())
+            .filter(|(_, c)| c.server_open)
+            .map(|(n, c)| (*n, c.heard, c.waits))
+            .collect();
+        for (connection, heard, waits) in open {
+            if waits {
+                if self.mutant != Some(Mutant::WaitsUnheard) {
+                    self.say_to_agent(connection, ToAgent::Heartbeat);
+                }
+                continue;
+            }
             if self.now > heard + 10_000 {
                 self.count("agent silent");
                 self.close(connection);
@@ -445,6 +414,12 @@ impl World {
             (Some(Mutant::LimitIsFailure), ToAgent::Revoke { no, .. }) => {
                 // Concluded on the spot: the agent is not asked.
                 self.answer_revoked(connection, at, *no);
+            }
+            (_, ToAgent::Welcome { .. }) => {
+                self.agents[at].in_vain = 0;
+                self.agent_hears(at, AgentInput::FromServer(message));
+                self.await_renewal(at, connection);
+                self.trial_welcomed(at);
             }
             _ => self.agent_hears(at, AgentInput::FromServer(message)),
         }

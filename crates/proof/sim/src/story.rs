@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hostler_hypervisor::simulated::{Doors, LibraryFile, SharedFolder, SimulatedHost};
+use hostler_hypervisor::simulated::{LibraryFile, SharedFolder, SimulatedHost};
 use hostler_model::access::{Actor, Role, User};
 use hostler_model::agent::{Agent as AgentRecord, Roles};
 use hostler_model::hardware::{DiskFormat, GIB};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::agent::{Agent, Fate};
 use crate::asks::{LIBRARY, SHARES, VMS, template};
+use crate::certificates::{Held, Papers};
 use crate::mutant::Mutant;
 use crate::world::{Event, World};
 
@@ -64,8 +65,10 @@ const QUIET_MS: u64 = 30_000;
 /// Tells the story of a seed.
 pub fn run(seed: u64, size: Size, mutant: Option<Mutant>, tell: bool) -> Ending {
     let mut world = World::new(seed, mutant, tell);
+    world.fleet.set_lives();
     set_up(&mut world, size.hosts);
     let from = 3_000;
+    world.trouble_the_fleet(from, size.storm_ms);
     for _ in 0..size.faults {
         let at = world.dice.between(from, size.storm_ms);
         world.schedule(at, Event::Fault);
@@ -112,13 +115,7 @@ pub(crate) fn settle(world: &mut World) {
         let busy = world.drive.as_ref().is_none_or(|drive| drive.engine().jobs().next().is_some());
         let waiting =
             world.clients.iter().any(|client| client.acknowledged.is_none() && client.refused.is_none());
-        let cut = world.agents.iter().any(|agent| {
-            // A host that comes back after everything was at rest would be judged in the midst of its first words.
-            agent.fate == Fate::SeemsDead
-                || !agent.is_dead()
-                    && !world.drive.as_ref().is_some_and(|d| d.engine().sessions().answers(agent.id))
-        });
-        if busy || waiting || cut {
+        if busy || waiting || !all_are_in(world) {
             continue;
         }
         // Two pictures, so that what the first one showed has been acted on.
@@ -127,10 +124,20 @@ pub(crate) fn settle(world: &mut World) {
         world.picture_everything();
         world.run_until(world.now + QUIET_MS);
         let busy = world.drive.as_ref().is_none_or(|drive| drive.engine().jobs().next().is_some());
-        if !busy {
+        if !busy && all_are_in(world) {
             return;
         }
     }
+}
+
+fn all_are_in(world: &World) -> bool {
+    let Some(drive) = &world.drive else { return false };
+    world.agents.iter().all(|agent| match agent.fate {
+        // A host that comes back after everything was at rest would be judged in the midst of its first words.
+        Fate::SeemsDead => false,
+        Fate::Dead => true,
+        Fate::Lives | Fate::CameBack => drive.engine().sessions().answers(agent.id) && agent.anew.is_none(),
+    })
 }
 
 pub(crate) fn set_up(world: &mut World, hosts: usize) {
@@ -164,7 +171,7 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
     // Made by the server itself where the record does not have it.
     objects.push(Object::from(HostGroup::all_hosts(at)));
     // The first host sees a folder of machines of its own, all others one that they share.
-    let (doors, shared) = (Doors::default(), SharedFolder::new(128 * GIB));
+    let shared = SharedFolder::new(128 * GIB);
     for n in 0..hosts {
         let id = AgentId(Uuid::from_u128(0xA000 + n as u128));
         let facts = HostFacts {
@@ -191,14 +198,15 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
         if n >= ALONE {
             host.mount(VMS, shared.clone());
         }
-        doors.join(id, &host);
+        world.doors.join(id, &host);
+        let papers = first_papers(world, n);
         objects.push(Object::from(AgentRecord {
             id,
             name: name(&facts.host_name),
             roles: Roles { host: true, library: true },
             version: "1.0.0".into(),
-            certificate: format!("{n:x}"),
-            certificate_until: Timestamp(2_000_000_000_000),
+            certificate: papers.newest.serial.clone(),
+            certificate_until: papers.newest.until,
             renewed: None,
             enrolled: at,
         }));
@@ -230,7 +238,7 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
                 created: at,
             }));
         }
-        world.agents.push(Agent::new(id, host, facts));
+        world.agents.push(Agent::new(id, host, facts, papers));
     }
     objects.push(Object::from(Template {
         id: TemplateId(Uuid::from_u128(0xD000)),
@@ -259,4 +267,18 @@ pub(crate) fn set_up(world: &mut World, hosts: usize) {
         let when = world.dice.between(0, 500);
         world.schedule(when, Event::AgentStart { at });
     }
+}
+
+/// The certificate with which a computer begins. Some part of its life is over.
+fn first_papers(world: &mut World, n: usize) -> Papers {
+    let (serial, now) = (format!("{n:x}"), world.clock());
+    let newest = match world.fleet.life_ms {
+        None => Held { serial, from: now, until: Timestamp(2_000_000_000_000) },
+        Some(life) => {
+            let over = world.fleet.dice.between(0, life * 4 / 5);
+            let from = Timestamp(now.0 - over as i64);
+            Held { serial, from, until: from.plus(life) }
+        }
+    };
+    Papers { newest, other: None }
 }

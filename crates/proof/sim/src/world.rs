@@ -4,24 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_agent_core::Input as AgentInput;
 use hostler_drive::Drive;
-use hostler_engine::{AskId, Asked, Input};
+use hostler_engine::{AskId, Input};
 use hostler_hypervisor::Machines;
-use hostler_hypervisor::simulated::Outside;
-use hostler_model::access::Actor;
-use hostler_model::channel::{FromAgent, ToAgent};
-use hostler_model::request::Request;
+use hostler_hypervisor::simulated::{Doors, Outside};
+use hostler_model::channel::{FromAgent, Hello, ToAgent};
 use hostler_model::seen::Order;
 use hostler_model::setting::Settings;
-use hostler_model::{InstallationId, JobId, Refusal, StepNo, VmId};
+use hostler_model::{HostId, InstallationId, StepNo, VmId};
 use hostler_store::MemoryStore;
 use uuid::Uuid;
 
 use crate::agent::{Agent, Fate};
+use crate::certificates::Papers;
+use crate::clients::Client;
 use crate::dice::{CountedIds, Dice};
+use crate::fleet::Fleet;
+use crate::forgetful::Forgetful;
 use crate::kinds::Played;
 use crate::mutant::Mutant;
 use crate::queue::Queue;
-use crate::server::{Connection, Forgetful};
+use crate::server::Connection;
 
 /// Something that is to happen.
 #[derive(Clone, Debug)]
@@ -72,25 +74,32 @@ pub enum Event {
     Heal { at: usize },
     /// An administrator gives a host up.
     DeclareDead { at: usize },
+    /// A host that was given up is looked at.
+    SeeGivenUp { host: HostId },
+    /// Something befalls the fleet.
+    FleetTrouble,
+    /// An agent dies with nothing but what took the place of its long journal.
+    DiesCompacted { at: usize, life: u32 },
+    /// Something breaks during an upgrade.
+    Strike { at: usize },
+    /// Others of a large fleet come back.
+    Crowd { agents: u32, life: u32 },
+    /// It is an agent's turn to come in.
+    ComeIn { connection: u64, life: u32, hello: Box<Hello> },
+    /// A certificate is to be renewed.
+    RenewalDue { at: usize, connection: u64 },
+    /// The server is asked for another certificate.
+    RenewalAsked { connection: u64, life: u32, no: u64 },
+    /// An agent is given another certificate.
+    Renewed { at: usize, connection: u64, no: u64, papers: Box<Papers> },
+    /// An agent's other certificate is durable.
+    PapersWritten { at: usize, life: u32, connection: u64, papers: Box<Papers> },
+    /// An administrator sees to it that a computer is let in again.
+    EnrolAnew { at: usize },
+    /// A new agent program has had its time to come up.
+    TrialOver { at: usize, number: u32 },
     /// Faults are over.
     Calm,
-}
-
-/// Somebody's request, and what became of it.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// What is asked.
-    pub request: Request,
-    /// The idempotency key.
-    pub key: String,
-    /// Whether to queue.
-    pub wait: bool,
-    /// What was answered, the first time and ever after.
-    pub acknowledged: Option<JobId>,
-    /// Whether a refusal was final.
-    pub refused: Option<Refusal>,
-    /// Whether to cancel once acknowledged.
-    pub cancels: bool,
 }
 
 /// The world.
@@ -115,6 +124,10 @@ pub struct World {
     pub inbox: Vec<Input>,
     /// When its next turn is.
     pub server_wakes: Option<u64>,
+    /// What befalls the fleet as a whole.
+    pub fleet: Fleet,
+    /// The doors between hosts.
+    pub doors: Doors,
     /// New ids.
     pub ids: CountedIds,
     /// At how many commits from now it dies; 0 is never.
@@ -129,11 +142,11 @@ pub struct World {
     pub agents: Vec<Agent>,
     /// Connections by number.
     pub connections: BTreeMap<u64, Connection>,
-    next_connection: u64,
+    pub(crate) next_connection: u64,
     /// The clients.
     pub clients: Vec<Client>,
-    asks: BTreeMap<AskId, (usize, bool)>,
-    next_ask: AskId,
+    pub(crate) asks: BTreeMap<AskId, (usize, bool)>,
+    pub(crate) next_ask: AskId,
     queue: Queue<Event>,
     /// Events so far.
     pub events: u64,
@@ -150,7 +163,7 @@ pub struct World {
     /// The first violation of an invariant.
     pub failure: Option<String>,
     /// The newest order taken into the record, for each machine on each host.
-    pub orders: BTreeMap<(VmId, hostler_model::HostId), Order>,
+    pub orders: BTreeMap<(VmId, HostId), Order>,
     /// Machines whose disks may lie about, because an administrator did away with the machine alone.
     pub let_go: BTreeSet<VmId>,
     /// Machines that an administrator has undefined with `virsh`, by host and domain.
@@ -182,6 +195,8 @@ impl World {
             server_life: 0,
             inbox: Vec::new(),
             server_wakes: None,
+            fleet: Fleet::quiet(seed),
+            doors: Doors::default(),
             ids: CountedIds(0x1000),
             crash_planned: 0,
             turns: 0,
@@ -253,7 +268,7 @@ impl World {
         self.now = self.now.max(until);
     }
 
-    fn alive(&self, at: usize, life: u32) -> bool {
+    pub(crate) fn alive(&self, at: usize, life: u32) -> bool {
         self.agents[at].life == life && self.agents[at].core.is_some()
     }
 
@@ -344,194 +359,50 @@ impl World {
                 self.tell(|_| format!("host {at} comes back from the dead"));
                 let agent = &mut self.agents[at];
                 agent.fate = Fate::CameBack;
+                agent.online_at = self.now;
                 agent.host.power_on();
                 self.start_agent(at);
+                self.schedule(self.now, Event::AgentDial { at });
             }
             Event::Ask { client } => self.ask(client),
             Event::CancelAsk { client } => self.cancel(client),
             Event::Fault => self.fault(),
             Event::Heal { at } => self.heal(at),
             Event::DeclareDead { at } => self.declare_dead(at),
+            Event::SeeGivenUp { host } => self.see_given_up(host),
+            Event::FleetTrouble => self.fleet_trouble(),
+            Event::DiesCompacted { at, life } => {
+                if self.alive(at, life) {
+                    self.count("agent died soon after it compacted its journal");
+                    self.crash_agent(at);
+                }
+            }
+            Event::Strike { at } => self.strike(at),
+            Event::Crowd { agents, life } => {
+                if life == self.server_life {
+                    self.crowd(agents);
+                }
+            }
+            Event::ComeIn { connection, life, hello } => {
+                if life == self.server_life {
+                    self.come_in(connection, hello);
+                }
+            }
+            Event::RenewalDue { at, connection } => self.renewal_due(at, connection),
+            Event::RenewalAsked { connection, life, no } => {
+                if life == self.server_life {
+                    self.renewal_asked(connection, no);
+                }
+            }
+            Event::Renewed { at, connection, no, papers } => self.renewed(at, connection, no, *papers),
+            Event::PapersWritten { at, life, connection, papers } => {
+                if self.alive(at, life) {
+                    self.papers_written(at, connection, *papers);
+                }
+            }
+            Event::EnrolAnew { at } => self.enrol_anew(at),
+            Event::TrialOver { at, number } => self.trial_over(at, number),
             Event::Calm => self.calm(),
-        }
-    }
-
-    // The network.
-
-    fn dial(&mut self, at: usize) {
-        if self.agents[at].core.is_none() || self.agents[at].connection.is_some() {
-            return;
-        }
-        if self.drive.is_none() {
-            let when = self.now + self.dice.between(500, 2_000);
-            self.schedule(when, Event::AgentDial { at });
-            return;
-        }
-        let number = self.next_connection;
-        self.next_connection += 1;
-        self.connections.insert(
-            number,
-            Connection { at, server_open: true, session: None, greeted: false, heard: self.now },
-        );
-        self.agents[at].connection = Some(number);
-        self.count("agent connected");
-        self.agent_hears(at, AgentInput::Connected);
-    }
-
-    fn delay(&mut self) -> u64 {
-        if self.stormy && self.dice.chance(25) {
-            self.count("message late");
-            self.dice.between(100, 3_000)
-        } else {
-            self.dice.between(1, 15)
-        }
-    }
-
-    /// A message leaves an agent.
-    pub fn say_to_server(&mut self, at: usize, message: FromAgent) {
-        self.check_answers_once(at, &message);
-        let Some(connection) = self.agents[at].connection else { return };
-        let life = self.server_life;
-        if self.stormy && self.dice.chance(2) {
-            return self.lose(connection, at);
-        }
-        let when = self.now + self.delay();
-        if self.played.script.doubled || self.stormy && self.dice.chance(10) {
-            self.count("message doubled");
-            let again = when + self.dice.between(0, 2_000);
-            let message = Box::new(message.clone());
-            self.schedule(again, Event::ToServer { connection, life, message });
-        }
-        self.schedule(when, Event::ToServer { connection, life, message: Box::new(message) });
-    }
-
-    /// A message leaves the server.
-    pub fn say_to_agent(&mut self, connection: u64, message: ToAgent) {
-        let Some(open) = self.connections.get(&connection) else { return };
-        let at = open.at;
-        if let ToAgent::Do { no, floor, mark, undo, command } = &message {
-            let (no, floor, mark, undo, word) = (*no, *floor, mark.clone(), *undo, command.word());
-            self.tell(|_| format!("to agent {at}: do {no} ({word}, {mark}, undo {undo}), floor {floor}"));
-        }
-        if let ToAgent::Revoke { no, floor } = &message {
-            let (no, floor) = (*no, *floor);
-            self.tell(|_| format!("to agent {at}: revoke {no}, floor {floor}"));
-        }
-        if self.stormy && self.dice.chance(2) {
-            return self.lose(connection, at);
-        }
-        let when = self.now + self.delay();
-        if self.played.script.doubled || self.stormy && self.dice.chance(10) {
-            self.count("message doubled");
-            let again = when + self.dice.between(0, 2_000);
-            let message = Box::new(message.clone());
-            self.schedule(again, Event::ToAgent { connection, at, message });
-        }
-        self.schedule(when, Event::ToAgent { connection, at, message: Box::new(message) });
-    }
-
-    /// A message is lost: so, soon, is the connection.
-    fn lose(&mut self, connection: u64, at: usize) {
-        self.count("message lost");
-        self.cut(connection, at);
-    }
-
-    /// A connection breaks: each end notices in its own time.
-    pub fn cut(&mut self, connection: u64, at: usize) {
-        self.count("connection cut");
-        self.server_notices_cut(connection);
-        let when = self.now + self.dice.between(0, 9_000);
-        self.schedule(when, Event::AgentCut { at, connection: Some(connection) });
-    }
-
-    // The clients.
-
-    /// A client asks, again and again until it is answered.
-    pub fn ask(&mut self, client: usize) {
-        let it = &self.clients[client];
-        if it.acknowledged.is_some() && !self.stormy || it.refused.is_some() {
-            return;
-        }
-        let (request, key, wait) = (it.request.clone(), it.key.clone(), it.wait);
-        let ask = self.next_ask;
-        self.next_ask += 1;
-        self.asks.insert(ask, (client, false));
-        self.tell(|_| format!("client {client} asks: {request:?}"));
-        self.server_input(Input::Ask(Box::new(Asked {
-            ask,
-            actor: Actor::System,
-            key: Some(key),
-            wait,
-            unchanged: None,
-            again_of: None,
-            request,
-        })));
-        let when = self.now + self.dice.between(3_000, 9_000);
-        if self.clients[client].acknowledged.is_none() {
-            self.schedule(when, Event::Ask { client });
-        }
-    }
-
-    fn cancel(&mut self, client: usize) {
-        let Some(job) = self.clients[client].acknowledged else { return };
-        let ask = self.next_ask;
-        self.next_ask += 1;
-        self.asks.insert(ask, (client, true));
-        self.count("cancel asked");
-        self.tell(|_| format!("client {client} cancels job {job}"));
-        self.server_input(Input::Cancel { ask, job, actor: Actor::System });
-    }
-
-    /// An answer reaches its client, or is lost.
-    pub fn reply(&mut self, ask: AskId, answer: Result<JobId, Refusal>) {
-        let Some((client, cancel)) = self.asks.remove(&ask) else { return };
-        if cancel || (self.stormy && self.dice.chance(40)) {
-            return;
-        }
-        self.tell(|_| format!("client {client} is answered: {answer:?}"));
-        match answer {
-            Ok(job) => {
-                self.count("request acknowledged");
-                match self.clients[client].acknowledged {
-                    Some(before) if before != job && !self.restored => {
-                        self.fail(format!(
-                            "one key, two jobs: {before} and {job} for {:?}",
-                            self.clients[client].request
-                        ));
-                    }
-                    Some(_) => self.count("asked again, same job"),
-                    None => {
-                        self.clients[client].acknowledged = Some(job);
-                        if self.clients[client].cancels {
-                            let when = self.now + self.dice.between(0, 2_500);
-                            self.schedule(when, Event::CancelAsk { client });
-                        }
-                        if self.dice.chance(150) {
-                            // Asks once more although it has its answer.
-                            let when = self.now + self.dice.between(0, 20_000);
-                            self.schedule(when, Event::Ask { client });
-                        }
-                    }
-                }
-            }
-            Err(refusal) if refusal.code == hostler_model::Code::StoreUnavailable => {}
-            // The server has just died and started: its hosts are on their way back.
-            Err(refusal)
-                if refusal.code == hostler_model::Code::HostNotResponding
-                    && self.played.script.crash_server.is_some() =>
-            {
-                self.schedule(self.now + 5_000, Event::Ask { client });
-            }
-            Err(refusal) => {
-                self.count(match refusal.code {
-                    hostler_model::Code::VmBusy | hostler_model::Code::ObjectBusy => "request refused: busy",
-                    hostler_model::Code::VmStateForbids => "request refused: state",
-                    _ => "request refused",
-                });
-                if self.clients[client].acknowledged.is_none() {
-                    self.clients[client].refused = Some(refusal);
-                }
-            }
         }
     }
 }

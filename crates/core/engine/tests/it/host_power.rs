@@ -58,6 +58,29 @@ fn machines_stop_as_each_says_and_start_again_when_the_host_is_back() {
 }
 
 #[test]
+fn machines_that_start_again_do_so_as_few_at_a_time_as_any() {
+    let mut world = World::with_vms(1, &[Power::Running; 6]);
+    let job = world.ask(restart()).unwrap();
+    world.done(job, "read");
+    for n in 1..=5 {
+        stop(&mut world, job, &format!("stop-{n}"), n, Power::Saved);
+    }
+    world.sent();
+    world.answer(job, "stop-6", Outcome::Failed { refusal: trouble() });
+    assert_eq!(world.sent(), ["undo start"; 4], "so many starts a host is given at one time");
+    stop(&mut world, job, "stop-1", 1, Power::Running);
+    world.pass(1_000);
+    assert_eq!(world.sent(), ["undo start"]);
+    for n in 2..=5 {
+        stop(&mut world, job, &format!("stop-{n}"), n, Power::Running);
+    }
+    world.pass(1_000);
+    assert_eq!(world.sent(), ["undo start"]);
+    stop(&mut world, job, "stop-6", 6, Power::Running);
+    assert_eq!(world.state(job), JobState::FailedUndone);
+}
+
+#[test]
 fn a_guest_that_does_not_shut_down_keeps_its_host_up_and_the_others_start_again() {
     let (mut world, job) = restarting();
     world.sent();

@@ -82,6 +82,11 @@ fn a_host_declared_dead_ends_what_waited_for_it_and_its_machines_are_missing() {
     assert_eq!(world.state(declared), JobState::Completed);
     assert_eq!(world.state(job), JobState::FailedUndone);
     assert!(matches!(world.vm(vm_id(2)).presence, Presence::Missing { .. }));
+    let under_job = world.vm(vm_id(1)).presence;
+    assert!(
+        matches!(under_job, Presence::Missing { .. }),
+        "its job ended after it was given up: {under_job:?}"
+    );
     world.connect(0);
     world.picture(0, vec![ours(vm_id(1), Power::Off), ours(vm_id(2), Power::Running)]);
     assert_eq!(world.vm(vm_id(2)).presence, Presence::Here, "it was not dead after all");

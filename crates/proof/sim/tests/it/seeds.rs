@@ -21,6 +21,14 @@ const KEPT: &[(u64, &str)] = &[
     (4906, "what a client chose to keep was known only of commits that did not end in a crash"),
     (9416, "what an administrator had undefined was defined again, and that is no fault"),
     (81, "a restored record goes back, and that is no fault"),
+    (2, "a computer was enrolled anew, and by its journal the server took itself for restored"),
+    (11, "a job that ended with the loss of its host called the host's machine present"),
+    (412, "what a failed restart of a host started again was started all at once"),
+    (419, "a machine that stands still as at a hand-over stays for somebody to settle, and that is no fault"),
+    (
+        3554,
+        "a welcome that came twice asked for two certificates at once, which no agent of the product does",
+    ),
 ];
 
 #[test]
@@ -49,7 +57,18 @@ fn the_same_seed_tells_the_same_story() {
 
 #[test]
 fn faults_that_are_easily_planted_are_easily_found() {
-    for mutant in [Mutant::DeliveredTwice, Mutant::KeysLost, Mutant::LimitIsFailure, Mutant::EpochNotRaised] {
+    for mutant in [
+        Mutant::DeliveredTwice,
+        Mutant::KeysLost,
+        Mutant::LimitIsFailure,
+        Mutant::EpochNotRaised,
+        Mutant::GivenUpForgotten,
+        Mutant::ProgramKept,
+        Mutant::EndedLetIn,
+        Mutant::RenewedUnwritten,
+        Mutant::WaitsUnheard,
+        Mutant::AllAtOnce,
+    ] {
         let found = (1..=20).any(|seed| run(seed, Size::default(), Some(mutant), false).failure.is_some());
         assert!(found, "{} is not found within 20 seeds", mutant.word());
     }
