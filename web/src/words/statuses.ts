@@ -68,6 +68,7 @@ export const jobKindWords: Record<Schemas["JobKind"], string> = {
   "refresh-vm": "Refresh machine",
   "refresh-host": "Refresh host",
   "edit-host": "Edit host",
+  "make-folder": "Make folder",
   "move-host": "Move host",
   "create-host-group": "Create host group",
   "edit-host-group": "Edit host group",

@@ -182,6 +182,11 @@ pub enum Query {
         /// The network.
         network: String,
     },
+    /// What lies in a folder of the host: a [`crate::machine_folder::FolderListing`], as JSON.
+    Folder {
+        /// The folder, an absolute path within an allowed one.
+        path: String,
+    },
     /// What lies in the folder of a share: [`crate::library::SeenItem`]s, as JSON.
     Share {
         /// The folder.

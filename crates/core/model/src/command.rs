@@ -39,7 +39,7 @@ impl fmt::Display for Mark {
 pub enum Command {
     /// Makes a disk file for a machine. Refused where the file exists and bears another mark.
     MakeDisk {
-        /// The file, an absolute path below the machines' folder.
+        /// The file, an absolute path below a folder in which machines may be kept.
         file: String,
         /// The machine it is for.
         owner: VmId,
@@ -172,6 +172,11 @@ pub enum Command {
     },
     /// Reads every machine and the computer's properties anew.
     ReadHost,
+    /// Makes a folder within an allowed one. The folder above it must be there. One that is there already is done.
+    MakeFolder {
+        /// The folder, an absolute path.
+        path: String,
+    },
     /// Reads a share's folder. Answers with its items.
     ScanShare {
         /// The share.
@@ -527,6 +532,7 @@ impl Command {
             | Command::Adopt { .. }
             | Command::ReadVm { .. }
             | Command::ReadHost
+            | Command::MakeFolder { .. }
             | Command::Leave { .. }
             | Command::Stay { .. }
             | Command::Receive { .. }
@@ -594,6 +600,7 @@ impl Command {
             | Command::DeleteDisk { .. }
             | Command::BringBase { .. }
             | Command::ReadHost
+            | Command::MakeFolder { .. }
             | Command::ScanShare { .. }
             | Command::RestartHost { .. }
             | Command::ShutDownHost { .. }
@@ -646,6 +653,7 @@ impl Command {
             Command::Adopt { .. } => "adopt",
             Command::ReadVm { .. } => "read machine",
             Command::ReadHost => "read host",
+            Command::MakeFolder { .. } => "make folder",
             Command::ScanShare { .. } => "scan share",
             Command::Leave { .. } => "prepare to leave",
             Command::Stay { .. } => "stay",

@@ -113,6 +113,10 @@ impl Line<'_> {
                 self.plain("--yes");
             }
             Request::EditHost { host, edit } => self.edit_host(*host, edit),
+            Request::MakeFolder { host, path } => {
+                self.host("make-folder", *host);
+                self.positional(path);
+            }
             Request::MoveHost { host, to } => {
                 self.host("move", *host);
                 self.named("--to", Key::HostGroup(*to));
@@ -258,6 +262,7 @@ impl Line<'_> {
         if let Some(host) = ask.host {
             self.named("--host", Key::Host(host));
         }
+        self.option("--path", ask.path.clone());
         self.option("--network", ask.network.clone());
         for (key, value) in &ask.seed {
             self.option("--seed", Some(format!("{key}={value}")));
@@ -274,6 +279,11 @@ impl Line<'_> {
         self.option("--available", edit.available.map(|is| is.to_string()));
         self.option("--maintenance", edit.maintenance.map(|is| is.to_string()));
         self.reserve(&edit.reserve);
+        match &edit.vm_path {
+            Some(Some(path)) => self.option("--vm-path", Some(path.clone())),
+            Some(None) => self.plain("--usual-vm-path"),
+            None => {}
+        }
         self.option("--notes", edit.notes.clone());
     }
 

@@ -175,6 +175,13 @@ pub enum Request {
         #[serde(alias = "spec")]
         edit: EditHost,
     },
+    /// Make a folder on a host.
+    MakeFolder {
+        /// Which host.
+        host: HostId,
+        /// The folder, an absolute path within an allowed one.
+        path: String,
+    },
     /// Put a host into another group.
     MoveHost {
         /// Which.
@@ -431,6 +438,9 @@ pub struct CreateVm {
     /// The host; placement chooses when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
+    /// The folder in which its own is made, within those that its host allows; the host's usual one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Whether it is started.
     #[serde(default)]
     pub start: bool,
@@ -568,6 +578,7 @@ impl Request {
             Request::RestartHost { .. } => JobKind::RestartHost,
             Request::ShutDownHost { .. } => JobKind::ShutDownHost,
             Request::EditHost { .. } => JobKind::EditHost,
+            Request::MakeFolder { .. } => JobKind::MakeFolder,
             Request::MoveHost { .. } => JobKind::MoveHost,
             Request::CreateHostGroup { .. } => JobKind::CreateHostGroup,
             Request::EditHostGroup { .. } => JobKind::EditHostGroup,

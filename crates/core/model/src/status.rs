@@ -208,6 +208,7 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         JobKind::RefreshVm
         | JobKind::RefreshHost
         | JobKind::EditHost
+        | JobKind::MakeFolder
         | JobKind::MoveHost
         | JobKind::CreateHostGroup
         | JobKind::EditHostGroup

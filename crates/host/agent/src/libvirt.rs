@@ -65,8 +65,9 @@ impl LibvirtHost {
             definition_folder: config.definition_folder.clone(),
             run_folder: config.run_folder.clone(),
             state_folder: config.libvirt_state_folder.clone(),
-            machine_folder: config.vms(state),
-            uncached: config.vm_folder.is_some(),
+            machine_folders: config.folders(state).all().map(Into::into).collect(),
+            // What is the agent's own no other host sees.
+            cached: Some(config.vms(state)).filter(|_| config.vm_folder.is_none()),
             qemu: config.qemu.clone(),
             ..Settings::default()
         };
@@ -76,7 +77,7 @@ impl LibvirtHost {
         driver.set_kvm(kvm == Kvm::Works);
         let computer = Computer::new(
             config.name.clone(),
-            config.vms(state),
+            config.folders(state),
             config.bases(state),
             config.host_boot.clone(),
         )
@@ -89,7 +90,9 @@ impl LibvirtHost {
             computer,
             kvm,
             recorder,
-            disks: Arc::new(AgentDisks::new(config.vms(state), config.bases(state))),
+            disks: Arc::new(
+                AgentDisks::new(config.vms(state), config.bases(state)).within(config.folders(state)),
+            ),
             uploads,
             screens: Screens::default(),
             last: Mutex::default(),
@@ -226,6 +229,7 @@ impl Host for LibvirtHost {
                 return told(&self.recorder.between(*domain, *now, *from, *to, *points));
             }
             Query::FileSystems => return self.file_systems(),
+            Query::Folder { path } => return told(&self.computer.folders().list(path)?),
             Query::GuestFile { domain, path } => {
                 self.driver.guest_read_file(*domain, path, MOST_GUEST_FILE_BYTES)
             }

@@ -12,6 +12,7 @@ use hostler_libvirt::Changed;
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::FileSystem;
+use hostler_model::machine_folder::{FolderListing, SeenFolder};
 use hostler_model::network::Lease;
 use hostler_model::refresher::{MachineLoad, Refreshed, RefresherKind};
 use hostler_model::seen::Seen;
@@ -102,6 +103,21 @@ impl Host for SimulatedComputer {
                     has_machines: true,
                     ..FileSystem::default()
                 }])
+            }
+            Query::Folder { path } => {
+                let Some(folder) = self.host.folder(&format!("{path}/x")) else {
+                    let cause = "it is outside the folders of this computer";
+                    return Err(Refusal::new(Code::PathForbidden, path, cause));
+                };
+                let made = folder.folders();
+                let below = made.iter().filter_map(|made| made.strip_prefix(&format!("{path}/")));
+                let direct = below.filter(|name| !name.contains('/'));
+                let folders = direct.map(|name| SeenFolder { name: name.into(), ..SeenFolder::default() });
+                told(&FolderListing {
+                    path: path.clone(),
+                    folders: folders.collect(),
+                    ..FolderListing::default()
+                })
             }
             Query::Refresh { refresher } => told(&self.refreshed(*refresher)),
             // No guest of a simulated machine asks for an address.

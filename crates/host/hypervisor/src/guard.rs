@@ -37,6 +37,7 @@ pub(crate) fn allowed_in(command: &Command) -> Option<&'static [Power]> {
         | Command::Adopt { .. }
         | Command::ReadVm { .. }
         | Command::ReadHost
+        | Command::MakeFolder { .. }
         | Command::ScanShare { .. }
         | Command::Stay { .. }
         | Command::Receive { .. }

@@ -149,6 +149,10 @@ pub trait Disks: Send + Sync {
         format: DiskFormat,
         watch: &dyn Watch,
     ) -> Result<Base, Trouble>;
+    /// Makes a folder in which machines may be kept, within one that is allowed. One that is there is left as it is.
+    fn make_folder(&self, path: &str) -> Result<(), Trouble>;
+    /// Whether there is such a folder within one that is allowed.
+    fn has_folder(&self, path: &str) -> Result<bool, Trouble>;
     /// Reads a share's folder.
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble>;
 }

@@ -56,6 +56,7 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
             },
             Command::Define { definition } => seen(definition.identity.domain)?
                 .is_some_and(|seen| seen.identity == Some(definition.identity)),
+            Command::MakeFolder { path } => world.disks.has_folder(path)?,
             Command::Undefine { domain } => {
                 let is_gone = seen(*domain)?.is_none();
                 if is_gone {

@@ -15,7 +15,7 @@ fn requests() -> Vec<Request> {
     let texts = [
         r#"{"ask":"create-vm","name":"web-1","from":{"is":"template","template":"ID"}}"#,
         r#"{"ask":"create-vm","name":"it's","from":{"is":"disk","item":"ID","deploy":"copy"},"cpus":2,"memory_mib":1000,
-            "firmware":"uefi","disk_bytes":21474836480,"host":"ID","start":true,"notes":"two\nlines","tags":["a b","-c"],
+            "firmware":"uefi","disk_bytes":21474836480,"host":"ID","path":"/srv/vms","start":true,"notes":"two\nlines","tags":["a b","-c"],
             "network":"br0","seed":{"k":"v=w","x":""}}"#,
         r#"{"ask":"create-vm","name":"--help","from":{"is":"empty"},"disk_bytes":1000448}"#,
         r#"{"ask":"start-vm","vm":"ID"}"#,
@@ -49,6 +49,9 @@ fn requests() -> Vec<Request> {
         r#"{"ask":"edit-host","host":"ID","edit":{"reserve":{"cpu_percent":10,"memory_mib":2048,"disk_mib":null,
             "disk_operations_per_s":50,"network_percent":5}}}"#,
         r#"{"ask":"edit-host","host":"ID","edit":{"reserve":null}}"#,
+        r#"{"ask":"edit-host","host":"ID","edit":{"vm_path":"/srv/my vms"}}"#,
+        r#"{"ask":"edit-host","host":"ID","edit":{"vm_path":null}}"#,
+        r#"{"ask":"make-folder","host":"ID","path":"/srv/my vms/tier1"}"#,
         r#"{"ask":"move-host","host":"ID","to":"ID"}"#,
         r#"{"ask":"create-host-group","parent":"ID","name":"Site A"}"#,
         r#"{"ask":"create-host-group","parent":"ID","name":"-a","notes":"n","reserve":{"memory_mib":1000},

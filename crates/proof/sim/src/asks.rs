@@ -139,6 +139,10 @@ impl World {
                 let reserve = EditReserve { memory_mib, ..EditReserve::default() };
                 Request::EditHost { host, edit: EditHost { available, reserve, ..EditHost::default() } }
             }
+            JobKind::MakeFolder => {
+                let path = format!("{VMS}/tier-{}", self.dice.between(0, 100_000));
+                Request::MakeFolder { host: self.some_host()?, path }
+            }
             JobKind::MoveHost
             | JobKind::CreateHostGroup
             | JobKind::EditHostGroup
@@ -256,8 +260,10 @@ impl World {
         {
             return Some(request);
         }
-        // Networks are tried kind by kind: in a storm all would be as it was in seeds that are kept.
-        let stormy = |kind: &JobKind| !matches!(kind, JobKind::CreateNetwork | JobKind::RemoveNetwork);
+        // Newer kinds are tried kind by kind: in a storm all would be as it was in seeds that are kept.
+        let stormy = |kind: &JobKind| {
+            !matches!(kind, JobKind::CreateNetwork | JobKind::RemoveNetwork | JobKind::MakeFolder)
+        };
         let kinds: Vec<JobKind> = JobKind::ALL.iter().copied().filter(stormy).collect();
         for _ in 0..8 {
             let kind = if self.dice.chance(350) { JobKind::CreateVm } else { *self.dice.pick(&kinds)? };
@@ -286,6 +292,7 @@ impl World {
             firmware: None,
             disk_bytes: None,
             host: None,
+            path: None,
             start: self.dice.chance(600),
             notes: String::new(),
             tags: Vec::new(),

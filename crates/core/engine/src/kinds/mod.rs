@@ -55,6 +55,7 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::RefreshHost { host } => host::admit_refresh(view, *host),
         Request::RestartHost { host } | Request::ShutDownHost { host } => host_power::admit(view, *host),
         Request::EditHost { host, edit } => host::admit_edit(view, *host, edit),
+        Request::MakeFolder { host, path } => host::admit_folder(view, *host, path),
         Request::MoveHost { host, to } => host_group::admit_move_host(view, *host, *to),
         Request::CreateHostGroup { parent, name, notes, reserve, .. } => {
             host_group::admit_create(view, *parent, name, notes, reserve)
@@ -119,6 +120,7 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::RestartHost { host } => host_power::plan(*host, true, p),
         Request::ShutDownHost { host } => host_power::plan(*host, false, p),
         Request::EditHost { host, edit } => host::edit(*host, edit, p),
+        Request::MakeFolder { host, path } => host::make_folder(*host, path, p),
         Request::MoveHost { host, to } => host_group::move_host(*host, *to, p),
         Request::CreateHostGroup { parent, name, notes, reserve, unencrypted_transfers } => {
             host_group::create(*parent, name, notes, *reserve, *unencrypted_transfers, p)

@@ -5,6 +5,7 @@ use hostler_model::hardware::{self, Adapter, Bus, Disk, DiskFormat, Firmware, GI
 use hostler_model::host::Host;
 use hostler_model::job::{Lock, Record};
 use hostler_model::library::ItemKind;
+use hostler_model::machine_folder;
 use hostler_model::request::{CreateVm, VmSource};
 use hostler_model::seen::Identity;
 use hostler_model::setting::Settings;
@@ -86,6 +87,12 @@ pub(super) fn admit(ask: &CreateVm, view: View<'_>) -> Result<(), Refusal> {
     }
     if let Some(bytes) = ask.disk_bytes {
         hardware::check_disk_size(bytes)?;
+    }
+    if let Some(path) = &ask.path {
+        machine_folder::check_path(path)?;
+        if let Some(host) = ask.host {
+            super::host(view, host)?.check_folder(path)?;
+        }
     }
     Ok(())
 }
@@ -318,6 +325,8 @@ fn need(ask: &CreateVm, source: &Source) -> Need {
         network: ask.network.clone(),
         source: source.image.as_ref().map(|image| (image.agent.into(), image.share.clone())),
         only: ask.host,
+        is_new: true,
+        folder: ask.path.clone(),
     }
 }
 
@@ -357,7 +366,7 @@ fn target(ask: &CreateVm, source: &Source, view: View<'_>) -> Result<Target, Ref
     Ok(Target {
         agent: host.id.into(),
         host: host.name.to_string(),
-        vm_folder: host.facts.vm_folder.clone(),
+        vm_folder: ask.path.clone().unwrap_or_else(|| host.vm_path().to_owned()),
         network,
         half_stars,
         reasons,

@@ -5,6 +5,7 @@
 
 mod asks;
 mod disks;
+mod folders;
 mod groups;
 mod host_power;
 mod jobs;

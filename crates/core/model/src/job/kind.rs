@@ -81,6 +81,8 @@ kinds! {
     ShutDownHost = "shut-down-host", "Shut down host";
     /// Change what administrators set for a host.
     EditHost = "edit-host", "Edit host";
+    /// Make a folder on a host.
+    MakeFolder = "make-folder", "Make folder";
     /// Put a host into another group.
     MoveHost = "move-host", "Move host";
     /// Make a group of hosts.

@@ -115,6 +115,17 @@ impl Disks for SimulatedHost {
         })
     }
 
+    fn make_folder(&self, path: &str) -> Result<(), Trouble> {
+        self.change(What::FolderMade, path, |inner, _| {
+            inner.folder(path)?.lock().folders.insert(path.to_owned());
+            Ok(())
+        })
+    }
+
+    fn has_folder(&self, path: &str) -> Result<bool, Trouble> {
+        self.look_at_disks(|inner| Ok(inner.folder(path)?.lock().folders.contains(path)))
+    }
+
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble> {
         self.look_at_disks(|inner| {
             let beginning = format!("{}/", folder.trim_end_matches('/'));

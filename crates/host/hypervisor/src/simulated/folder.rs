@@ -35,6 +35,8 @@ pub(super) struct Content {
     /// Unfinished files, by the file they were to be and the mark.
     pub(super) partials: BTreeSet<(String, String)>,
     pub(super) library: BTreeMap<String, LibraryFile>,
+    /// Folders that were made.
+    pub(super) folders: BTreeSet<String>,
     /// Marks of moves, by the file beside which they lie and the ticket.
     pub(super) marks: BTreeSet<(String, String)>,
 }
@@ -105,6 +107,11 @@ impl SharedFolder {
     /// Every disk file.
     pub fn files(&self) -> Vec<(String, DiskFile)> {
         self.lock().files.iter().map(|(path, file)| (path.clone(), file.disk.clone())).collect()
+    }
+
+    /// Every folder that was made.
+    pub fn folders(&self) -> Vec<String> {
+        self.lock().folders.iter().cloned().collect()
     }
 
     /// Unfinished files: what each was to be, and its mark.

@@ -28,6 +28,7 @@ fn table() -> Vec<Row> {
         (off, make_disk(5, 1), What::DiskMade),
         (off, copy, What::DiskMade),
         (with_file, delete_disk(5, 1), What::DiskDeleted),
+        (off, Command::MakeFolder { path: format!("{FOLDER}/tier1") }, What::FolderMade),
         (undefined, Command::Define { definition: Box::new(definition(5)) }, What::Defined),
         (off, Command::Undefine { domain }, What::Undefined),
         (off, Command::Start { domain }, What::Started),

@@ -140,6 +140,12 @@ impl Disks for NoDisks {
     fn bring_base(&self, _: &str, _: &str, _: DiskFormat, _: &dyn Watch) -> Result<Base, Trouble> {
         none()
     }
+    fn make_folder(&self, _: &str) -> Result<(), Trouble> {
+        none()
+    }
+    fn has_folder(&self, _: &str) -> Result<bool, Trouble> {
+        none()
+    }
     fn scan(&self, _: &str) -> Result<Vec<SeenItem>, Trouble> {
         none()
     }

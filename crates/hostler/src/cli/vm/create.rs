@@ -20,6 +20,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   hostler vm create web-2 --template tiny-linux --cpus 2 --memory 2GiB --host host-a --dry-run
   hostler vm create db-1 --disk debian-12 --deploy copy --disk-size 40GiB --firmware uefi
   hostler vm create empty-1 --empty --disk-size 20GiB
+  hostler vm create big-1 --empty --disk-size 2TiB --host host-a --path /srv/vms/tier2
   hostler vm create seeded --template tiny-linux --seed hostname=seeded --seed role=web --start";
 
 /// Create a machine.
@@ -78,6 +79,9 @@ pub struct Like {
     /// On this host; the best one where absent
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
+    /// The folder of the host in which its own is made; the host's usual one where absent
+    #[arg(long, value_name = "FOLDER")]
+    path: Option<String>,
     /// The network of its adapter; `default` where the host has it, else none
     #[arg(long, value_name = "NETWORK")]
     network: Option<String>,
@@ -154,6 +158,7 @@ impl Like {
             firmware: self.firmware.map(Firmware::from),
             disk_bytes: self.disk_size,
             host,
+            path: self.path.clone(),
             start: false,
             notes: String::new(),
             tags: Vec::new(),

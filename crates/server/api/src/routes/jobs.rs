@@ -256,6 +256,7 @@ fn needs(job: &Job) -> Right {
         | JobKind::RestartHost
         | JobKind::ShutDownHost
         | JobKind::EditHost
+        | JobKind::MakeFolder
         | JobKind::MoveHost
         | JobKind::CreateHostGroup
         | JobKind::EditHostGroup
