@@ -172,6 +172,25 @@ pub enum Command {
     },
     /// Reads every machine and the computer's properties anew.
     ReadHost,
+    /// Defines a machine whose definition lies on the storage, after strict checks: only disks within the allowed folders,
+    /// nothing of the host, no program. Refused where the file is not what was looked at, and where a machine with its UUID
+    /// exists that is not this step's own earlier attempt. Its undo is [`Command::TakeBackImport`].
+    Import {
+        /// The file with the definition, an absolute path.
+        file: String,
+        /// What it held when it was looked at, SHA-256 in hexadecimal.
+        sha256: String,
+        /// Who it is from now on.
+        identity: Identity,
+        /// The name people call it.
+        title: String,
+    },
+    /// Removes the definition that an import made, and no file. What bears another identity is left alone. Refused while it
+    /// is on. Absent is done.
+    TakeBackImport {
+        /// Who it was to be.
+        identity: Identity,
+    },
     /// Makes a folder within an allowed one. The folder above it must be there. One that is there already is done.
     MakeFolder {
         /// The folder, an absolute path.
@@ -533,6 +552,8 @@ impl Command {
             | Command::ReadVm { .. }
             | Command::ReadHost
             | Command::MakeFolder { .. }
+            | Command::Import { .. }
+            | Command::TakeBackImport { .. }
             | Command::Leave { .. }
             | Command::Stay { .. }
             | Command::Receive { .. }
@@ -571,7 +592,9 @@ impl Command {
     pub fn domain(&self) -> Option<Uuid> {
         match self {
             Command::Define { definition } => Some(definition.identity.domain),
-            Command::Adopt { identity } => Some(identity.domain),
+            Command::Adopt { identity }
+            | Command::Import { identity, .. }
+            | Command::TakeBackImport { identity } => Some(identity.domain),
             Command::Undefine { domain }
             | Command::Start { domain }
             | Command::ShutDown { domain, .. }
@@ -654,6 +677,8 @@ impl Command {
             Command::ReadVm { .. } => "read machine",
             Command::ReadHost => "read host",
             Command::MakeFolder { .. } => "make folder",
+            Command::Import { .. } => "import",
+            Command::TakeBackImport { .. } => "take back import",
             Command::ScanShare { .. } => "scan share",
             Command::Leave { .. } => "prepare to leave",
             Command::Stay { .. } => "stay",

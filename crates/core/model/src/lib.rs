@@ -19,6 +19,7 @@ pub mod host;
 pub mod host_group;
 pub mod host_hardware;
 pub mod ids;
+pub mod importable;
 pub mod job;
 pub mod library;
 pub mod machine_folder;

@@ -40,7 +40,7 @@ impl Driver {
         Ok(Examined { seen, files: taken.files, refused: taken.refused })
     }
 
-    pub(super) fn define_imported(&self, text: &str, who: &Identity) -> Result<(), Trouble> {
+    pub(super) fn define_imported(&self, text: &str, who: &Identity, title: &str) -> Result<(), Trouble> {
         let subject = Subject::Domain(who.domain);
         let refused = |why: String| Trouble::Refused(Refusal::new(Code::ImportRefused, "definition", why));
         let taken = Taken::of(text).map_err(|why| refused(why.to_string()))?;
@@ -49,7 +49,7 @@ impl Driver {
             return Err(refused(taken.refused.join("; ")));
         }
         let own_log = self.own_log(who.domain, taken.tree()).is_some();
-        let tree = taken.prepared(who, self.kvm.load(Ordering::Relaxed), own_log);
+        let tree = taken.prepared(who, title, self.kvm.load(Ordering::Relaxed), own_log);
         self.pool
             .with(|connection| {
                 // libvirt would put it in the place of one that came meanwhile.

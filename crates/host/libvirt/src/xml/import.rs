@@ -38,7 +38,8 @@ const HARMLESS: [&str; 17] = [
     "iothreads",
 ];
 /// Devices that are only the guest's, whatever is in them.
-const HARMLESS_DEVICES: [&str; 7] = ["controller", "video", "sound", "memballoon", "watchdog", "panic", "hub"];
+const HARMLESS_DEVICES: [&str; 7] =
+    ["controller", "video", "sound", "memballoon", "watchdog", "panic", "hub"];
 /// What may stand in a disk.
 const IN_DISK: [&str; 15] = [
     "driver",
@@ -74,7 +75,8 @@ const IN_DRIVER: [&str; 13] = [
     "discard_no_unref",
 ];
 /// What may stand in an adapter.
-const IN_INTERFACE: [&str; 9] = ["mac", "source", "model", "target", "alias", "address", "boot", "link", "mtu"];
+const IN_INTERFACE: [&str; 9] =
+    ["mac", "source", "model", "target", "alias", "address", "boot", "link", "mtu"];
 /// Folders of firmware that distributions install.
 const FIRMWARE: &str = "/usr/share/";
 
@@ -115,8 +117,9 @@ impl Taken {
     }
 
     /// The definition as it is to be made: marked as ours, for this computer's QEMU, with the log only where it is its own.
-    pub(crate) fn prepared(self, who: &Identity, kvm: bool, own_log: bool) -> Element {
+    pub(crate) fn prepared(self, who: &Identity, title: &str, kvm: bool, own_log: bool) -> Element {
         let mut tree = self.tree;
+        tree.need("title").set_text(title);
         let ours = identity::prefixed(who);
         let metadata = tree.need("metadata");
         metadata.remove(|child| is_ours(child));
@@ -218,7 +221,10 @@ impl Check {
 
     fn domain(&mut self, domain: &Element) {
         if !matches!(domain.get("type"), Some("kvm" | "qemu")) {
-            self.no(format!("<domain type=\"{}\">: only kvm and qemu", domain.get("type").unwrap_or_default()));
+            self.no(format!(
+                "<domain type=\"{}\">: only kvm and qemu",
+                domain.get("type").unwrap_or_default()
+            ));
         }
         self.once(domain);
         self.namespaces(domain);
@@ -259,11 +265,16 @@ impl Check {
                 "loader" => {
                     let path = child.text();
                     if !is_installed(path.trim()) {
-                        self.no(format!("<loader>: firmware {} is none that is installed in {FIRMWARE}", path.trim()));
+                        self.no(format!(
+                            "<loader>: firmware {} is none that is installed in {FIRMWARE}",
+                            path.trim()
+                        ));
                     }
                 }
                 "nvram" => {
-                    if child.elements().next().is_some() || matches!(child.get("type"), Some(kind) if kind != "file") {
+                    if child.elements().next().is_some()
+                        || matches!(child.get("type"), Some(kind) if kind != "file")
+                    {
                         self.no("<nvram> that is no file");
                     }
                     if child.get("template").is_some_and(|template| !is_installed(template)) {
@@ -320,7 +331,8 @@ impl Check {
         if device.get("type") == Some("vhost-user") || device.get("model") == Some("vhost-user") {
             self.no(format!("<{}> of a program of its own", device.name));
         }
-        let vhost = |child: &Element| child.get("name") == Some("vhostuser") || child.get("vhostuser").is_some();
+        let vhost =
+            |child: &Element| child.get("name") == Some("vhostuser") || child.get("vhostuser").is_some();
         if device.elements().any(vhost) {
             self.no(format!("<{}> of a program of its own", device.name));
         }
@@ -358,7 +370,9 @@ impl Check {
             if source.elements().next().is_some() {
                 self.only(source, &[]);
             }
-            for (name, _) in source.attributes().filter(|(name, _)| !matches!(*name, "file" | "index" | "startupPolicy")) {
+            for (name, _) in
+                source.attributes().filter(|(name, _)| !matches!(*name, "file" | "index" | "startupPolicy"))
+            {
                 self.no(format!("disk {target}: {name} of its source"));
             }
             if source.get("file").is_none_or(|file| !is_plain(file)) {
