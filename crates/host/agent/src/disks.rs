@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -107,7 +107,11 @@ impl AgentDisks {
         let (root, below) = self.folders.place(file).ok_or_else(forbidden)?;
         let (folder, name) = below.parent().zip(below.file_name()).ok_or_else(forbidden)?;
         let machine = folder.file_name().and_then(OsStr::to_str).ok_or_else(forbidden)?.to_owned();
-        if folder.components().count() > DEEPEST {
+        // No machine's folder lies in another's.
+        let is_machines =
+            |part: Component<'_>| part.as_os_str().to_str().is_some_and(|name| name.parse::<VmId>().is_ok());
+        let above = folder.parent().unwrap_or(Path::new(""));
+        if folder.components().count() > DEEPEST || above.components().any(is_machines) {
             return Err(forbidden());
         }
         Ok(MachineFile { root, folder: folder.into(), machine, name: name.into() })

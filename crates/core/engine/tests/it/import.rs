@@ -65,6 +65,8 @@ fn an_import_that_fails_or_is_cancelled_leaves_nothing() {
     let job = world.ask(import(found(domain), None)).unwrap();
     let vm = identity_in(&world, job).vm;
     world.answer(job, "import", Outcome::Refused { refusal: trouble() });
+    // Who says no may have been asked before: what bears the job's identity is taken back all the same.
+    world.done(job, "import");
     assert_eq!(world.state(job), JobState::FailedUndone);
     assert!(world.engine.inventory().vm(vm).is_none());
 

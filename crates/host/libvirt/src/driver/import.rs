@@ -1,5 +1,6 @@
 //! Machines whose definitions lie on the storage: examined, and defined once they were found good.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use hostler_hypervisor::{Examined, Trouble};
@@ -48,7 +49,10 @@ impl Driver {
         if !taken.refused.is_empty() || taken.domain() != Some(who.domain) {
             return Err(refused(taken.refused.join("; ")));
         }
-        let own_log = self.own_log(who.domain, taken.tree()).is_some();
+        // What a guest says is written there with the computer's rights: no link may lead elsewhere.
+        let log = self.own_log(who.domain, taken.tree());
+        let folder = log.as_deref().and_then(Path::parent);
+        let own_log = folder.is_some_and(|folder| folder.canonicalize().is_ok_and(|real| real == folder));
         let tree = taken.prepared(who, title, self.kvm.load(Ordering::Relaxed), own_log);
         self.pool
             .with(|connection| {

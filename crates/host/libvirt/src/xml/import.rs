@@ -18,7 +18,7 @@ use crate::tree::{Element, Wrong};
 pub(crate) const MOST_BYTES: usize = 1 << 20;
 
 /// Elements of a definition that say nothing about files, devices of the host or programs, whatever is in them.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 18] = [
     "name",
     "uuid",
     "genid",
@@ -26,6 +26,7 @@ const HARMLESS: [&str; 17] = [
     "description",
     "memory",
     "currentMemory",
+    "maxMemory",
     "vcpu",
     "vcpus",
     "cpu",
@@ -231,7 +232,11 @@ impl Check {
         for child in domain.elements() {
             match &*child.name {
                 // Only ours is read, and that is written anew.
-                name if HARMLESS.contains(&name) || name == "metadata" => {}
+                name if HARMLESS.contains(&name) || name == "metadata" => {
+                    if matches!(name, "cpu" | "features" | "clock" | "pm") {
+                        self.harmless(child);
+                    }
+                }
                 "os" => self.os(child),
                 "devices" => self.devices(child),
                 // As libvirt writes it of a running machine; it is made anew.
@@ -318,23 +323,21 @@ impl Check {
         }
     }
 
-    /// A device of the guest's alone: it names no file, no socket and no device of the host.
+    /// A device of the guest's alone: it names no file, no socket and no device of the host, however deep.
     fn harmless(&mut self, device: &Element) {
-        for child in device.elements() {
-            if matches!(&*child.name, "source" | "backend" | "log" | "rom" | "acpi") {
-                self.no(format!("<{}> in <{}>", child.name, device.name));
-            }
-            if child.name == "acceleration" && child.get("rendernode").is_some() {
-                self.no("<acceleration> with a device of the host");
-            }
-        }
         if device.get("type") == Some("vhost-user") || device.get("model") == Some("vhost-user") {
             self.no(format!("<{}> of a program of its own", device.name));
         }
-        let vhost =
-            |child: &Element| child.get("name") == Some("vhostuser") || child.get("vhostuser").is_some();
-        if device.elements().any(vhost) {
-            self.no(format!("<{}> of a program of its own", device.name));
+        for child in device.elements() {
+            let is_path = child.attributes().any(|(_, value)| value.starts_with('/'))
+                || child.text().trim_start().starts_with('/');
+            if is_path || matches!(&*child.name, "source" | "backend" | "log" | "rom") {
+                self.no(format!("<{}> in <{}>", child.name, device.name));
+            }
+            if child.attributes().any(|(_, value)| matches!(value, "vhostuser" | "vhost-user")) {
+                self.no(format!("<{}> of a program of its own", device.name));
+            }
+            self.harmless(child);
         }
     }
 
