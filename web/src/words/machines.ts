@@ -180,6 +180,8 @@ export const createWords = {
   diskHelp: "At least the template's; the guest has to grow its file system",
   asTemplate: (value: string) => `As the template: ${value}`,
   host: "Host",
+  path: "Folder on the host",
+  pathHelp: "An absolute path within the folders that its host allows; the host's usual one where it is empty",
   anyHost: "The best one",
   network: "Network",
   noNetwork: "None",

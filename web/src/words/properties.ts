@@ -6,6 +6,7 @@ const names: Record<string, string> = {
   observed: "Seen on its host",
   "spec.name": "Name",
   "spec.notes": "Notes",
+  "spec.vm_path": "Folder of new machines",
   "spec.tags": "Tags",
   "spec.owner": "Owner",
   "spec.template": "Template",

@@ -39,7 +39,7 @@ impl fmt::Display for Mark {
 pub enum Command {
     /// Makes a disk file for a machine. Refused where the file exists and bears another mark.
     MakeDisk {
-        /// The file, an absolute path below the machines' folder.
+        /// The file, an absolute path below a folder in which machines may be kept.
         file: String,
         /// The machine it is for.
         owner: VmId,
@@ -172,6 +172,30 @@ pub enum Command {
     },
     /// Reads every machine and the computer's properties anew.
     ReadHost,
+    /// Defines a machine whose definition lies on the storage, after strict checks: only disks within the allowed folders,
+    /// nothing of the host, no program. Refused where the file is not what was looked at, and where a machine with its UUID
+    /// exists that is not this step's own earlier attempt. Its undo is [`Command::TakeBackImport`].
+    Import {
+        /// The file with the definition, an absolute path.
+        file: String,
+        /// What it held when it was looked at, SHA-256 in hexadecimal.
+        sha256: String,
+        /// Who it is from now on.
+        identity: Identity,
+        /// The name people call it.
+        title: String,
+    },
+    /// Removes the definition that an import made, and no file. What bears another identity is left alone. Refused while it
+    /// is on. Absent is done.
+    TakeBackImport {
+        /// Who it was to be.
+        identity: Identity,
+    },
+    /// Makes a folder within an allowed one. The folder above it must be there. One that is there already is done.
+    MakeFolder {
+        /// The folder, an absolute path.
+        path: String,
+    },
     /// Reads a share's folder. Answers with its items.
     ScanShare {
         /// The share.
@@ -527,6 +551,9 @@ impl Command {
             | Command::Adopt { .. }
             | Command::ReadVm { .. }
             | Command::ReadHost
+            | Command::MakeFolder { .. }
+            | Command::Import { .. }
+            | Command::TakeBackImport { .. }
             | Command::Leave { .. }
             | Command::Stay { .. }
             | Command::Receive { .. }
@@ -565,7 +592,9 @@ impl Command {
     pub fn domain(&self) -> Option<Uuid> {
         match self {
             Command::Define { definition } => Some(definition.identity.domain),
-            Command::Adopt { identity } => Some(identity.domain),
+            Command::Adopt { identity }
+            | Command::Import { identity, .. }
+            | Command::TakeBackImport { identity } => Some(identity.domain),
             Command::Undefine { domain }
             | Command::Start { domain }
             | Command::ShutDown { domain, .. }
@@ -594,6 +623,7 @@ impl Command {
             | Command::DeleteDisk { .. }
             | Command::BringBase { .. }
             | Command::ReadHost
+            | Command::MakeFolder { .. }
             | Command::ScanShare { .. }
             | Command::RestartHost { .. }
             | Command::ShutDownHost { .. }
@@ -646,6 +676,9 @@ impl Command {
             Command::Adopt { .. } => "adopt",
             Command::ReadVm { .. } => "read machine",
             Command::ReadHost => "read host",
+            Command::MakeFolder { .. } => "make folder",
+            Command::Import { .. } => "import",
+            Command::TakeBackImport { .. } => "take back import",
             Command::ScanShare { .. } => "scan share",
             Command::Leave { .. } => "prepare to leave",
             Command::Stay { .. } => "stay",

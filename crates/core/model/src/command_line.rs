@@ -102,6 +102,12 @@ impl Line<'_> {
                 self.flag("--yes", *disks);
             }
             Request::AdoptVm { vm } => self.vm("adopt", *vm),
+            Request::ImportVm { host, found, name } => {
+                self.plain("vm import");
+                self.thing(Key::Host(*host));
+                self.positional(&found.file);
+                self.option("--name", name.as_ref().map(ToString::to_string));
+            }
             Request::RefreshVm { vm } => self.vm("refresh", *vm),
             Request::RefreshHost { host } => self.host("refresh", *host),
             Request::RestartHost { host } => {
@@ -113,6 +119,10 @@ impl Line<'_> {
                 self.plain("--yes");
             }
             Request::EditHost { host, edit } => self.edit_host(*host, edit),
+            Request::MakeFolder { host, path } => {
+                self.host("make-folder", *host);
+                self.positional(path);
+            }
             Request::MoveHost { host, to } => {
                 self.host("move", *host);
                 self.named("--to", Key::HostGroup(*to));
@@ -258,6 +268,7 @@ impl Line<'_> {
         if let Some(host) = ask.host {
             self.named("--host", Key::Host(host));
         }
+        self.option("--path", ask.path.clone());
         self.option("--network", ask.network.clone());
         self.option("--mac", ask.mac.map(|mac| mac.to_string()));
         self.option("--vlan", ask.vlan.map(|vlan| vlan.to_string()));
@@ -276,6 +287,11 @@ impl Line<'_> {
         self.option("--available", edit.available.map(|is| is.to_string()));
         self.option("--maintenance", edit.maintenance.map(|is| is.to_string()));
         self.reserve(&edit.reserve);
+        match &edit.vm_path {
+            Some(Some(path)) => self.option("--vm-path", Some(path.clone())),
+            Some(None) => self.plain("--usual-vm-path"),
+            None => {}
+        }
         self.option("--notes", edit.notes.clone());
     }
 

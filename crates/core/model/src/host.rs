@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::error::Refusal;
+use crate::error::{Code, Refusal};
 use crate::host_group::{ALL_HOSTS, check_notes};
 use crate::host_hardware::HostHardware;
 use crate::ids::{HostGroupId, HostId};
+use crate::machine_folder::{self, FolderSpace, MachineFolder};
 use crate::name::Name;
 use crate::network::{HostNetwork, NetworkKind};
-use crate::reserve::{EditReserve, OwnReserve, Reserve, edit_or_null};
+use crate::reserve::{EditReserve, OwnReserve, Reserve, edit_or_null, said};
 use crate::time::Timestamp;
 
 /// A host.
@@ -42,6 +43,55 @@ impl Host {
     /// Memory that machines may use, in MiB, where this is kept for the host.
     pub fn usable_memory_mib(&self, reserve: &Reserve) -> u64 {
         self.facts.memory_mib.saturating_sub(reserve.memory_mib)
+    }
+
+    /// The folder in which folders of new machines are made unless another is named.
+    pub fn vm_path(&self) -> &str {
+        self.spec.vm_path.as_deref().unwrap_or(&self.facts.vm_folder)
+    }
+
+    /// Whether machines may be kept in a folder of it.
+    ///
+    /// # Errors
+    /// `path.forbidden`, with the folders that are allowed.
+    pub fn check_folder(&self, path: &str) -> Result<(), Refusal> {
+        machine_folder::check_path(path)?;
+        let allowed = self.facts.allowed_folders();
+        match machine_folder::within(&allowed, path) {
+            Some(folder) if path[folder.path.len()..].split('/').count() <= machine_folder::DEEPEST => Ok(()),
+            Some(folder) => {
+                let cause = format!(
+                    "it lies deeper than {} folders below {}",
+                    machine_folder::DEEPEST - 1,
+                    folder.path
+                );
+                Err(Refusal::new(Code::PathForbidden, path, cause).remedy("Name a folder nearer to it"))
+            }
+            None => Err(machine_folder::outside(
+                path,
+                &format!("the administrator of {}", self.label()),
+                allowed.iter().map(|folder| folder.path.as_str()),
+            )),
+        }
+    }
+}
+
+impl HostFacts {
+    /// The folders in which machines may be kept. Of an agent that does not say it that is the usual one alone.
+    pub fn allowed_folders(&self) -> Vec<MachineFolder> {
+        if self.machine_folders.is_empty() && !self.vm_folder.is_empty() {
+            return vec![MachineFolder { path: self.vm_folder.clone(), id: self.vm_folder_id.clone() }];
+        }
+        self.machine_folders.clone()
+    }
+
+    /// Whether another host sees the folder in which a file lies as the same folder, at the same path.
+    pub fn shares(&self, other: &HostFacts, file: &str) -> bool {
+        let (here, there) = (self.allowed_folders(), other.allowed_folders());
+        match (machine_folder::within(&here, file), machine_folder::within(&there, file)) {
+            (Some(here), Some(there)) => here == there && !here.id.is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -94,6 +144,10 @@ pub struct HostSpec {
     /// Free text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
+    /// The folder in which folders of new machines are made, within those that its agent allows; the agent's usual folder
+    /// when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm_path: Option<String>,
 }
 
 fn yes() -> bool {
@@ -102,7 +156,13 @@ fn yes() -> bool {
 
 impl Default for HostSpec {
     fn default() -> Self {
-        Self { available: true, maintenance: false, reserve: OwnReserve::default(), notes: String::new() }
+        Self {
+            available: true,
+            maintenance: false,
+            reserve: OwnReserve::default(),
+            notes: String::new(),
+            vm_path: None,
+        }
     }
 }
 
@@ -115,6 +175,7 @@ impl HostSpec {
             maintenance: edit.maintenance.unwrap_or(self.maintenance),
             reserve: edit.reserve.applied(self.reserve),
             notes: edit.notes.clone().unwrap_or_else(|| self.notes.clone()),
+            vm_path: edit.vm_path.clone().unwrap_or_else(|| self.vm_path.clone()),
         }
     }
 
@@ -145,6 +206,11 @@ pub struct EditHost {
     /// Free text, at most 10,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// The folder in which folders of new machines are made, within those that its agent allows; null is the agent's usual
+    /// folder.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    pub vm_path: Option<Option<String>>,
 }
 
 /// What an agent says of its computer. Nothing in it changes from second to second: load is not a fact.
@@ -177,6 +243,10 @@ pub struct HostFacts {
     /// do not say it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub vm_folder_id: String,
+    /// The folders in which machines may be kept, the usual one first. Empty from agents that do not say it, which know the
+    /// usual one alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machine_folders: Vec<MachineFolder>,
     /// The address at which other agents reach this one. Empty from agents that do not say it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub address: String,
@@ -259,7 +329,7 @@ pub enum Kvm {
 }
 
 /// A host's load at a moment. Volatile: kept beside the record, never in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Load {
     /// Processor use, percent of the whole host, over the last heartbeat interval.
@@ -275,6 +345,25 @@ pub struct Load {
     /// What its clock said, where it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Timestamp>,
+    /// How full the file systems of the folders are in which machines may be kept. Empty from agents that do not say it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderSpace>,
+}
+
+impl Load {
+    /// Size of the file system of a folder and free space on it, in MiB, where both are known.
+    pub fn space(&self, host: &Host, folder: &str) -> Option<(u64, u64)> {
+        let nearest = self.folders.iter().filter(|space| machine_folder::is_below(&space.path, folder));
+        let (total, free) = match nearest.max_by_key(|space| space.path.len()) {
+            Some(space) => (space.total_mib, space.free_mib),
+            // Of an agent that does not say it, it is the space of the usual folder.
+            None if machine_folder::is_below(&host.facts.vm_folder, folder) => {
+                (self.disk_total_mib, self.disk_free_mib)
+            }
+            None => return None,
+        };
+        (total > 0).then_some((total, free))
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::hardware::{Firmware, Mac};
 use crate::host::{EditHost, HostFacts};
 use crate::host_group::EditHostGroup;
 use crate::ids::{AgentId, HostGroupId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId};
+use crate::importable::Importable;
 use crate::job::JobKind;
 use crate::name::Name;
 use crate::new_network::NetworkSpec;
@@ -146,6 +147,16 @@ pub enum Request {
         /// Which.
         vm: VmId,
     },
+    /// Define a machine that lies on a host's storage, and manage it.
+    ImportVm {
+        /// On which host.
+        host: HostId,
+        /// What its agent found.
+        found: Box<Importable>,
+        /// What it is to be called; as its definition says when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Name>,
+    },
     /// Read it anew.
     RefreshVm {
         /// Which.
@@ -174,6 +185,13 @@ pub enum Request {
         // Jobs of before kept the whole specification under this name.
         #[serde(alias = "spec")]
         edit: EditHost,
+    },
+    /// Make a folder on a host.
+    MakeFolder {
+        /// Which host.
+        host: HostId,
+        /// The folder, an absolute path within an allowed one.
+        path: String,
     },
     /// Put a host into another group.
     MoveHost {
@@ -431,6 +449,9 @@ pub struct CreateVm {
     /// The host; placement chooses when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
+    /// The folder in which its own is made, within those that its host allows; the host's usual one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Whether it is started.
     #[serde(default)]
     pub start: bool,
@@ -569,11 +590,13 @@ impl Request {
             Request::SettleVm { .. } => JobKind::SettleVm,
             Request::DeleteVm { .. } => JobKind::DeleteVm,
             Request::AdoptVm { .. } => JobKind::AdoptVm,
+            Request::ImportVm { .. } => JobKind::ImportVm,
             Request::RefreshVm { .. } => JobKind::RefreshVm,
             Request::RefreshHost { .. } => JobKind::RefreshHost,
             Request::RestartHost { .. } => JobKind::RestartHost,
             Request::ShutDownHost { .. } => JobKind::ShutDownHost,
             Request::EditHost { .. } => JobKind::EditHost,
+            Request::MakeFolder { .. } => JobKind::MakeFolder,
             Request::MoveHost { .. } => JobKind::MoveHost,
             Request::CreateHostGroup { .. } => JobKind::CreateHostGroup,
             Request::EditHostGroup { .. } => JobKind::EditHostGroup,

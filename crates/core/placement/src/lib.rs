@@ -36,6 +36,17 @@ pub struct Need {
     pub source: Option<(HostId, String)>,
     /// The host that was asked for.
     pub only: Option<HostId>,
+    /// Whether it is a new machine, for which a folder is made.
+    pub is_new: bool,
+    /// The folder in which that is made, when one was named; else the host's usual one.
+    pub folder: Option<String>,
+}
+
+impl Need {
+    /// The folder of a host in which the machine's folder would be made.
+    fn folder_on<'n>(&'n self, host: &'n Host) -> &'n str {
+        self.folder.as_deref().unwrap_or_else(|| host.vm_path())
+    }
 }
 
 /// What machines on a host have been given.
@@ -50,7 +61,7 @@ pub struct Usage {
 }
 
 /// A host to be rated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidate<'a> {
     /// The host.
     pub host: &'a Host,
@@ -132,11 +143,20 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
     if need.cpus > host.facts.cpus {
         lacks.push(format!("processors: {} needed, {} there", need.cpus, host.facts.cpus));
     }
-    if let Some(load) = candidate.load {
-        let free = load.disk_free_mib.saturating_sub(candidate.reserve.disk_mib);
-        if load.disk_total_mib > 0 && need.disk_mib > free {
-            lacks.push(format!("disk space: {} MiB needed, {free} MiB free", need.disk_mib));
+    let folder = need.folder_on(host);
+    if let Some((_, free)) = candidate.load.as_ref().and_then(|load| load.space(host, folder)) {
+        let free = free.saturating_sub(candidate.reserve.disk_mib);
+        if need.disk_mib > free {
+            lacks.push(format!("disk space: {} MiB needed, {free} MiB free in {folder}", need.disk_mib));
         }
+    }
+    // The usual folder of the agent is always allowed; what people named may be allowed no more.
+    let named = need.folder.is_some() || host.spec.vm_path.is_some();
+    if need.is_new
+        && named
+        && let Err(why) = host.check_folder(folder)
+    {
+        lacks.push(format!("{folder} cannot take it: {}", why.cause));
     }
     if let Some(network) = &need.network
         && !host.facts.networks.contains(network)
@@ -170,7 +190,7 @@ pub fn rate_one(need: &Need, candidate: &Candidate<'_>, weights: &Weights) -> Ra
     if !rating.lacks.is_empty() {
         return rating;
     }
-    let (load, reserve) = (candidate.load.unwrap_or_default(), &candidate.reserve);
+    let (load, reserve) = (candidate.load.clone().unwrap_or_default(), &candidate.reserve);
     let known = candidate.load.is_some();
     let cpus = f64::from(host.facts.cpus.max(1));
     let processor = known.then(|| {
@@ -180,9 +200,8 @@ pub fn rate_one(need: &Need, candidate: &Candidate<'_>, weights: &Weights) -> Ra
     });
     let usable = host.usable_memory_mib(reserve).max(1) as f64;
     let memory = 1.0 - (candidate.usage.memory_mib + need.memory_mib) as f64 / usable;
-    let space = (known && load.disk_total_mib > 0).then(|| {
-        let free = load.disk_free_mib.saturating_sub(reserve.disk_mib).saturating_sub(need.disk_mib);
-        free as f64 / load.disk_total_mib as f64
+    let space = load.space(host, need.folder_on(host)).map(|(total, free)| {
+        free.saturating_sub(reserve.disk_mib).saturating_sub(need.disk_mib) as f64 / total as f64
     });
     let mut sum = 0.0;
     // `kept`: how much of an unknown counter is kept for the host itself, in words; and what is left to be halved.

@@ -1,6 +1,7 @@
 //! What a host lacks for a machine that runs on another one and is to move there.
 
 use hostler_model::host::{Host, Kvm};
+use hostler_model::machine_folder::within;
 use hostler_model::vm::Vm;
 
 /// What a host lacks for a machine that is on `source`, beyond what it lacks for any machine, each in words. `named`: a
@@ -11,8 +12,8 @@ pub fn lacks_to_move(vm: &Vm, source: &Host, host: &Host, named: bool) -> Vec<St
     if there.address.is_empty() {
         lacks.push("its agent does not say where it is reached: upgrade it".to_owned());
     }
-    if !named && (here.vm_folder_id.is_empty() || here.vm_folder_id != there.vm_folder_id) {
-        lacks.push(format!("it does not share the folder {} with {}", here.vm_folder, source.name));
+    if !named {
+        lacks.extend(not_shared(vm, source, host));
     }
     if vm.spec.disks().any(|disk| disk.base.is_some()) && here.base_folder != there.base_folder {
         lacks.push(format!("its bases are not in {}", here.base_folder));
@@ -30,4 +31,18 @@ pub fn lacks_to_move(vm: &Vm, source: &Host, host: &Host, named: bool) -> Vec<St
         lacks.extend(adapter.vlan.and_then(|vlan| crate::vlan_lacks(vlan, host, &adapter.network)));
     }
     lacks
+}
+
+/// Which folders of a machine's disks a host does not see, in words. Of a machine without disks it is the usual folder that
+/// counts: what else belongs to it lies there.
+fn not_shared(vm: &Vm, source: &Host, host: &Host) -> Option<String> {
+    let (here, there) = (&source.facts, &host.facts);
+    let files: Vec<&str> = vm.spec.hardware.disks.iter().map(|disk| disk.file.as_str()).collect();
+    let files = if files.is_empty() { vec![here.vm_folder.as_str()] } else { files };
+    let file = files.into_iter().find(|file| !here.shares(there, file))?;
+    let allowed = here.allowed_folders();
+    Some(match within(&allowed, file) {
+        Some(folder) => format!("it does not share the folder {} with {}", folder.path, source.name),
+        None => format!("{file} lies in no folder that it shares with {}", source.name),
+    })
 }

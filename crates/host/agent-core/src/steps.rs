@@ -74,7 +74,9 @@ pub(crate) enum Lane {
 
 pub(crate) fn lane(command: &Command) -> Option<Lane> {
     match command {
-        Command::MakeDisk { file, .. } | Command::DeleteDisk { file, .. } => Some(Lane::File(file.clone())),
+        Command::MakeDisk { file, .. }
+        | Command::DeleteDisk { file, .. }
+        | Command::MakeFolder { path: file } => Some(Lane::File(file.clone())),
         Command::BringBase { folder, path, .. } => Some(Lane::Base(folder.clone(), path.clone())),
         Command::ScanShare { share, .. } => Some(Lane::Share(*share)),
         Command::ReadHost => Some(Lane::Host),

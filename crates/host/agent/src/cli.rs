@@ -171,7 +171,9 @@ fn read_token(file: &std::path::Path) -> Result<EnrolmentToken, Failure> {
 /// Folders in which QEMU could not open a disk are refused before anything is made.
 fn check_folders(state: &State, config: &Config) -> Result<(), Failure> {
     if let Some(account) = QemuAccount::read(&config.qemu_conf)? {
-        account.can_reach(&config.vms(state))?;
+        for folder in config.folders(state).all() {
+            account.can_reach(folder)?;
+        }
         account.can_reach(&config.bases(state))?;
     }
     Ok(())
@@ -210,7 +212,8 @@ fn enrol(
         keep_name(state, name)?;
     }
     let name = name.or_else(|| config.name.clone());
-    let facts = Computer::new(name, config.vms(state), config.bases(state), config.host_boot.clone()).facts();
+    let facts =
+        Computer::new(name, config.folders(state), config.bases(state), config.host_boot.clone()).facts();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limits = AgentConfig::default();
     let enrolling = hostler_wire::enrol(server, token, version(), facts, &limits);
@@ -381,7 +384,7 @@ fn check(state: &State, config: &Config, output: Print) -> Result<ExitCode, Fail
     } else {
         print_facts(&facts);
         match &folders {
-            Ok(()) => println!("Folders    {} can be used by QEMU", facts.vm_folder),
+            Ok(()) => println!("Folders    {} can be used by QEMU", config.folders(state).words()),
             Err(why) => println!("Folders    {why}"),
         }
     }

@@ -9,6 +9,7 @@ use hostler_model::host_hardware::{HostHardware, Processors};
 
 use crate::config::FOLDER_ID;
 use crate::equipment::{self, SECTOR_BYTES};
+use crate::folders::Folders;
 use crate::performance::Counters;
 use crate::status::now;
 
@@ -16,7 +17,7 @@ use crate::status::now;
 #[derive(Debug)]
 pub struct Computer {
     name: Option<String>,
-    vms: PathBuf,
+    folders: Folders,
     bases: PathBuf,
     boot: Option<String>,
     /// The address at which others reach it, if that was said; and whom it reaches, else.
@@ -27,8 +28,8 @@ pub struct Computer {
 
 impl Computer {
     /// With the folders of machines and bases, and what the configuration puts in place of host name and boot id.
-    pub fn new(name: Option<String>, vms: PathBuf, bases: PathBuf, boot: Option<String>) -> Self {
-        Self { name, vms, bases, boot, reached: (None, None), before: Mutex::default() }
+    pub fn new(name: Option<String>, folders: Folders, bases: PathBuf, boot: Option<String>) -> Self {
+        Self { name, folders, bases, boot, reached: (None, None), before: Mutex::default() }
     }
 
     /// Is reached at this address, or else at that from which it reaches `server` (`host:port`).
@@ -65,9 +66,10 @@ impl Computer {
             cpu_model,
             cpus,
             memory_mib: kib(&read("/proc/meminfo"), "MemTotal:") / 1024,
-            vm_folder: self.vms.to_string_lossy().into_owned(),
+            vm_folder: self.machines().to_string_lossy().into_owned(),
+            machine_folders: self.folders.facts(),
             base_folder: self.bases.to_string_lossy().into_owned(),
-            vm_folder_id: read(&self.vms.join(FOLDER_ID).to_string_lossy()).trim().to_owned(),
+            vm_folder_id: read(&self.machines().join(FOLDER_ID).to_string_lossy()).trim().to_owned(),
             address: self.address(),
             boot_id: self.boot_id(),
             hardware: HostHardware {
@@ -87,7 +89,12 @@ impl Computer {
 
     /// The folder of machines' folders.
     pub fn machines(&self) -> &Path {
-        &self.vms
+        self.folders.usual()
+    }
+
+    /// All folders in which machines may be kept.
+    pub fn folders(&self) -> &Folders {
+        &self.folders
     }
 
     /// How loaded it is; processor use is that since the last call, 0 at the first.
@@ -101,7 +108,7 @@ impl Computer {
             }
             _ => 0.0,
         };
-        let (disk_total_mib, disk_free_mib) = match rustix::fs::statvfs(&self.vms) {
+        let (disk_total_mib, disk_free_mib) = match rustix::fs::statvfs(self.machines()) {
             Ok(at) => (mib(at.f_blocks, at.f_frsize), mib(at.f_bavail, at.f_frsize)),
             Err(_) => (0, 0),
         };
@@ -113,6 +120,7 @@ impl Computer {
             disk_free_mib,
             uptime_s: uptime.split(['.', ' ']).next().and_then(|s| s.parse().ok()).unwrap_or(0),
             clock: Some(now),
+            folders: self.folders.space(),
         }
     }
 }
@@ -263,7 +271,7 @@ mod tests {
 
     #[test]
     fn this_computer_counts_what_it_does() {
-        let computer = Computer::new(None, "/".into(), "/".into(), None);
+        let computer = Computer::new(None, Folders::new(vec!["/".into()]), "/".into(), None);
         let counters = computer.counters();
         assert_eq!(counters.processors, computer.facts().cpus);
         assert!(counters.processor_ns > Some(0) && counters.memory_mib > Some(1.0), "{counters:?}");
@@ -271,7 +279,7 @@ mod tests {
 
     #[test]
     fn this_computer_says_what_it_is_and_how_loaded() {
-        let computer = Computer::new(Some("alias".into()), "/".into(), "/".into(), None);
+        let computer = Computer::new(Some("alias".into()), Folders::new(vec!["/".into()]), "/".into(), None);
         let facts = computer.facts();
         assert_eq!(facts.host_name, "alias");
         assert!(facts.cpus > 0 && facts.memory_mib > 0 && !facts.boot_id.is_empty(), "{facts:?}");

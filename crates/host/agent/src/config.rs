@@ -5,7 +5,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use hostler_model::machine_folder::{MOST_FOLDERS, check_path};
 use serde::Deserialize;
+
+use crate::folders::Folders;
 
 /// Where the state lies unless `--state` says otherwise.
 pub const STATE: &str = "/var/lib/hostler-agent";
@@ -38,6 +41,9 @@ pub struct Config {
     /// The folder below which each machine has its folder, if not `vms` in the state folder: one that several hosts
     /// share, so that machines can move between them. Its disks are then used without a cache that others do not see.
     pub vm_folder: Option<PathBuf>,
+    /// More folders below which machines may be kept, each an absolute path that is there; 16 at most. Their disks are used
+    /// without a cache that other hosts do not see. Everybody who may change machines may look into them, and nowhere else.
+    pub machine_folders: Vec<PathBuf>,
     /// The folder in which bases are kept, if not `bases` in the state folder. Machines whose disks stand on bases move only
     /// between hosts with one path here.
     pub base_folder: Option<PathBuf>,
@@ -66,6 +72,7 @@ impl Default for Config {
             qemu_conf: "/etc/libvirt/qemu.conf".into(),
             host_boot: None,
             vm_folder: None,
+            machine_folders: Vec::new(),
             base_folder: None,
             transfer_address: None,
             move_folder: "/run/libvirt/hostler".into(),
@@ -87,7 +94,19 @@ impl Config {
         self.base_folder.clone().unwrap_or_else(|| state.bases())
     }
 
+    /// The folders in which machines may be kept: the usual one first, then what else is allowed.
+    pub fn folders(&self, state: &State) -> Folders {
+        let mut all = vec![self.vms(state)];
+        for folder in &self.machine_folders {
+            if !all.contains(folder) {
+                all.push(folder.clone());
+            }
+        }
+        Folders::new(all)
+    }
+
     /// Makes the folders of machines and bases if they are not there, and writes into the first what tells it from others.
+    /// What else is allowed is not made: it may be on a medium that is not mounted.
     ///
     /// # Errors
     /// It cannot be made or written.
@@ -95,18 +114,22 @@ impl Config {
         let vms = self.vms(state);
         make_folder(&vms, 0o711)?;
         make_folder(&self.bases(state), 0o711)?;
-        let path = vms.join(FOLDER_ID);
-        // Several hosts may come at once: one of them writes, all read the same.
-        let own = vms.join(format!("{FOLDER_ID}.{}", uuid::Uuid::new_v4().simple()));
-        let failed = |cause| ConfigError::File { path: path.clone(), cause };
-        if !path.exists() {
-            fs::write(&own, uuid::Uuid::new_v4().to_string()).map_err(failed)?;
-            let linked = fs::hard_link(&own, &path);
-            let _ = fs::remove_file(&own);
-            match linked {
-                Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(failed(cause)),
-                _ => {}
+        mark_folder(&vms)?;
+        for folder in &self.machine_folders {
+            if let Err(why) = mark_folder(folder) {
+                tracing::warn!(%why, "a folder of machines cannot be used until that is mended");
             }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.machine_folders.len() > MOST_FOLDERS {
+            return Err(format!("machine_folders: there are more than {MOST_FOLDERS}"));
+        }
+        for folder in &self.machine_folders {
+            let text = folder.to_str().ok_or("machine_folders: a path is no text")?;
+            check_path(text).map_err(|why| format!("machine_folders: {text}: {}", why.cause))?;
         }
         Ok(())
     }
@@ -248,7 +271,10 @@ impl State {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Config::default()),
             Err(cause) => return Err(ConfigError::File { path, cause }),
         };
-        toml::from_str(&text).map_err(|why| ConfigError::Malformed { path, cause: why.to_string() })
+        let malformed = |cause| ConfigError::Malformed { path: path.clone(), cause };
+        let config: Config = toml::from_str(&text).map_err(|why| malformed(why.to_string()))?;
+        config.check().map_err(malformed)?;
+        Ok(config)
     }
 
     /// Makes the state folder if it is not there. QEMU's account must be able to pass through it, not to list it.
@@ -275,6 +301,24 @@ impl State {
     }
 }
 
+/// Writes into a folder of machines what tells it from others, where that is not there yet.
+pub(crate) fn mark_folder(folder: &Path) -> Result<(), ConfigError> {
+    let path = folder.join(FOLDER_ID);
+    if path.exists() {
+        return Ok(());
+    }
+    // Several hosts may come at once: one of them writes, all read the same.
+    let own = folder.join(format!("{FOLDER_ID}.{}", uuid::Uuid::new_v4().simple()));
+    let failed = |cause| ConfigError::File { path: path.clone(), cause };
+    fs::write(&own, uuid::Uuid::new_v4().to_string()).map_err(failed)?;
+    let linked = fs::hard_link(&own, &path);
+    let _ = fs::remove_file(&own);
+    match linked {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(failed(cause)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a folder with exactly these rights; one that exists is left as it is.
 fn make_folder(path: &Path, mode: u32) -> Result<(), ConfigError> {
     let failed = |cause| ConfigError::File { path: path.into(), cause };
@@ -298,6 +342,8 @@ mod tests {
         fs::write(state.config(), "libvirt_uri = \"test:///default\"\nevents = false\n").unwrap();
         let config = state.read_config().unwrap();
         assert_eq!((config.libvirt_uri.as_str(), config.events), ("test:///default", false));
+        fs::write(state.config(), "machine_folders = [\"/srv/vms\", \"/srv/../etc\"]\n").unwrap();
+        assert!(state.read_config().unwrap_err().to_string().contains("machine_folders: /srv/../etc"));
         fs::write(state.config(), "evnts = false\n").unwrap();
         assert!(state.read_config().unwrap_err().to_string().contains("evnts"));
     }

@@ -1,26 +1,32 @@
 //! The disk files of this computer, over crate `disk`: confined to the folders that the agent was given.
 //!
-//! A machine's file is `<vms>/<machine's id>/<name>` and nothing else; a library file lies inside the folder of the
+//! A machine's file is `<machine's id>/<name>` in a folder that the administrator allows or in one below it, and nothing
+//! else; a library file lies inside the folder of the
 //! share that the command names. What is made bears mark and owner, what is deleted is looked at as it is deleted.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::ops::ControlFlow;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hostler_disk::{
-    Deletion, Format, Kind, Rejected, Stamp, WalkLimits, confine, create_blank, create_copy, create_overlay,
-    create_seed, delete_marked, find_base, inspect_as, read_stamp, walk_share,
+    Deletion, Format, Kind, Rejected, Stamp, WalkLimits, check_foreign, confine, create_blank, create_copy,
+    create_overlay, create_seed, delete_marked, find_base, inspect_as, is_file, make_folder, read_stamp,
+    remove_empty_folder, walk_share,
 };
-use hostler_hypervisor::{DiskFile, Disks, NewDisk, Trouble, Watch};
+use hostler_hypervisor::{DefinitionFile, DiskFile, Disks, NewDisk, Trouble, Watch};
 use hostler_model::command::{Base, DiskContent};
 use hostler_model::hardware::DiskFormat;
 use hostler_model::library::{ImageFacts, ItemKind, Problem, SeenItem};
-use hostler_model::{Code, Refusal, Timestamp};
+use hostler_model::machine_folder::DEEPEST;
+use hostler_model::{Code, Refusal, Timestamp, VmId};
+use sha2::{Digest, Sha256};
+
+use crate::folders::{FOLDER_RIGHTS, FolderTrouble, Folders};
 
 /// The first line of a seed; a guest looks for it.
 const SEED: &str = "HOSTLER-SEED\n";
@@ -38,7 +44,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// The disk files of one computer.
 #[derive(Debug)]
 pub struct AgentDisks {
-    vms: PathBuf,
+    folders: Folders,
     bases: PathBuf,
     /// What library files hold, so that one that has not changed is not read again for each machine.
     known: Mutex<HashMap<Source, String>>,
@@ -46,7 +52,19 @@ pub struct AgentDisks {
     brought: Mutex<HashSet<(u64, u64)>>,
     done: Condvar,
     /// Machines' folders in which files are being made, and how many: such a folder is not removed, empty as it may be.
-    making: Mutex<HashMap<String, usize>>,
+    making: Mutex<HashMap<PathBuf, usize>>,
+}
+
+/// Where a machine's file lies.
+struct MachineFile<'d> {
+    /// The allowed folder.
+    root: &'d Path,
+    /// The machine's folder below it.
+    folder: PathBuf,
+    /// The name of that: the machine's id, where Hostler made it.
+    machine: String,
+    /// The file's name in it.
+    name: OsString,
 }
 
 /// Which file, in which state.
@@ -64,7 +82,7 @@ impl AgentDisks {
     /// With machines' folders below `vms`, and bases in `bases`. Both are absolute paths and must be there.
     pub fn new(vms: PathBuf, bases: PathBuf) -> Self {
         Self {
-            vms,
+            folders: Folders::new(vec![vms]),
             bases,
             known: Mutex::default(),
             brought: Mutex::default(),
@@ -73,70 +91,97 @@ impl AgentDisks {
         }
     }
 
-    /// A machine's file as folder and name below `vms`.
-    fn machine_file<'f>(&self, file: &'f str) -> Result<(&'f str, &'f str), Trouble> {
+    /// With machines' folders below any of these.
+    #[must_use]
+    pub fn within(mut self, folders: Folders) -> Self {
+        self.folders = folders;
+        self
+    }
+
+    /// A machine's file: in which allowed folder, in which folder below that, and its name.
+    fn machine_file(&self, file: &str) -> Result<MachineFile<'_>, Trouble> {
         let forbidden = || {
-            let cause = format!("it is not a file in a machine's folder below {}", self.vms.display());
+            let cause = format!("it is not a file in a machine's folder below {}", self.folders.words());
             Trouble::Refused(Refusal::new(Code::PathForbidden, file, cause))
         };
-        let below = Path::new(file).strip_prefix(&self.vms).map_err(|_| forbidden())?;
-        let mut parts = below.components();
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(Component::Normal(folder)), Some(Component::Normal(name)), None) => {
-                folder.to_str().zip(name.to_str()).ok_or_else(forbidden)
-            }
-            _ => Err(forbidden()),
+        let (root, below) = self.folders.place(file).ok_or_else(forbidden)?;
+        let (folder, name) = below.parent().zip(below.file_name()).ok_or_else(forbidden)?;
+        let machine = folder.file_name().and_then(OsStr::to_str).ok_or_else(forbidden)?.to_owned();
+        // No machine's folder lies in another's.
+        let is_machines =
+            |part: Component<'_>| part.as_os_str().to_str().is_some_and(|name| name.parse::<VmId>().is_ok());
+        let above = folder.parent().unwrap_or(Path::new(""));
+        if folder.components().count() > DEEPEST || above.components().any(is_machines) {
+            return Err(forbidden());
         }
+        Ok(MachineFile { root, folder: folder.into(), machine, name: name.into() })
     }
 
     /// The real path of a machine's file; none when its folder is not there.
     fn real(&self, file: &str) -> Result<Option<PathBuf>, Trouble> {
-        let (folder, name) = self.machine_file(file)?;
-        match confine(&self.vms, &Path::new(folder).join(name)) {
+        let MachineFile { root, folder, name, .. } = self.machine_file(file)?;
+        match confine(root, &folder.join(name)) {
             Ok(path) => Ok(Some(path)),
             Err(Rejected::Absent) => Ok(None),
             Err(why) => Err(rejected(file, &why)),
         }
     }
 
-    /// The real path of a machine's file to be made, in its folder, which is made.
+    /// The real path of a machine's file to be made, in its folder, which is made. The folder above that must be there.
     fn to_be_made(&self, wanted: &NewDisk<'_>) -> Result<PathBuf, Trouble> {
-        let (folder, _) = self.machine_file(wanted.file)?;
-        if folder != wanted.owner.to_string() {
+        let MachineFile { root, folder, machine, .. } = self.machine_file(wanted.file)?;
+        if machine != wanted.owner.to_string() {
             let cause = format!("it is not in the folder of machine {}", wanted.owner);
             return Err(Trouble::Refused(Refusal::new(Code::PathForbidden, wanted.file, cause)));
         }
-        let folder = self.vms.join(folder);
-        let failed = |why: io::Error| failed(wanted.file, format!("its folder cannot be made: {why}"));
-        match DirBuilder::new().mode(0o711).create(&folder) {
-            // Whatever the umask says: QEMU's account passes through it.
-            Ok(()) => fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).map_err(failed)?,
-            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(why) => return Err(failed(why)),
-        }
-        self.real(wanted.file)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+        make_folder(root, &folder, FOLDER_RIGHTS).map_err(|why| match why {
+            hostler_disk::Error::Rejected { why: Rejected::Absent, path } => {
+                let above = path.parent().unwrap_or(&path).display();
+                let refusal =
+                    Refusal::new(Code::DiskFailed, wanted.file, format!("there is no folder {above}"));
+                Trouble::Refused(refusal.remedy("Make the folder first: hostler host make-folder HOST PATH"))
+            }
+            why => trouble(wanted.file, why),
+        })?;
+        let absent = || failed(wanted.file, "its folder is gone again".into());
+        self.real(wanted.file)?.ok_or_else(absent)
     }
 
-    /// Removes a machine's folder if nothing is in it, nor about to be.
+    /// Removes a machine's folder if nothing is in it, nor about to be. Of folders only those are removed that bear an id:
+    /// others are people's.
     fn remove_if_empty(&self, file: &str) {
-        if let Ok((folder, _)) = self.machine_file(file) {
+        if let Ok(MachineFile { root, folder, machine, .. }) = self.machine_file(file) {
             let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-            if !making.contains_key(folder) {
+            if machine.parse::<VmId>().is_ok() && !making.contains_key(&root.join(&folder)) {
                 // Whatever is in it stays, and then so does the folder.
-                let _ = fs::remove_dir(self.vms.join(folder));
+                remove_empty_folder(root, &folder);
             }
         }
     }
 
     /// Keeps a machine's folder while a file is made in it.
     fn keep_folder(&self, file: &str, keep: bool) {
-        let Ok((folder, _)) = self.machine_file(file) else { return };
+        let Ok(MachineFile { root, folder, .. }) = self.machine_file(file) else { return };
+        let folder = root.join(folder);
         let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = making.entry(folder.to_owned()).or_default();
+        let count = making.entry(folder.clone()).or_default();
         *count = if keep { *count + 1 } else { count.saturating_sub(1) };
         if *count == 0 {
-            making.remove(folder);
+            making.remove(&folder);
         }
+    }
+
+    /// Whether an image stands on a base of ours and on nothing else.
+    fn stands_on_base(&self, root: &Path, below: &Path) -> bool {
+        let Ok(path) = confine(root, below) else { return false };
+        let Ok(image) = inspect_as(&path, Format::Qcow2) else { return false };
+        let Some(backing) = image.backing else { return false };
+        let base = Path::new(&backing.name);
+        let named = base.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let sha256 = named.split('.').next().unwrap_or_default();
+        base.parent() == Some(self.bases.as_path())
+            && image.encryption.is_none()
+            && find_base(&self.bases, sha256).is_ok_and(|found| found.is_some_and(|found| found.path == base))
     }
 
     fn fill(&self, path: &Path, wanted: &NewDisk<'_>, watch: &dyn Watch) -> Result<u64, Trouble> {
@@ -317,6 +362,47 @@ impl Disks for AgentDisks {
         Ok(Base { sha256: base.sha256, virtual_size_bytes: base.virtual_size_bytes })
     }
 
+    fn make_folder(&self, path: &str) -> Result<(), Trouble> {
+        self.folders.make(path).map_err(|why| match why {
+            FolderTrouble::Refused(refusal) => Trouble::Refused(refusal),
+            FolderTrouble::Disk(why) => trouble(path, why),
+        })
+    }
+
+    fn has_folder(&self, path: &str) -> Result<bool, Trouble> {
+        self.folders.has(path).map_err(Trouble::Refused)
+    }
+
+    fn definition(&self, file: &str) -> Result<DefinitionFile, Trouble> {
+        let text = self.folders.definition(file).map_err(Trouble::Refused)?;
+        let sum = Sha256::digest(text.as_bytes());
+        Ok(DefinitionFile { sha256: sum.iter().map(|byte| format!("{byte:02x}")).collect(), text })
+    }
+
+    fn check_image(&self, file: &str, format: DiskFormat) -> Result<bool, Trouble> {
+        let (root, below) = self.folders.placed(file).map_err(Trouble::Refused)?;
+        match is_file(root, below) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(why) => return Err(rejected(file, &why)),
+        }
+        match format {
+            // Whatever is in it is the guest's: QEMU reads no header.
+            DiskFormat::Raw => Ok(true),
+            DiskFormat::Qcow2 => match check_foreign(below, root) {
+                Ok(image) if image.format == Format::Qcow2 => Ok(true),
+                Ok(_) => Err(rejected(file, &disguised())),
+                // One that Hostler made stands on a base, which lies beside the folders and is nobody's to change.
+                Err(Rejected::BackingOutside { .. }) if self.stands_on_base(root, below) => Ok(true),
+                Err(why) => Err(rejected(file, &why)),
+            },
+            other => {
+                let cause = format!("a disk of format {other:?} is not imported, only qcow2 and raw");
+                Err(Trouble::Refused(Refusal::new(Code::DiskRejected, file, cause)))
+            }
+        }
+    }
+
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble> {
         let walked =
             walk_share(share(folder)?, WalkLimits::default()).map_err(|why| rejected(folder, &why))?;
@@ -447,6 +533,10 @@ fn format_of(format: DiskFormat, object: &str) -> Result<Format, Trouble> {
             return Err(Trouble::Refused(refusal.remedy("Upgrade the agent")));
         }
     })
+}
+
+fn disguised() -> Rejected {
+    Rejected::Disguised { expected: "qcow2".into(), content: "another format".into() }
 }
 
 fn invalid(object: &str, cause: impl Into<String>) -> Trouble {

@@ -25,6 +25,7 @@ use crate::config::{Config, State};
 use crate::disks::AgentDisks;
 use crate::file_systems::file_systems;
 use crate::hands::{Hands, Host};
+use crate::importing::importable;
 use crate::moving::{Mover, Places};
 use crate::networks::{self, HostNetworks};
 use crate::performance::{Counters, Recorder};
@@ -51,6 +52,8 @@ pub struct LibvirtHost {
     last: Mutex<HostFacts>,
     /// Held while file systems are asked how full they are.
     asked_disks: Mutex<()>,
+    /// Held while machines are looked for on the storage.
+    asked_imports: Mutex<()>,
 }
 
 impl LibvirtHost {
@@ -65,8 +68,9 @@ impl LibvirtHost {
             definition_folder: config.definition_folder.clone(),
             run_folder: config.run_folder.clone(),
             state_folder: config.libvirt_state_folder.clone(),
-            machine_folder: config.vms(state),
-            uncached: config.vm_folder.is_some(),
+            machine_folders: config.folders(state).all().map(Into::into).collect(),
+            // What is the agent's own no other host sees.
+            cached: Some(config.vms(state)).filter(|_| config.vm_folder.is_none()),
             qemu: config.qemu.clone(),
             ..Settings::default()
         };
@@ -76,7 +80,7 @@ impl LibvirtHost {
         driver.set_kvm(kvm == Kvm::Works);
         let computer = Computer::new(
             config.name.clone(),
-            config.vms(state),
+            config.folders(state),
             config.bases(state),
             config.host_boot.clone(),
         )
@@ -89,11 +93,14 @@ impl LibvirtHost {
             computer,
             kvm,
             recorder,
-            disks: Arc::new(AgentDisks::new(config.vms(state), config.bases(state))),
+            disks: Arc::new(
+                AgentDisks::new(config.vms(state), config.bases(state)).within(config.folders(state)),
+            ),
             uploads,
             screens: Screens::default(),
             last: Mutex::default(),
             asked_disks: Mutex::default(),
+            asked_imports: Mutex::default(),
         }))
     }
 
@@ -228,6 +235,17 @@ impl Host for LibvirtHost {
                 return told(&self.recorder.between(*domain, *now, *from, *to, *points));
             }
             Query::FileSystems => return self.file_systems(),
+            Query::Importable { file } => {
+                // One look at a time: a storage that does not answer holds it.
+                let Ok(_one) = self.asked_imports.try_lock() else {
+                    let cause = "they are being looked for already";
+                    return Err(Refusal::new(Code::TooManyRequests, "machines on the storage", cause)
+                        .remedy("Try again in a while"));
+                };
+                let folders = self.computer.folders();
+                return told(&importable(&*self.driver, &*self.disks, folders, file.as_deref())?);
+            }
+            Query::Folder { path } => return told(&self.computer.folders().list(path)?),
             Query::GuestFile { domain, path } => {
                 self.driver.guest_read_file(*domain, path, MOST_GUEST_FILE_BYTES)
             }

@@ -48,7 +48,9 @@ fn own(state: &State) -> Vec<(&'static str, Vec<PathBuf>)> {
         ("agent programs", vec![state.programs()]),
         ("notes", vec![state.kvm(), state.status(), state.leaving(), state.lock_file()]),
     ];
-    if folders(state).is_none() && machines(&state.vms()) == 0 {
+    // Machines in other folders may stand on bases here.
+    let elsewhere = !state.read_config().unwrap_or_default().machine_folders.is_empty();
+    if folders(state).is_none() && !elsewhere && machines(&state.vms()) == 0 {
         own.push(("bases of machines that are gone", vec![state.bases()]));
         own.push(("machines' folder", vec![state.vms().join(FOLDER_ID)]));
     }
@@ -90,6 +92,12 @@ fn stays(state: &State) -> Vec<String> {
         }
         None => (state.vms(), state.bases()),
     };
+    for folder in state.read_config().unwrap_or_default().machine_folders {
+        stays.push(format!(
+            "the folder {} with the machines in it, which other hosts may use",
+            folder.display()
+        ));
+    }
     let count = machines(&vms);
     if count > 0 {
         let s = if count == 1 { "" } else { "s" };

@@ -41,7 +41,7 @@ pub fn confine(root: &Path, relative: &Path) -> Result<PathBuf, Rejected> {
 }
 
 /// A relative path without `.`; refuses what cannot be inside by its spelling alone.
-fn plain(relative: &Path) -> Result<PathBuf, Rejected> {
+pub(crate) fn plain(relative: &Path) -> Result<PathBuf, Rejected> {
     use std::os::unix::ffi::OsStrExt;
     if relative.as_os_str().as_bytes().contains(&0) {
         return Err(Rejected::NameUnfit { why: "has a NUL in it".into() });

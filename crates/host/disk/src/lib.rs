@@ -4,7 +4,7 @@
 //! **What it must not do.** It knows nothing of hosts, jobs, libvirt or the network, and decides nothing:
 //! paths, marks and limits come in. It is synchronous; whoever calls it does so on a thread. It never lets
 //! `qemu-img` look at a file that our own header reader has not accepted, never guesses a format, never
-//! replaces a file that exists, never deletes a folder.
+//! replaces a file that exists, and deletes no folder that something is in.
 //!
 //! **Who calls it**: the agent's commands, and the library refresher through [`walk_share`].
 //!
@@ -16,6 +16,7 @@
 //! | a new disk | [`create_blank`], [`create_overlay`], [`create_copy`], [`create_seed`]; [`sparse_copy`] for any file |
 //! | the immutable file an overlay stands on | [`bring_base`], [`find_base`] |
 //! | a file that arrives piece by piece | [`Upload`] |
+//! | the folders in which machines are kept | [`list_folder`], [`make_folder`], [`remove_empty_folder`] |
 //! | whose file is it? delete it if it is mine | [`mark()`], [`read_stamp`], [`delete_marked`], [`delete_of`] |
 
 mod base;
@@ -24,6 +25,7 @@ mod convert;
 mod copy;
 mod create;
 mod error;
+mod folder;
 mod foreign;
 mod format;
 mod mark;
@@ -38,6 +40,9 @@ pub use beneath::confine;
 pub use copy::{Progress, sparse_copy};
 pub use create::{create_blank, create_copy, create_overlay, create_seed};
 pub use error::Error;
+pub use folder::{
+    Listed, find_files, is_file, is_folder, list_folder, make_folder, read_text, remove_empty_folder,
+};
 pub use foreign::{CHAIN_LIMIT, check_foreign};
 pub use format::{Backing, Format, Image, MAX_VIRTUAL_BYTES, READ_LIMIT_BYTES, inspect, inspect_as};
 pub use mark::{Deletion, Stamp, delete_marked, delete_of, mark, read_stamp};

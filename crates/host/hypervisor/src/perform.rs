@@ -256,6 +256,7 @@ impl Step<'_> {
             }
             // The caller reads all machines and the computer and hands that to the agent's core before this end.
             Command::ReadHost => done(),
+            Command::MakeFolder { path } => self.world.disks.make_folder(path).and_then(|()| done()),
             // The agent's own affairs, to which the caller sees: no machine and no disk is touched.
             Command::PrepareRemoval => Ok(Next::End(Outcome::Done {
                 answer: Answer::Removal { removes: Vec::new(), stays: Vec::new() },
@@ -265,6 +266,7 @@ impl Step<'_> {
                 let items = self.world.disks.scan(folder)?;
                 Ok(Next::End(Outcome::Done { answer: Answer::Share { items } }))
             }
+            Command::Import { .. } | Command::TakeBackImport { .. } => self.begin_import(),
             Command::Leave { .. }
             | Command::Stay { .. }
             | Command::Receive { .. }

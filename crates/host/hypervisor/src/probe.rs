@@ -56,6 +56,7 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
             },
             Command::Define { definition } => seen(definition.identity.domain)?
                 .is_some_and(|seen| seen.identity == Some(definition.identity)),
+            Command::MakeFolder { path } => world.disks.has_folder(path)?,
             Command::Undefine { domain } => {
                 let is_gone = seen(*domain)?.is_none();
                 if is_gone {
@@ -88,6 +89,12 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
                 .is_some_and(|seen| seen.disks.iter().any(|disk| disk.dvd && disk.file == *file)),
             Command::Adopt { identity } => {
                 seen(identity.domain)?.is_some_and(|seen| seen.identity == Some(*identity))
+            }
+            Command::Import { identity, .. } => {
+                seen(identity.domain)?.is_some_and(|seen| seen.identity == Some(*identity))
+            }
+            Command::TakeBackImport { identity } => {
+                seen(identity.domain)?.is_none_or(|seen| seen.identity != Some(*identity))
             }
             Command::Migrate { domain, .. } => return probe_migration(*domain, world),
             Command::RestartHost { boot }

@@ -5,10 +5,12 @@ use hostler_client::{Changed, Client, ClientError, How};
 use hostler_model::body::{DeclareDead, MoveTo};
 use hostler_model::host::{EditHost, HostFacts, Kvm};
 use hostler_model::host_hardware::{FileSystem, HostAdapter, NumaNode, PhysicalDisk, Processors};
+use hostler_model::machine_folder::NewFolder;
 use hostler_model::status::HostStatus;
 use hostler_model::view::{HostView, RatingView};
 
 use crate::cli::failure::Failure;
+use crate::cli::folders;
 use crate::cli::follow::{Change, change, changes};
 use crate::cli::format::Columns;
 use crate::cli::here::{Here, ask};
@@ -66,7 +68,8 @@ Fields to filter and sort by: name, status, host_group, under_host_group, answer
     #[command(after_help = "Examples:
   hostler host edit host-a --available false
   hostler host edit host-a --reserve-memory 2GiB --reserve-disk 10GiB --reserve-cpu 10
-  hostler host edit host-a --inherit-reserve")]
+  hostler host edit host-a --inherit-reserve
+  hostler host edit host-a --vm-path /srv/vms/tier1")]
     Edit {
         /// Which
         host: String,
@@ -79,6 +82,12 @@ Fields to filter and sort by: name, status, host_group, under_host_group, answer
         /// Free text
         #[arg(long, value_name = "TEXT")]
         notes: Option<String>,
+        /// The folder in which folders of new machines are made, within those that the host allows
+        #[arg(long, value_name = "FOLDER")]
+        vm_path: Option<String>,
+        /// New machines are made in the usual folder of the host's agent
+        #[arg(long, conflicts_with = "vm_path")]
+        usual_vm_path: bool,
         /// What is kept for it.
         #[command(flatten)]
         kept: Kept,
@@ -184,6 +193,45 @@ Nobody but you can switch it on again.")]
         /// Which
         host: String,
     },
+    /// List the folders in which a host may keep machines, or what lies in one of them or below now
+    #[command(after_help = "Examples:
+  hostler host folders host-a
+  hostler host folders host-a /srv/vms
+  hostler host folders host-a /srv/vms/tier1 -o json
+
+What is allowed stands in agent.toml on the host: vm_folder and machine_folders.")]
+    Folders {
+        /// Which
+        host: String,
+        /// The folder whose folders and disk images are listed
+        #[arg(value_name = "PATH")]
+        path: Option<String>,
+    },
+    /// List machines that lie in the folders that a host allows and that its hypervisor does not know
+    #[command(after_help = "Examples:
+  hostler host importable host-a
+  hostler host importable host-a -o json
+
+Import one: hostler vm import HOST FILE.")]
+    Importable {
+        /// Which
+        host: String,
+    },
+    /// Make a folder on a host, within one that it allows
+    #[command(after_help = "Examples:
+  hostler host make-folder host-a /srv/vms/tier1
+
+The folder above it must be there. One that is there already is left as it is.")]
+    MakeFolder {
+        /// Which
+        host: String,
+        /// The folder
+        #[arg(value_name = "PATH")]
+        path: String,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
     /// Show the versions of a host, newest first
     #[command(after_help = "Examples:\n  hostler host history host-a")]
     History {
@@ -241,8 +289,9 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             }
             here.each(&views, COLUMNS, row, |view| text(view, here.width))
         }
-        Commands::Edit { host, available, maintenance, notes, kept, change: how } => {
-            let edit = EditHost { available, maintenance, reserve: kept.edit(), notes };
+        Commands::Edit { host, available, maintenance, notes, vm_path, usual_vm_path, kept, change: how } => {
+            let vm_path = if usual_vm_path { Some(None) } else { vm_path.map(Some) };
+            let edit = EditHost { available, maintenance, reserve: kept.edit(), notes, vm_path };
             if edit == EditHost::default() {
                 return Err(Failure::usage("it is not said what changes", "See `hostler host edit --help`"));
             }
@@ -307,6 +356,12 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::FileSystems { host } => {
             here.list(&client.host_file_systems(&host).await?, FILE_SYSTEMS, file_system)
         }
+        Commands::Folders { host, path } => folders::show(here, &client, &host, path.as_deref()).await,
+        Commands::Importable { host } => folders::importable(here, &client, &host).await,
+        Commands::MakeFolder { host, path, change: how } => {
+            let asked = client.make_host_folder(&host, &NewFolder { path }, &how.how()).await;
+            change(here, &client, &how, asked).await
+        }
         Commands::History { host, part } => {
             history(here, &part, async |query| client.host_history(&host, query).await).await
         }
@@ -332,7 +387,7 @@ fn kvm(view: &HostView) -> Cell {
 }
 
 fn row(view: &HostView) -> Vec<Cell> {
-    let (load, facts) = (view.load, &view.host.facts);
+    let (load, facts) = (view.load.as_ref(), &view.host.facts);
     let unknown = || number("-").exact("");
     vec![
         cell(&view.host.name),
@@ -430,7 +485,7 @@ fn text(view: &HostView, width: Option<u16>) -> String {
         Kvm::Untried => "not tried yet".to_owned(),
     };
     let libvirt = if facts.libvirt_answers { facts.libvirt.clone() } else { "does not answer".to_owned() };
-    let load = view.load.map(|load| {
+    let load = view.load.as_ref().map(|load| {
         (
             format!("{:.0}%", load.cpu_percent),
             format!("{} of {} available", shown_mib(load.memory_available_mib), shown_mib(facts.memory_mib)),
@@ -461,7 +516,8 @@ fn text(view: &HostView, width: Option<u16>) -> String {
             ("System", cell(format!("{}, {}", facts.os, facts.kernel))),
             ("libvirt", cell(libvirt)),
             ("QEMU", cell(&facts.qemu)),
-            ("Machines' folder", cell(&facts.vm_folder)),
+            ("Machines' folder", cell(host.vm_path())),
+            ("Folders allowed", lines(&facts.allowed_folders(), |folder| folder.path.clone())),
             ("Networks", cell(facts.networks.join(", "))),
             ("Confinement", cell(facts.hardware.security.join(", "))),
             ("NUMA nodes", lines(&facts.hardware.numa, node)),

@@ -10,6 +10,7 @@ pub mod values;
 mod agent;
 pub mod complete;
 mod context;
+mod folders;
 mod host;
 mod host_group;
 mod job;

@@ -8,6 +8,7 @@ mod client;
 mod console;
 mod error;
 mod feed;
+mod folders;
 mod networks;
 mod query;
 mod refreshers;

@@ -182,6 +182,7 @@ fn creation(name: &str, from: VmSource, start: bool) -> Option<Request> {
         firmware: None,
         disk_bytes: None,
         host: None,
+        path: None,
         start,
         notes: String::new(),
         tags: Vec::new(),

@@ -467,6 +467,7 @@ pub fn create(name: &str, from: VmSource) -> Result<CreateVm> {
         firmware: None,
         disk_bytes: None,
         host: None,
+        path: None,
         start: false,
         notes: String::new(),
         tags: Vec::new(),

@@ -8,6 +8,7 @@ use hostler_model::command_line::command_line;
 use hostler_model::host::Host;
 use hostler_model::job::{Act, Job, JobState, Lock, LockOn, Step, StepIs, Undo};
 use hostler_model::library::{Item, Share};
+use hostler_model::machine_folder::{AllowedFolder, FolderListing, FoldersView};
 use hostler_model::saved_view::SavedView;
 use hostler_model::status::HostStatus;
 use hostler_model::template::Template;
@@ -16,7 +17,7 @@ use hostler_model::view::{
     StepProgress, TemplateView, TokenView, UserView, VmView, differences,
 };
 use hostler_model::vm::Vm;
-use hostler_model::{AgentId, Key, status};
+use hostler_model::{AgentId, Key, Kind, Object, machine_folder, status};
 use hostler_server::placement::Rating;
 use hostler_server::{Handle, Picture};
 
@@ -70,6 +71,39 @@ pub(crate) fn host(handle: &Handle, picture: &Picture, revision: u64, host: &Hos
         load: handle.load(host.id),
         clock_ahead_ms: handle.clock_ahead_ms(host.id),
     }
+}
+
+/// The folders in which a host may keep machines, with who sees the same, and what was listed of one.
+pub(crate) fn folders(
+    handle: &Handle,
+    picture: &Picture,
+    host: &Host,
+    listing: Option<FolderListing>,
+) -> FoldersView {
+    let load = handle.load(host.id);
+    let default = machine_folder::within(&host.facts.allowed_folders(), host.vm_path()).cloned();
+    let allowed = host.facts.allowed_folders().into_iter().map(|folder| {
+        let sees = |other: &&Host| other.id != host.id && host.facts.shares(&other.facts, &folder.path);
+        let mut shared_with: Vec<String> =
+            hosts(picture).filter(sees).map(|other| other.name.to_string()).collect();
+        shared_with.sort_unstable();
+        let space = load.as_ref().and_then(|load| load.space(host, &folder.path));
+        AllowedFolder {
+            is_default: default.as_ref() == Some(&folder),
+            shared_with,
+            total_mib: space.map(|(total, _)| total),
+            free_mib: space.map(|(_, free)| free),
+            path: folder.path,
+        }
+    });
+    FoldersView { vm_path: host.vm_path().to_owned(), allowed: allowed.collect(), listing }
+}
+
+fn hosts(picture: &Picture) -> impl Iterator<Item = &Host> {
+    picture.of_kind(Kind::Host).filter_map(|stored| match &stored.object {
+        Object::Host(host) => Some(&**host),
+        _ => None,
+    })
 }
 
 pub(crate) fn agent(handle: &Handle, picture: &Picture, revision: u64, agent: &Agent) -> AgentView {

@@ -50,7 +50,7 @@ struct Connection {
     streams: Arc<Semaphore>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Contact {
     heard: Timestamp,
     load: Option<Load>,
@@ -224,13 +224,13 @@ impl Hub {
         let contact = state.contacts.entry(agent).or_default();
         contact.heard = now();
         if let FromAgent::Heartbeat { load } = message {
-            contact.load = Some(*load);
+            contact.load = Some(load.clone());
             contact.ahead_ms = load.clock.map(|clock| ahead_ms(clock, contact.heard));
         }
     }
 
     pub(crate) fn load(&self, agent: AgentId) -> Option<Load> {
-        self.state().contacts.get(&agent).and_then(|contact| contact.load)
+        self.state().contacts.get(&agent).and_then(|contact| contact.load.clone())
     }
 
     pub(crate) fn clock_ahead_ms(&self, agent: AgentId) -> Option<i64> {

@@ -43,7 +43,7 @@ export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: b
     [names.libvirt, facts.libvirt],
     [names.qemu, facts.qemu],
     [names.networks, (facts.networks ?? []).join(", ")],
-    [names.folder, facts.vm_folder],
+    [names.folder, spec.vm_path ?? facts.vm_folder],
     [names.reserve, reserveText(host.in_force)],
     [names.uptime, load?.uptime_s === undefined ? undefined : span(load.uptime_s * 1_000)],
     [names.clock, clockText(host.clock_ahead_ms)],

@@ -18,12 +18,14 @@ import { HostStatusLabel, hostStatus } from "../../parts/status-label.tsx";
 import { UrlTabs } from "../../parts/url-tabs.tsx";
 import { useView } from "../../parts/view.ts";
 import { useTeller } from "../../shell/toasts.tsx";
+import { folderWords } from "../../words/folders.ts";
 import { hostHardwareWords } from "../../words/host-hardware.ts";
 import { hostWords } from "../../words/hosts.ts";
 import { machineWords } from "../../words/machines.ts";
 import { refresherWords } from "../../words/refreshers.ts";
 import { machineColumns } from "../machines/columns.tsx";
 import { HostFacts } from "./facts.tsx";
+import { HostFolders } from "./folders.tsx";
 import { HostHardwareTab } from "./hardware.tsx";
 import { HostLooks } from "./looks.tsx";
 import { HostMeters } from "./meters.tsx";
@@ -69,6 +71,7 @@ function Host({ host }: { host: HostView }) {
             },
             { key: "hardware", title: hostHardwareWords.tab, body: () => <HostHardwareTab host={host} /> },
             { key: "machines", title: `${hostWords.tabs.machines} (${host.machines})`, body: () => <HostMachines host={host} /> },
+            { key: "folders", title: folderWords.tab, body: () => <HostFolders host={host} /> },
             {
               key: "performance",
               title: hostWords.tabs.performance,

@@ -22,7 +22,7 @@ import { createWords, machineWords } from "../../words/machines.ts";
 import { Placement } from "./placement.tsx";
 
 const parent = { title: machineWords.title, to: "/machines" as const };
-const fresh = { name: "", template: "", start: true, cpus: "", memory: "", disk: "", host: "", network: "", mac: "", vlan: "", notes: "", tags: "" };
+const fresh = { name: "", template: "", start: true, cpus: "", memory: "", disk: "", host: "", path: "", network: "", mac: "", vlan: "", notes: "", tags: "" };
 
 /** A machine from a template: a name, and Create. What has a good default is folded. */
 export function CreateMachinePage() {
@@ -74,6 +74,7 @@ function wantedOf(draft: typeof fresh, template: TemplateView): Schemas["CreateV
     ...(memory === undefined ? {} : { memory_mib: memory }),
     ...(disk === undefined ? {} : { disk_bytes: disk * 1024 * 1024 }),
     ...(draft.host === "" ? {} : { host: draft.host }),
+    ...(draft.path === "" ? {} : { path: draft.path }),
     ...(draft.network === "" ? {} : { network: draft.network }),
     ...(draft.mac.trim() === "" ? {} : { mac: draft.mac.trim() }),
     ...(vlan === undefined ? {} : { vlan }),
@@ -102,6 +103,7 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
     memory: typeof wanted?.memory_mib === "number" ? `${wanted.memory_mib}MiB` : undefined,
     "disk-size": typeof wanted?.disk_bytes === "number" ? `${wanted.disk_bytes / 1024 / 1024}MiB` : undefined,
     host: host?.name,
+    path: draft.path,
     network: draft.network,
     mac: draft.mac.trim(),
     vlan: wanted?.vlan ?? undefined,
@@ -174,6 +176,14 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
               value={draft.host}
               onChange={(next) => set({ host: next })}
               choices={[{ value: "", title: createWords.anyHost }, ...hosts.map((one) => ({ value: one.id, title: one.name }))]}
+            />
+            <TextField
+              id="path"
+              label={createWords.path}
+              value={draft.path}
+              onChange={(path) => set({ path })}
+              help={createWords.pathHelp}
+              error={draft.path !== "" && !draft.path.startsWith("/") ? createWords.pathHelp : undefined}
             />
             <ChoiceField
               id="network"

@@ -25,7 +25,25 @@ pub(super) fn refresh(id: HostId, p: &mut Planner<'_>) -> Planned {
 }
 
 pub(super) fn admit_edit(view: View<'_>, id: HostId, edit: &EditHost) -> Result<(), Refusal> {
-    super::host(view, id)?.spec.edited(edit).check()
+    let host = super::host(view, id)?;
+    if let Some(Some(path)) = &edit.vm_path {
+        host.check_folder(path)?;
+    }
+    host.spec.edited(edit).check()
+}
+
+pub(super) fn admit_folder(view: View<'_>, id: HostId, path: &str) -> Result<(), Refusal> {
+    let host = super::host(view, id)?;
+    host.check_folder(path)?;
+    super::answers(view, id.into(), &host.label())
+}
+
+pub(super) fn make_folder(id: HostId, path: &str, p: &mut Planner<'_>) -> Planned {
+    let name: String = p.choose("name", |view, _| Ok(super::host(view, id)?.name.to_string()))?;
+    p.about(Key::Host(id), name);
+    p.share_host(id);
+    p.step("make-folder", id.into(), Command::MakeFolder { path: path.to_owned() });
+    Ok(())
 }
 
 // What is edited is the host as it is when this is decided: of two edits at once neither takes back the other.

@@ -14,6 +14,7 @@ mod vm_create;
 
 mod vm_delete;
 mod vm_hardware;
+mod vm_import;
 pub(crate) mod vm_migrate;
 mod vm_power;
 mod vm_settle;
@@ -51,10 +52,12 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::SettleVm { vm, keep } => vm_settle::admit(view, *vm, *keep),
         Request::DeleteVm { vm, disks } => vm_delete::admit(view, *vm, *disks),
         Request::AdoptVm { vm } => vm_hardware::admit_adopt(view, *vm),
+        Request::ImportVm { host, found, name } => vm_import::admit(view, *host, found, name.as_ref()),
         Request::RefreshVm { vm } => allowed(view, *vm, VmAction::Refresh),
         Request::RefreshHost { host } => host::admit_refresh(view, *host),
         Request::RestartHost { host } | Request::ShutDownHost { host } => host_power::admit(view, *host),
         Request::EditHost { host, edit } => host::admit_edit(view, *host, edit),
+        Request::MakeFolder { host, path } => host::admit_folder(view, *host, path),
         Request::MoveHost { host, to } => host_group::admit_move_host(view, *host, *to),
         Request::CreateHostGroup { parent, name, notes, reserve, .. } => {
             host_group::admit_create(view, *parent, name, notes, reserve)
@@ -114,11 +117,13 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::SettleVm { vm, keep } => vm_settle::plan(*vm, *keep, p),
         Request::DeleteVm { vm, disks } => vm_delete::plan(*vm, *disks, p),
         Request::AdoptVm { vm } => vm_hardware::adopt(*vm, p),
+        Request::ImportVm { host, found, name } => vm_import::plan(*host, found, name.as_ref(), p),
         Request::RefreshVm { vm } => vm_power::refresh(*vm, p),
         Request::RefreshHost { host } => host::refresh(*host, p),
         Request::RestartHost { host } => host_power::plan(*host, true, p),
         Request::ShutDownHost { host } => host_power::plan(*host, false, p),
         Request::EditHost { host, edit } => host::edit(*host, edit, p),
+        Request::MakeFolder { host, path } => host::make_folder(*host, path, p),
         Request::MoveHost { host, to } => host_group::move_host(*host, *to, p),
         Request::CreateHostGroup { parent, name, notes, reserve, unencrypted_transfers } => {
             host_group::create(*parent, name, notes, *reserve, *unencrypted_transfers, p)

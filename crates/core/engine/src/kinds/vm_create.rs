@@ -6,6 +6,7 @@ use hostler_model::host::Host;
 use hostler_model::job::{Lock, Record};
 use hostler_model::library::ItemKind;
 use hostler_model::mac_pool::Left;
+use hostler_model::machine_folder;
 use hostler_model::request::{CreateVm, VmSource};
 use hostler_model::seen::Identity;
 use hostler_model::setting::Settings;
@@ -95,6 +96,12 @@ pub(super) fn admit(ask: &CreateVm, view: View<'_>) -> Result<(), Refusal> {
     if vlan(ask).is_some() && ask.network.is_none() {
         return Err(Refusal::invalid("vlan", "no network is named whose bridge would put frames into it")
             .remedy("Name an external network: --network"));
+    }
+    if let Some(path) = &ask.path {
+        machine_folder::check_path(path)?;
+        if let Some(host) = ask.host {
+            super::host(view, host)?.check_folder(path)?;
+        }
     }
     match ask.mac {
         Some(mac) => mac_free(mac, view),
@@ -376,6 +383,8 @@ fn need(ask: &CreateVm, source: &Source) -> Need {
         vlan: vlan(ask),
         source: source.image.as_ref().map(|image| (image.agent.into(), image.share.clone())),
         only: ask.host,
+        is_new: true,
+        folder: ask.path.clone(),
     }
 }
 
@@ -419,7 +428,7 @@ fn target(ask: &CreateVm, source: &Source, view: View<'_>) -> Result<Target, Ref
     Ok(Target {
         agent: host.id.into(),
         host: host.name.to_string(),
-        vm_folder: host.facts.vm_folder.clone(),
+        vm_folder: ask.path.clone().unwrap_or_else(|| host.vm_path().to_owned()),
         network,
         half_stars,
         reasons,

@@ -4,6 +4,7 @@
 use hostler_model::action::VmAction;
 use hostler_model::command::{Command, DiskContent};
 use hostler_model::hardware::{self, Bus, Disk, DiskFormat, Hardware, Media};
+use hostler_model::host::Host;
 use hostler_model::job::{Lock, Record};
 use hostler_model::library::ItemKind;
 use hostler_model::request::EditVm;
@@ -111,7 +112,7 @@ pub(super) fn attach(vm: VmId, size_bytes: u64, p: &mut Planner<'_>) -> Planned 
         let host = super::host(view, at.agent.into())?;
         // The id keeps the file apart from one of the same number that was detached and kept.
         let tail = ids.draw().simple().to_string();
-        let file = format!("{}/{vm}/disk-{no}-{}.qcow2", host.facts.vm_folder, &tail[tail.len() - 8..]);
+        let file = format!("{}/{vm}/disk-{no}-{}.qcow2", folder_for(it, host)?, &tail[tail.len() - 8..]);
         Ok(blank(no, file, size_bytes))
     })?;
     let wanted: Hardware = p.choose("hardware", |view, _| {
@@ -135,6 +136,25 @@ pub(super) fn attach(vm: VmId, size_bytes: u64, p: &mut Planner<'_>) -> Planned 
     p.point_of_no_return();
     record_hardware(vm, wanted, p);
     Ok(())
+}
+
+/// The folder in which a machine's folder for a new disk is: beside the disks that it has, where these are in a folder that
+/// Hostler made for it, so that it stays whole on one file system and moves to whoever shares that.
+fn folder_for(vm: &Vm, host: &Host) -> Result<String, Refusal> {
+    let own = vm.spec.hardware.disks.iter().find_map(|disk| {
+        let (folder, _) = disk.file.rsplit_once('/')?;
+        let (above, name) = folder.rsplit_once('/')?;
+        (name == vm.id.to_string() && host.check_folder(above).is_ok()).then(|| above.to_owned())
+    });
+    match own {
+        Some(own) => Ok(own),
+        None => {
+            if host.spec.vm_path.is_some() {
+                host.check_folder(host.vm_path())?;
+            }
+            Ok(host.vm_path().to_owned())
+        }
+    }
 }
 
 fn blank(no: u32, file: String, size_bytes: u64) -> Disk {

@@ -184,6 +184,7 @@ fn target(view: View<'_>, id: VmId, to: Option<HostId>) -> Result<To, Refusal> {
         vlan: None,
         source: None,
         only: to,
+        ..Need::default()
     };
     let bases: Vec<String> = vm.spec.disks().filter_map(|disk| disk.base.clone()).collect();
     let all = |host: &Host| {

@@ -5,8 +5,10 @@
 
 mod asks;
 mod disks;
+mod folders;
 mod groups;
 mod host_power;
+mod import;
 mod jobs;
 mod leaving;
 mod macs;

@@ -104,6 +104,7 @@ pub fn create(text: &str) -> Request {
         firmware: None,
         disk_bytes: None,
         host: None,
+        path: None,
         start: false,
         notes: String::new(),
         tags: Vec::new(),

@@ -71,6 +71,8 @@ kinds! {
     DeleteVm = "delete-vm", "Delete virtual machine";
     /// Take a found machine over.
     AdoptVm = "adopt-vm", "Adopt virtual machine";
+    /// Define a machine that lies on a host's storage.
+    ImportVm = "import-vm", "Import virtual machine";
     /// Read a machine anew.
     RefreshVm = "refresh-vm", "Refresh virtual machine";
     /// Read a host anew.
@@ -81,6 +83,8 @@ kinds! {
     ShutDownHost = "shut-down-host", "Shut down host";
     /// Change what administrators set for a host.
     EditHost = "edit-host", "Edit host";
+    /// Make a folder on a host.
+    MakeFolder = "make-folder", "Make folder";
     /// Put a host into another group.
     MoveHost = "move-host", "Move host";
     /// Make a group of hosts.

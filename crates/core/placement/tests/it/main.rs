@@ -5,6 +5,7 @@
 
 use hostler_model::host::{Host, HostFacts, HostSpec, Kvm, Load};
 use hostler_model::host_group::ALL_HOSTS;
+use hostler_model::machine_folder::{FolderSpace, MachineFolder};
 use hostler_model::reserve::OwnReserve;
 use hostler_model::{HostId, Name, Timestamp};
 use hostler_placement::{Candidate, Need, Usage, Weights, explain, lacks, rate, rate_one};
@@ -69,6 +70,7 @@ prop_compose! {
             vlan: None,
             only: only.map(|n| HostId(Uuid::from_u128(n))),
             source: source.map(|n| (HostId(Uuid::from_u128(n)), "library".to_owned())),
+            ..Need::default()
         }
     }
 }
@@ -108,6 +110,7 @@ proptest! {
     ) {
         let given = |memory_mib| {
             let usage = Usage { memory_mib, ..Usage::default() };
+            let load = load.clone();
             rate_one(&need, &Candidate { usage, load, ..answering(&host) }, &Weights::default()).half_stars
         };
         prop_assert!(given(memory_mib.saturating_sub(less)) >= given(memory_mib));
@@ -175,4 +178,23 @@ fn where_no_host_suits_a_few_are_named_and_the_rest_counted() {
     assert!(words.starts_with("host-00000: processors: 9 needed, 8 there"), "{words}");
     assert!(words.ends_with("and 5 more"), "{words}");
     assert_eq!(explain(&[], 3), "there is no host");
+}
+
+#[test]
+fn space_is_that_of_the_folder_in_which_the_machine_would_be_made() {
+    let mut it = host(1);
+    it.facts.vm_folder = "/vms".into();
+    it.facts.machine_folders =
+        ["/vms", "/srv/big"].map(|path| MachineFolder { path: path.into(), id: path.into() }).into();
+    let space = |path: &str, free_mib| FolderSpace { path: path.into(), total_mib: 1_000, free_mib };
+    let load = Load { folders: vec![space("/vms", 10), space("/srv/big", 900)], ..Load::default() };
+    let of = |host: &Host, folder: Option<&str>| {
+        let need = Need { disk_mib: 500, is_new: true, folder: folder.map(str::to_owned), ..Need::default() };
+        lacks(&need, &Candidate { load: Some(load.clone()), ..answering(host) })
+    };
+    assert!(of(&it, None)[0].contains("MiB free in /vms"), "{:?}", of(&it, None));
+    assert!(of(&it, Some("/srv/big/tier1")).is_empty());
+    assert!(of(&it, Some("/srv/other"))[0].contains("/srv/other cannot take it"));
+    it.spec.vm_path = Some("/srv/big".into());
+    assert!(of(&it, None).is_empty());
 }

@@ -239,7 +239,7 @@ impl Core {
         if let Link::Session(session) = &mut self.link {
             session.speaking |= now >= session.speak_at;
             if now >= self.last_sent + HEARTBEAT_MS {
-                self.send(now, FromAgent::Heartbeat { load: self.load }, out);
+                self.send(now, FromAgent::Heartbeat { load: self.load.clone() }, out);
             }
         }
     }

@@ -397,3 +397,48 @@ fn how_large_a_machines_disks_are_is_said_of_those_in_our_folders_only() {
     let sizes: Vec<_> = with_sizes(&folders.disks, seen).disks.iter().map(|disk| disk.size_bytes).collect();
     assert_eq!(sizes, [Some(5 * MIB), Some(MIB), None, None, None]);
 }
+
+#[test]
+fn disks_are_made_in_every_allowed_folder_and_in_folders_below_it_and_nowhere_else() {
+    let temp = tempfile::tempdir().unwrap();
+    let [vms, bases, other] = ["vms", "bases", "other"].map(|name| temp.path().join(name));
+    for folder in [&vms, &bases, &other.join("tier1"), &temp.path().join("closed")] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let allowed = hostler_agent::Folders::new(vec![vms.clone(), other.clone()]);
+    let disks = AgentDisks::new(vms.clone(), bases).within(allowed);
+    let make = |file: &str| {
+        let (format, content) = (DiskFormat::Qcow2, &DiskContent::Blank);
+        let wanted = NewDisk { file, mark: MARK, owner: OWNER, format, size_bytes: 1 << 20, content };
+        disks.make(&wanted, &NoWatch)
+    };
+    for folder in [vms.clone(), other.clone(), other.join("tier1")] {
+        let file = format!("{}/{OWNER}/disk-0.qcow2", folder.display());
+        make(&file).unwrap();
+        assert_eq!(disks.look(&file).unwrap().unwrap().owner, Some(OWNER));
+        disks.delete(&file).unwrap();
+        assert!(
+            folder.is_dir() && !folder.join(OWNER.to_string()).exists(),
+            "only the machine's own folder goes"
+        );
+    }
+    std::os::unix::fs::symlink(temp.path().join("closed"), other.join("link")).unwrap();
+    let at = |folder: &str| format!("{}/{folder}/{OWNER}/disk-0.qcow2", temp.path().display());
+    for outside in ["closed", "other/link", "other/../closed", "other/none", "otherwise"] {
+        let refused = make(&at(outside));
+        assert!(matches!(refused, Err(Trouble::Refused(_))), "{outside}: {refused:?}");
+    }
+    assert!(fs::read_dir(temp.path().join("closed")).unwrap().next().is_none());
+    // The other's folder is nobody's machine: empty as it may be, it stays.
+    let mine = format!("{}/tier1/x.qcow2", other.display());
+    disks.sweep(&mine, MARK).unwrap();
+    assert!(other.join("tier1").is_dir());
+
+    let path = |name: &str| format!("{}/{name}", other.display());
+    disks.make_folder(&path("tier2")).unwrap();
+    disks.make_folder(&path("tier2")).unwrap();
+    assert!(disks.has_folder(&path("tier2")).unwrap() && !disks.has_folder(&path("tier3")).unwrap());
+    for outside in [path("link/x"), path("../x"), "/srv/x".to_owned(), path("none/x")] {
+        assert!(matches!(disks.make_folder(&outside), Err(Trouble::Refused(_))), "{outside}");
+    }
+}

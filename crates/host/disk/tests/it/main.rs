@@ -5,6 +5,7 @@ mod bases;
 mod confine;
 mod copy;
 mod create;
+mod folder;
 mod full;
 mod golden;
 mod hostile;

@@ -111,6 +111,8 @@ pub enum What {
     Restarted,
     /// A machine was moved to another host.
     Migrated,
+    /// A folder was made.
+    FolderMade,
     /// A network was made.
     NetworkMade,
     /// A network was removed.

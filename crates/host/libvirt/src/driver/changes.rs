@@ -24,7 +24,7 @@ impl Driver {
     pub(super) fn define_new(&self, wanted: &Definition) -> Result<(), Trouble> {
         let domain = wanted.identity.domain;
         let subject = Subject::Domain(domain);
-        let folder = self.folder_of(domain);
+        let folder = self.folder_for(wanted);
         let is_new = !folder.exists();
         // QEMU's account passes through it to the disks, and nobody else lists it.
         let made = DirBuilder::new().recursive(true).mode(0o711).create(&folder);
@@ -47,7 +47,7 @@ impl Driver {
                 is_bridge: &is_bridge,
             };
             let mut domain = definition::domain(wanted, &around);
-            if self.settings.uncached {
+            if self.is_uncached(&folder) {
                 definition::uncached(&mut domain);
             }
             connection.define(&domain.to_xml()).map(drop)
@@ -62,24 +62,25 @@ impl Driver {
     }
 
     pub(super) fn remove_definition(&self, domain: Uuid) -> Result<(), Trouble> {
-        self.on_domain(domain, |_, domain| {
-            if domain.is_active()? {
+        let log = self.on_domain(domain, |_, it| {
+            if it.is_active()? {
                 // libvirt would let the machine run on without a definition.
                 return Err(Error { code: 55, domain: 0, message: "the machine is on".into() });
             }
-            domain.undefine()
+            let log = Element::parse(&it.xml()?).ok().and_then(|tree| self.own_log(domain, &tree));
+            it.undefine().map(|()| log)
         })?;
-        self.remove_leftovers(domain);
+        match log.as_deref().and_then(Path::parent) {
+            Some(folder) => remove_leftovers_in(folder),
+            None => self.remove_leftovers(domain),
+        }
         Ok(())
     }
 
     pub(super) fn remove_leftovers(&self, domain: Uuid) {
-        let folder = self.folder_of(domain);
-        let log = definition::serial_log(&folder);
-        remove_log(&log);
-        remove(&definition::log_before(&log));
-        // Only when empty: disks are removed by who made them.
-        let _ = fs::remove_dir(&folder);
+        for folder in self.folders_of(domain) {
+            remove_leftovers_in(&folder);
+        }
     }
 
     pub(super) fn bring_up(&self, domain: Uuid) -> Result<(), Trouble> {
@@ -87,7 +88,7 @@ impl Driver {
         self.on_domain(domain, |connection, domain| {
             let powers_on = !domain.is_active()? && !domain.has_saved_state()?;
             if powers_on {
-                self.begin_log(domain.uuid()?);
+                self.begin_log(domain.uuid()?, &Element::parse(&domain.xml()?)?);
             }
             // Saved memory fits only the type it was saved with.
             if powers_on && domain.is_persistent()? {
@@ -119,11 +120,14 @@ impl Driver {
             domain.set_metadata(&element, identity::PREFIX, identity::NAMESPACE, impact(domain)?)
         })
     }
+}
 
-    /// The folder of a machine of ours.
-    pub(super) fn folder_of(&self, domain: Uuid) -> PathBuf {
-        self.settings.machine_folder.join(domain.to_string())
-    }
+/// Removes the log from a machine's folder, and the folder when it is empty then: disks are removed by who made them.
+fn remove_leftovers_in(folder: &Path) {
+    let log = definition::serial_log(folder);
+    remove_log(&log);
+    remove(&definition::log_before(&log));
+    let _ = fs::remove_dir(folder);
 }
 
 /// What a change has to apply to: what runs, if it runs, and the definition, if one is kept.

@@ -1,5 +1,7 @@
 //! Disks attached and detached, media changed: to the running machine and to its definition, which may differ.
 
+use std::path::Path;
+
 use hostler_hypervisor::Trouble;
 use hostler_model::hardware::Disk;
 use uuid::Uuid;
@@ -12,7 +14,11 @@ use crate::xml::{definition, patch};
 
 impl Driver {
     pub(super) fn add_disk(&self, domain: Uuid, disk: &Disk) -> Result<(), Trouble> {
-        let xml = definition::disk(disk).to_xml();
+        let mut element = definition::disk(disk);
+        if self.is_uncached(Path::new(&disk.file)) {
+            element.need("driver").set("cache", "none");
+        }
+        let xml = element.to_xml();
         self.on_domain(domain, |_, domain| domain.attach(&xml, impact(domain)?))
     }
 

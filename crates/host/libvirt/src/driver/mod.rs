@@ -3,7 +3,9 @@
 mod changes;
 mod disks;
 mod facts;
+mod folders;
 mod guest;
+mod import;
 mod looks;
 mod machines;
 mod moving;
@@ -42,10 +44,11 @@ pub struct Settings {
     pub run_folder: PathBuf,
     /// Where libvirt keeps saved memory and snapshots: watched likewise.
     pub state_folder: PathBuf,
-    /// The folder below which each machine has a folder of its own, named by its id.
-    pub machine_folder: PathBuf,
-    /// Whether new machines use their disks without a cache of this computer: other hosts may use them next.
-    pub uncached: bool,
+    /// The folders below which machines have folders of their own, named by their ids; the usual one first.
+    pub machine_folders: Vec<PathBuf>,
+    /// That of them in which disks are used with a cache of this computer: no other host sees it. In all others new
+    /// machines use their disks without one, because other hosts may use them next.
+    pub cached: Option<PathBuf>,
     /// The program that runs machines.
     pub qemu: PathBuf,
     /// How long opening a connection may take before libvirt counts as not answering.
@@ -59,8 +62,8 @@ impl Default for Settings {
             definition_folder: "/etc/libvirt/qemu".into(),
             run_folder: "/run/libvirt/qemu".into(),
             state_folder: "/var/lib/libvirt/qemu".into(),
-            machine_folder: "/var/lib/hostler-agent/vms".into(),
-            uncached: false,
+            machine_folders: vec!["/var/lib/hostler-agent/vms".into()],
+            cached: Some("/var/lib/hostler-agent/vms".into()),
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             open_limit: Duration::from_secs(5),
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hostler_hypervisor::Trouble;
 use uuid::Uuid;
@@ -29,12 +29,12 @@ impl Driver {
     /// `hypervisor.no.vm`, or what libvirt says.
     pub fn serial(&self, domain: Uuid) -> Result<Option<Serial>, Trouble> {
         let tree = self.on_domain(domain, |_, domain| Ok(Element::parse(&domain.xml()?)?))?;
-        Ok(serial_of(&tree, &definition::serial_log(&self.folder_of(domain))))
+        Ok(serial_of(&tree, self.own_log(domain, &tree)))
     }
 
     /// Puts what the machine wrote since its last power-on aside, so that its log begins with the next.
-    pub(super) fn begin_log(&self, domain: Uuid) {
-        let log = definition::serial_log(&self.folder_of(domain));
+    pub(super) fn begin_log(&self, domain: Uuid, tree: &Element) {
+        let Some(log) = self.own_log(domain, tree) else { return };
         let before = definition::log_before(&log);
         // libvirt begins a new one. Where the old one cannot be moved it is gone on with: no reason not to start.
         match fs::rename(&log, &before) {
@@ -45,15 +45,14 @@ impl Driver {
     }
 }
 
-fn serial_of(domain: &Element, own_log: &Path) -> Option<Serial> {
+fn serial_of(domain: &Element, own_log: Option<PathBuf>) -> Option<Serial> {
     let port = domain.first("devices")?.first("serial")?;
     if port.get("type") != Some("pty") {
         return None;
     }
     let path = port.first("source").and_then(|source| source.get("path"));
     let terminal = path.map(PathBuf::from).filter(|path| path.starts_with("/dev/pts"));
-    let log = port.first("log").and_then(|log| log.get("file")).map(PathBuf::from);
-    Some(Serial { terminal, log: log.filter(|log| log == own_log) })
+    Some(Serial { terminal, log: own_log })
 }
 
 #[cfg(test)]
@@ -61,19 +60,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_terminal_of_the_host_and_the_machines_own_log_are_taken_from_a_definition() {
-        let own = Path::new("/vms/1/serial.log");
+    fn only_a_terminal_of_the_host_is_taken_from_a_definition() {
+        let own = Some(PathBuf::from("/vms/1/serial.log"));
         let of = |serial: &str| {
             let xml = format!("<domain><devices>{serial}</devices></domain>");
-            serial_of(&Element::parse(&xml).unwrap(), own)
+            serial_of(&Element::parse(&xml).unwrap(), own.clone())
         };
-        let whole = "<serial type='pty'><source path='/dev/pts/3'/><log file='/vms/1/serial.log' append='on'/></serial>";
-        let wanted = Serial { terminal: Some("/dev/pts/3".into()), log: Some(own.into()) };
-        assert_eq!(of(whole), Some(wanted));
-        let off = "<serial type='pty'><log file='/vms/1/serial.log'/></serial>";
-        assert_eq!(of(off), Some(Serial { terminal: None, log: Some(own.into()) }));
-        let led = "<serial type='pty'><source path='/etc/shadow'/><log file='/etc/shadow'/></serial>";
-        assert_eq!(of(led), Some(Serial::default()));
+        let whole = "<serial type='pty'><source path='/dev/pts/3'/></serial>";
+        assert_eq!(of(whole), Some(Serial { terminal: Some("/dev/pts/3".into()), log: own.clone() }));
+        assert_eq!(of("<serial type='pty'/>"), Some(Serial { terminal: None, log: own.clone() }));
+        let led = "<serial type='pty'><source path='/etc/shadow'/></serial>";
+        assert_eq!(of(led), Some(Serial { terminal: None, log: own.clone() }));
         assert_eq!(of("<serial type='tcp'><source mode='bind' host='::' service='1'/></serial>"), None);
         assert_eq!(of(""), None);
     }

@@ -51,7 +51,8 @@ impl Host {
             definition_folder: folder.join("etc/qemu"),
             run_folder: folder.join("run/libvirt/qemu"),
             state_folder: folder.join("lib/qemu"),
-            machine_folder: folder.join("vms"),
+            machine_folders: vec![folder.join("vms")],
+            cached: Some(folder.join("vms")),
             ..Settings::default()
         };
         let driver = Driver::new(settings).unwrap();

@@ -21,6 +21,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   hostler vm create db-1 --disk debian-12 --deploy copy --disk-size 40GiB --firmware uefi
   hostler vm create empty-1 --empty --disk-size 20GiB
   hostler vm create dhcp-1 --template tiny-linux --network lan --mac 52:54:00:12:34:56
+  hostler vm create big-1 --empty --disk-size 2TiB --host host-a --path /srv/vms/tier2
   hostler vm create seeded --template tiny-linux --seed hostname=seeded --seed role=web --start";
 
 /// Create a machine.
@@ -79,6 +80,9 @@ pub struct Like {
     /// On this host; the best one where absent
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
+    /// The folder of the host in which its own is made; the host's usual one where absent
+    #[arg(long, value_name = "FOLDER")]
+    path: Option<String>,
     /// The network of its adapter; `default` where the host has it, else none
     #[arg(long, value_name = "NETWORK")]
     network: Option<String>,
@@ -161,6 +165,7 @@ impl Like {
             firmware: self.firmware.map(Firmware::from),
             disk_bytes: self.disk_size,
             host,
+            path: self.path.clone(),
             start: false,
             notes: String::new(),
             tags: Vec::new(),

@@ -379,6 +379,7 @@ fn load_at(memory_mib: u64, seed: u64, s: f64) -> Load {
         disk_free_mib: ((CAPACITY_BYTES >> 20) as f64 * (0.9 - 0.7 * part(24))) as u64,
         uptime_s: s as u64 + (seed >> 40),
         clock: None,
+        folders: Vec::new(),
     }
 }
 

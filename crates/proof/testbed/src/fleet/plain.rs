@@ -32,7 +32,7 @@ pub(super) fn host(n: usize, machines: usize) -> Result<Plan> {
         memory_available_mib: facts.memory_mib / 2,
         ..Load::default()
     };
-    Ok(Plan { facts, host, load: Box::new(move || load) })
+    Ok(Plan { facts, host, load: Box::new(move || load.clone()) })
 }
 
 /// A computer as there are many.
@@ -51,6 +51,7 @@ pub(super) fn facts(n: usize) -> HostFacts {
         libvirt_answers: true,
         vm_folder: VM_FOLDER.into(),
         vm_folder_id: String::new(),
+        machine_folders: Vec::new(),
         address: String::new(),
         base_folder: "/var/lib/hostler-agent/bases".into(),
         networks: vec!["default".into()],

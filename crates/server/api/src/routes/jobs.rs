@@ -251,11 +251,13 @@ fn needs(job: &Job) -> Right {
         | JobKind::SettleVm
         | JobKind::DeleteVm
         | JobKind::AdoptVm
+        | JobKind::ImportVm
         | JobKind::RefreshVm
         | JobKind::RefreshHost
         | JobKind::RestartHost
         | JobKind::ShutDownHost
         | JobKind::EditHost
+        | JobKind::MakeFolder
         | JobKind::MoveHost
         | JobKind::CreateHostGroup
         | JobKind::EditHostGroup

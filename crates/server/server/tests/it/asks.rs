@@ -114,6 +114,7 @@ async fn hosts_are_rated_with_their_loads_and_a_creation_carries_the_best() {
         firmware: None,
         disk_bytes: Some(1 << 30),
         host: None,
+        path: None,
         start: false,
         notes: String::new(),
         tags: Vec::new(),
