@@ -61,7 +61,8 @@ impl Group {
             Self::Images => {
                 &["fdisk", "mtools", "syslinux", "syslinux-common", "dosfstools", "kmod", "cpio", "xz-utils"]
             }
-            Self::Tests => &["iproute2", "util-linux", "procps"],
+            // The server signs in by SSH on test hosts, where users and their rights are the test host's own.
+            Self::Tests => &["iproute2", "util-linux", "procps", "openssh-client", "openssh-server", "sudo"],
             Self::Site => &["python3-venv"],
             Self::Browser => &["chromium"],
         }
