@@ -153,6 +153,7 @@ fn a_server_that_starts_anew_takes_up_what_it_owes_itself_and_says_what_stays_wh
     assert_eq!(world.sent(), [""; 0], "it is told once");
     let gone = Refusal::new(Code::SecretGone, "computer 192.0.2.7", "the server was started anew");
     world.answer(job, "install", Outcome::Failed { refusal: gone });
+    assert_eq!(world.sent(), ["do remove-agent"]);
     world.restart(false);
     world.pass(1);
     assert_eq!(world.sent(), ["do remove-agent"]);

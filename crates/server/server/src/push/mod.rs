@@ -20,7 +20,7 @@ use hostler_model::request::{Request, Secret};
 use hostler_model::{Code, JobId, Refusal, StepNo};
 use hostler_wire::EnrolmentToken;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use crate::ask;
@@ -30,6 +30,9 @@ use crate::handle::Ask;
 
 /// How long secrets are kept at most: a computer that owes a clean-up for longer is looked after by people.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// On how many computers something is done at one time: each takes a process, and the program's bytes on the line.
+const AT_ONCE: usize = 16;
 
 /// What a job that adds a computer needs and no record holds.
 #[derive(Clone)]
@@ -49,6 +52,7 @@ pub(crate) struct Push {
     kept: Mutex<HashMap<Uuid, Kept>>,
     /// What is being done, each with what stops it.
     at_work: Mutex<HashMap<StepNo, oneshot::Sender<()>>>,
+    room: Semaphore,
 }
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -69,6 +73,7 @@ impl Push {
             agent_port: watch::Sender::new(None),
             kept: Mutex::default(),
             at_work: Mutex::default(),
+            room: Semaphore::new(AT_ONCE),
         }
     }
 

@@ -166,7 +166,13 @@ async fn heard(from: Option<impl AsyncRead + Unpin>) -> String {
     let mut said = Vec::new();
     let _ = (&mut from).take(MOST_SAID).read_to_end(&mut said).await;
     let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
-    String::from_utf8_lossy(&said).into_owned()
+    plain(&said)
+}
+
+/// Whoever says it, it comes to be shown on a person's terminal.
+fn plain(said: &[u8]) -> String {
+    let sign = |sign: char| if sign.is_control() && sign != '\n' { ' ' } else { sign };
+    String::from_utf8_lossy(said).chars().map(sign).collect()
 }
 
 #[cfg(test)]
@@ -180,6 +186,11 @@ mod tests {
             let said = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&said.stdout), words);
         }
+    }
+
+    #[test]
+    fn what_a_computer_says_moves_nobodys_terminal() {
+        assert_eq!(plain(b"a\x1b[2Jb\r\nc\x07\xff"), "a [2Jb \nc \u{fffd}");
     }
 
     #[test]

@@ -20,6 +20,11 @@ const CONNECTS: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) async fn carry_out(shared: &Arc<Shared>, job: JobId, work: &Work) -> Outcome {
+    // Waiting for an agent takes nothing up.
+    let _room = match work.target() {
+        Some(_) => shared.push.room.acquire().await.ok(),
+        None => None,
+    };
     let done = match work {
         Work::CheckComputer { on } => check(shared, on).await,
         Work::InstallAgent { on } => install(shared, job, on).await,
