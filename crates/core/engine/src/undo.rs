@@ -1,7 +1,7 @@
 //! The way back: what a job did is taken back stage by stage, the last first. An undo that fails is tried again; one that
 //! meets what is in use keeps it, and all it stands on.
 
-use hostler_model::command::Outcome;
+use hostler_model::command::{Answer, Outcome};
 use hostler_model::job::{Job, Step, StepIs, Undo};
 use hostler_model::{Code, Ms};
 
@@ -32,7 +32,9 @@ impl Engine {
         let undoable = |step: &Step| match (&step.is, &step.undo) {
             (_, Undo::None) => false,
             // An agent that does not know what it was asked has done nothing, and knows the way back as little.
-            (StepIs::Failed { error }, _) if error.code == Code::AgentUnsupported => false,
+            (StepIs::Failed { error }, Undo::Agent { .. }) if error.code == Code::AgentUnsupported => false,
+            // The server stops in the midst of what it does.
+            (StepIs::Revoked, Undo::Server { .. }) => true,
             (StepIs::Done { .. } | StepIs::Failed { .. } | StepIs::InDoubt { .. }, _) => true,
             _ => false,
         };
@@ -50,6 +52,10 @@ impl Engine {
                 Undo::Record { records } => {
                     self.apply(job, &records, turn);
                     job.steps[at].is = StepIs::Undone;
+                }
+                Undo::Server { .. } => {
+                    job.steps[at].tries = 0;
+                    self.send_undo(job, at, turn);
                 }
                 Undo::Agent { agent, .. } => {
                     job.steps[at].tries = 0;
@@ -97,12 +103,17 @@ impl Engine {
         self.send(job, at, turn);
     }
 
-    /// An agent says how an undo ended.
+    /// An agent, or the server of itself, says how an undo ended.
     pub(crate) fn undo_ended(&mut self, job: &mut Job, at: usize, outcome: Outcome, turn: &mut Turn<'_>) {
         let step = &mut job.steps[at];
         step.answered = Some(turn.now);
         match outcome {
-            Outcome::Done { .. } => step.is = StepIs::Undone,
+            Outcome::Done { answer } => {
+                step.is = StepIs::Undone;
+                if let Answer::Removal { stays, .. } = answer {
+                    job.notes.extend(stays.iter().map(|what| format!("stays: {what}")));
+                }
+            }
             Outcome::Refused { refusal } => step.is = StepIs::Kept { error: refusal },
             Outcome::Failed { .. } | Outcome::InDoubt { .. } | Outcome::Revoked | Outcome::Unknown => {
                 let doublings = u32::from(step.tries.saturating_sub(1)).min(8);

@@ -12,6 +12,7 @@ pub mod complete;
 mod context;
 mod folders;
 mod host;
+mod host_add;
 mod host_group;
 mod job;
 mod library;

@@ -161,6 +161,7 @@ impl World {
                 let confirm = known.map_or_else(String::new, |host| host.name.to_string());
                 Request::DeclareHostDead { host: self.agents[at].id.into(), confirm }
             }
+            JobKind::AddHost => self.computer_to_add(),
             JobKind::EnrolAgent => Request::EnrolAgent(Box::new(self.enrolment()?)),
             JobKind::RenewAgent => {
                 // Those that have a computer renew by themselves.
@@ -265,12 +266,18 @@ impl World {
         {
             return Some(request);
         }
-        // Newer kinds are tried kind by kind: in a storm all would be as it was in seeds that are kept.
-        let stormy = |kind: &JobKind| {
-            let kept =
-                [JobKind::CreateNetwork, JobKind::RemoveNetwork, JobKind::MakeFolder, JobKind::ImportVm];
-            !kept.contains(kind)
+        // Newer kinds are tried kind by kind: in a storm all would be otherwise than it was in seeds that are kept.
+        let apart = |kind: JobKind| {
+            matches!(
+                kind,
+                JobKind::CreateNetwork
+                    | JobKind::RemoveNetwork
+                    | JobKind::MakeFolder
+                    | JobKind::ImportVm
+                    | JobKind::AddHost
+            )
         };
+        let stormy = |kind: &JobKind| !apart(*kind);
         let kinds: Vec<JobKind> = JobKind::ALL.iter().copied().filter(stormy).collect();
         for _ in 0..8 {
             let kind = if self.dice.chance(350) { JobKind::CreateVm } else { *self.dice.pick(&kinds)? };

@@ -29,4 +29,5 @@ mod server;
 mod stage;
 pub mod story;
 mod turns;
+mod works;
 mod world;

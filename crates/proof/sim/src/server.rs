@@ -87,6 +87,7 @@ impl World {
             return;
         }
         self.store = self.store.crash(keep);
+        self.works.die();
         self.check_readers();
         self.inbox.clear();
         self.fleet.renewals.clear();
@@ -248,6 +249,8 @@ impl World {
                 self.check_limit_is_asked(&message);
                 self.say_to_agent(connection, *message);
             }
+            Effect::Work { no, job, work } => self.begin_work(no, job, *work),
+            Effect::StopWork { no } => self.stop_work(no),
             Effect::OlderThanFleet { .. } => {}
         }
     }

@@ -24,6 +24,7 @@ use crate::kinds::Played;
 use crate::mutant::Mutant;
 use crate::queue::Queue;
 use crate::server::Connection;
+use crate::works::Works;
 
 /// Something that is to happen.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub enum Event {
     ReadMachine { at: usize, life: u32, domain: Uuid },
     /// Somebody starts a machine with `virsh` at the worst moment.
     StartBehind { at: usize, domain: Uuid },
+    /// What the server does itself has ended, or was cut off.
+    WorkEnds { life: u32, no: StepNo, dies: bool },
     /// Something happens on a host by itself.
     HostTick { at: usize },
     /// A computer's power is back.
@@ -178,6 +181,8 @@ pub struct World {
     pub played: Played,
     /// Steps that the server asked to be done or revoked, so that nothing is done unasked.
     pub revoked: BTreeSet<StepNo>,
+    /// What the server does itself.
+    pub works: Works,
 }
 
 impl World {
@@ -228,6 +233,7 @@ impl World {
             ),
             played: Played::default(),
             revoked: BTreeSet::new(),
+            works: Works::default(),
         }
     }
 
@@ -335,6 +341,11 @@ impl World {
             Event::ReadMachine { at, life, domain } => {
                 if self.alive(at, life) {
                     self.read_machine(at, domain);
+                }
+            }
+            Event::WorkEnds { life, no, dies } => {
+                if life == self.server_life {
+                    self.work_ends(no, dies);
                 }
             }
             Event::StartBehind { at, domain } => {

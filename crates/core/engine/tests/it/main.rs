@@ -15,6 +15,7 @@ mod macs;
 mod migrate;
 mod networks;
 mod owed;
+mod push;
 mod reports;
 mod sessions;
 mod words;
