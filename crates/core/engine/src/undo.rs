@@ -84,7 +84,7 @@ impl Engine {
                 let undoing = job.steps.iter().filter(undoing).count() as u32;
                 undoing + self.out_with(job, agent, class) >= self.room(class)
             }
-            Undo::None | Undo::Record { .. } => false,
+            Undo::None | Undo::Record { .. } | Undo::Server { .. } => false,
         };
         if full {
             job.steps[at].is = StepIs::UndoWaits { until: turn.now.plus(ROOM_WAIT_MS) };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_engine::AskId;
-use hostler_model::job::{StepIs, Undo};
+use hostler_model::job::{Doer, StepIs, Undo};
 use hostler_model::request::Request;
 use hostler_model::vm::{Presence, Vm};
 use hostler_model::{AgentId, HostId, Key, Ms};
@@ -235,7 +235,7 @@ impl World {
         let waits = engine.jobs().find_map(|job| {
             let undone_there = |undo: &Undo| matches!(undo, Undo::Agent { agent: by, .. } if *by == agent);
             let step = job.steps.iter().find(|step| {
-                step.owed_by() == Some(agent)
+                step.owed_by() == Some(Doer::Agent(agent))
                     || matches!(step.is, StepIs::UndoWaits { .. }) && undone_there(&step.undo)
             })?;
             Some(format!("{} waits with {} for a host that was given up", job.label(), step.key))

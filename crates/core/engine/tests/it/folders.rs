@@ -38,7 +38,7 @@ fn made(world: &World, job: JobId) -> String {
             Command::MakeDisk { file, .. } => file,
             other => panic!("{other:?}"),
         },
-        Act::Record => panic!("no command"),
+        Act::Record | Act::Server { .. } => panic!("no command"),
     }
 }
 

@@ -37,7 +37,7 @@ fn identity_in(world: &World, job: JobId) -> Identity {
             }
             other => panic!("{other:?}"),
         },
-        Act::Record => panic!("no command"),
+        Act::Record | Act::Server { .. } => panic!("no command"),
     }
 }
 
