@@ -198,6 +198,7 @@ impl Engine {
                 act: match step.act {
                     PlannedAct::Record(_) => Act::Record,
                     PlannedAct::Agent(agent, command) => Act::Agent { agent, command },
+                    PlannedAct::Server(work) => Act::Server { work },
                 },
                 undo: step.undo,
                 decides: step.decides,

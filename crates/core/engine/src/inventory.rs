@@ -175,6 +175,18 @@ impl Inventory {
         self.by_share.get(&share).into_iter().flatten().filter_map(|id| self.items.get(id))
     }
 
+    /// An agent, with all that the record knows of its computer.
+    pub(crate) fn keys_of_agent(&self, agent: AgentId) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.vms_on(agent.into()).map(|vm| Key::Vm(vm.id)).collect();
+        for share in self.shares.values().filter(|share| share.agent == agent) {
+            keys.extend(self.items_of(share.id).map(|item| Key::Item(item.id)));
+            keys.push(Key::Share(share.id));
+        }
+        keys.extend(self.hosts.contains_key(&agent.into()).then_some(Key::Host(agent.into())));
+        keys.extend(self.agents.contains_key(&agent).then_some(Key::Agent(agent)));
+        keys
+    }
+
     /// What machines on a host have been given.
     pub fn usage(&self, host: HostId) -> Usage {
         self.usage.get(&host).copied().unwrap_or_default()

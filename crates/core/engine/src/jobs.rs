@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hostler_model::channel::ToAgent;
 use hostler_model::command::{Answer, Class, Mark, Outcome};
-use hostler_model::job::{Act, Job, Phase, Step, StepIs, Undo};
+use hostler_model::job::{Act, Doer, Job, Phase, Step, StepIs, Undo};
 use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Timestamp};
 
 use crate::asks::Hindrance;
@@ -188,6 +188,7 @@ impl Engine {
                 (Act::Record, done, undo)
             }
             PlannedAct::Agent(agent, command) => (Act::Agent { agent, command }, StepIs::Held, planned.undo),
+            PlannedAct::Server(work) => (Act::Server { work }, StepIs::Held, planned.undo),
         };
         job.steps.push(Step {
             key: planned.key,
@@ -221,18 +222,19 @@ impl Engine {
                 }
                 _ => continue,
             }
-            let Act::Agent { agent, command } = &job.steps[at].act else { continue };
-            let (agent, rooms) = (*agent, rooms(*agent, command).collect::<Vec<_>>());
-            if let Some(error) = self.never(agent) {
-                job.steps[at].is = StepIs::Failed { error };
-                job.steps[at].answered = Some(turn.now);
-                waiting = true;
-                self.ready.insert(job.id);
-                continue;
-            }
-            if rooms.into_iter().any(|(on, class)| self.out_with(job, on, class) >= self.room(class)) {
-                waiting = true;
-                continue;
+            if let Act::Agent { agent, command } = &job.steps[at].act {
+                let (agent, rooms) = (*agent, rooms(*agent, command).collect::<Vec<_>>());
+                if let Some(error) = self.never(agent) {
+                    job.steps[at].is = StepIs::Failed { error };
+                    job.steps[at].answered = Some(turn.now);
+                    waiting = true;
+                    self.ready.insert(job.id);
+                    continue;
+                }
+                if rooms.into_iter().any(|(on, class)| self.out_with(job, on, class) >= self.room(class)) {
+                    waiting = true;
+                    continue;
+                }
             }
             let no = self.draw_step();
             let step = &mut job.steps[at];
@@ -281,9 +283,21 @@ impl Engine {
         dead.then(|| Refusal::new(Code::HostNotResponding, name, "it was declared dead"))
     }
 
-    /// Sends the message that a step owes to its agent, if that can be reached.
+    /// Sends the message that a step owes to its agent, if that can be reached; or has the server do its part.
     pub(crate) fn send(&mut self, job: &Job, at: usize, turn: &mut Turn<'_>) {
         let step = &job.steps[at];
+        let work = match (&step.is, &step.act, &step.undo) {
+            (StepIs::Revoking, Act::Server { .. }, _) => {
+                return turn.effect(Effect::StopWork { no: step.no });
+            }
+            (StepIs::Out, Act::Server { work }, _) | (StepIs::Undoing, _, Undo::Server { work }) => {
+                Some(work)
+            }
+            _ => None,
+        };
+        if let Some(work) = work {
+            return turn.effect(Effect::Work { no: step.no, job: job.id, work: work.clone() });
+        }
         let (agent, command, undo) = match (&step.is, &step.act, &step.undo) {
             (StepIs::Out | StepIs::Revoking, Act::Agent { agent, command }, _) => (*agent, command, false),
             (StepIs::Undoing, _, Undo::Agent { agent, command }) => (*agent, command, true),
@@ -294,7 +308,7 @@ impl Engine {
         }
         let Some(session) = self.sessions.of(agent) else { return };
         // This job may not be back in the table: what it owes itself counts as it is now.
-        let own = job.steps.iter().filter(|s| s.owed_by() == Some(agent)).map(|s| s.no).min();
+        let own = job.steps.iter().filter(|s| s.owed_by() == Some(Doer::Agent(agent))).map(|s| s.no).min();
         let floor = self.floor(agent).min(own.unwrap_or(step.no));
         let message = if step.is == StepIs::Revoking {
             ToAgent::Revoke { no: step.no, floor }
@@ -326,13 +340,12 @@ impl Engine {
         at_once
     }
 
-    /// An agent says how a step ended.
-    pub(crate) fn ended(&mut self, agent: AgentId, no: StepNo, outcome: Outcome, turn: &mut Turn<'_>) {
-        let Some(id) = self.table.job_of(agent, no) else { return };
+    /// An agent, or the server of itself, says how a step ended.
+    pub(crate) fn ended(&mut self, doer: Doer, no: StepNo, outcome: Outcome, turn: &mut Turn<'_>) {
+        let Some(id) = self.table.job_of(doer, no) else { return };
         let Some(job) = self.table.get(id) else { return };
         let mut job = (**job).clone();
-        let Some(at) = job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent))
-        else {
+        let Some(at) = job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(doer)) else {
             return;
         };
         self.progress.remove(&no);
@@ -396,10 +409,10 @@ impl Engine {
         for at in 0..job.steps.len() {
             let waits = matches!(job.steps[at].is, StepIs::UndoWaits { .. });
             let undone_by = match &job.steps[at].undo {
-                Undo::Agent { agent, .. } if waits => Some(*agent),
+                Undo::Agent { agent, .. } if waits => Some(Doer::Agent(*agent)),
                 _ => job.steps[at].owed_by(),
             };
-            let Some(agent) = undone_by else { continue };
+            let Some(Doer::Agent(agent)) = undone_by else { continue };
             let Some(error) = self.never(agent) else { continue };
             let undoing = waits || job.steps[at].is == StepIs::Undoing;
             job.steps[at].is = if undoing { StepIs::Undone } else { StepIs::Failed { error } };
@@ -418,6 +431,10 @@ impl Engine {
             }
             return;
         }
+        if std::mem::take(&mut self.untold_works) {
+            // Whoever was at it in another life of the server is at it no more.
+            self.send_owed(Doer::Server, turn);
+        }
         if let Some(id) = self.ready.pop_first() {
             if let Some(job) = self.table.get(id) {
                 let mut job = (**job).clone();
@@ -431,8 +448,8 @@ impl Engine {
         }
         for agent in self.sessions.due(turn.now) {
             self.sessions.resend_at(agent, None);
-            if self.table.owes(agent) {
-                self.send_owed(agent, turn);
+            if self.table.owes(Doer::Agent(agent)) {
+                self.send_owed(Doer::Agent(agent), turn);
             }
         }
         while let Some((ended, _)) = self.key_ends.first()
@@ -466,12 +483,12 @@ impl Engine {
         self.advance(job, turn);
     }
 
-    /// Sends everything that an agent owes an answer to.
-    pub(crate) fn send_owed(&mut self, agent: AgentId, turn: &mut Turn<'_>) {
-        for (no, id) in self.table.owed_by(agent) {
+    /// Sends everything that somebody owes an answer to.
+    pub(crate) fn send_owed(&mut self, doer: Doer, turn: &mut Turn<'_>) {
+        for (no, id) in self.table.owed_by(doer) {
             if let Some(job) = self.table.get(id).cloned()
                 && let Some(at) =
-                    job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(agent))
+                    job.steps.iter().position(|step| step.no == no && step.owed_by() == Some(doer))
             {
                 self.send(&job, at, turn);
             }

@@ -29,8 +29,10 @@ use std::sync::Arc;
 
 use hostler_model::access::Actor;
 use hostler_model::channel::{Hello, Report, ToAgent};
+use hostler_model::command::Outcome;
 use hostler_model::ids::{Ids, in_epoch};
-use hostler_model::job::{DryRun, Job};
+use hostler_model::job::{Doer, DryRun, Job};
+use hostler_model::push::Work;
 use hostler_model::request::{CreateVm, Request};
 use hostler_model::{
     AgentId, Change, HostId, InstallationId, JobId, Key, Ms, Object, Refusal, SessionId, StepNo, Timestamp,
@@ -105,6 +107,13 @@ pub enum Input {
         /// Of how much.
         of: u64,
     },
+    /// What the server did itself has ended.
+    Worked {
+        /// The step.
+        no: StepNo,
+        /// How.
+        outcome: Outcome,
+    },
     /// Time has passed.
     Time,
 }
@@ -168,6 +177,20 @@ pub enum Effect {
         session: SessionId,
         /// What.
         message: Box<ToAgent>,
+    },
+    /// Do something yourself, and say how it ended. What is done already is not begun a second time.
+    Work {
+        /// The step.
+        no: StepNo,
+        /// The job of the step: what is made bears its mark.
+        job: JobId,
+        /// What.
+        work: Box<Work>,
+    },
+    /// Stop doing that, and say that it was revoked, unless it has ended.
+    StopWork {
+        /// The step.
+        no: StepNo,
     },
     /// The fleet has met a later epoch than ours: our store is older than the fleet. Raise the epoch above that, treat
     /// it as a restore, and load anew.
@@ -234,6 +257,8 @@ pub struct Engine {
     suspects: BTreeMap<VmId, (HostId, Timestamp)>,
     graves: BTreeMap<(AgentId, Uuid), hostler_model::seen::Order>,
     ready: BTreeSet<JobId>,
+    // Whether the server is still to be told what it owes itself since another life.
+    untold_works: bool,
 }
 
 /// How far a step has come.
@@ -281,6 +306,7 @@ impl Engine {
             suspects: BTreeMap::new(),
             graves: BTreeMap::new(),
             ready: BTreeSet::new(),
+            untold_works: false,
         };
         for ended in loaded.keys {
             if now.since(ended.ended) < KEY_LIFE_MS {
@@ -302,6 +328,7 @@ impl Engine {
             engine.ready.insert(job.id);
             engine.table.insert(job, &mut engine.inv);
         }
+        engine.untold_works = engine.table.owes(Doer::Server);
         engine
     }
 
@@ -317,6 +344,7 @@ impl Engine {
             Input::Lost { agent, session } => self.lost(agent, session),
             Input::Report { agent, report } => self.report(agent, *report, &mut turn),
             Input::Progress { agent, no, done, of } => self.progressed(agent, no, done, of, now),
+            Input::Worked { no, outcome } => self.ended(Doer::Server, no, outcome, &mut turn),
             Input::Time => self.time(&mut turn),
         }
         turn.decision
@@ -415,7 +443,7 @@ impl Engine {
 
     /// The lowest step of an agent that may still be asked about.
     pub(crate) fn floor(&self, agent: AgentId) -> StepNo {
-        self.table.first_owed(agent).unwrap_or(StepNo(in_epoch(self.epoch, self.next_step)))
+        self.table.first_owed(Doer::Agent(agent)).unwrap_or(StepNo(in_epoch(self.epoch, self.next_step)))
     }
 
     /// Changes an object of the inventory, under a job.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hostler_model::command::{Answer, Command};
 use hostler_model::ids::Ids;
 use hostler_model::job::{Job, Lock, LockOn, Record, StepIs, Undo};
+use hostler_model::push::Work;
 use hostler_model::setting::Settings;
 use hostler_model::{AgentId, Code, HostId, Key, Kind, Ms, Name, Refusal, Timestamp, VmId};
 use serde::Serialize;
@@ -75,6 +76,12 @@ impl PlannedStep {
         self
     }
 
+    /// What the server does to take back what it did itself.
+    pub fn undo_work(&mut self, work: Work) -> &mut Self {
+        self.undo = Undo::Server { work: Box::new(work) };
+        self
+    }
+
     /// What takes a change of the record back.
     pub fn undo_record(&mut self, records: Vec<Record>) -> &mut Self {
         self.undo = Undo::Record { records };
@@ -95,6 +102,8 @@ pub enum PlannedAct {
     Record(Vec<Record>),
     /// Sends a command.
     Agent(AgentId, Box<Command>),
+    /// Has the server itself do something.
+    Server(Box<Work>),
 }
 
 /// Where a plan is written down.
@@ -138,6 +147,11 @@ impl<'a> Planner<'a> {
     /// When the job was asked; now for one that was not.
     pub fn asked(&self) -> Timestamp {
         self.job.map_or(self.view.now, |job| job.created)
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.view.now
     }
 
     /// Makes a choice once; from then on its recorded answer is all there is.
@@ -200,6 +214,12 @@ impl<'a> Planner<'a> {
     /// A step that runs together with the one before it.
     pub fn together(&mut self, key: impl Into<String>, agent: AgentId, command: Command) -> &mut PlannedStep {
         self.push(key.into(), PlannedAct::Agent(agent, Box::new(command)))
+    }
+
+    /// What the server does itself, after all before it.
+    pub fn work(&mut self, key: impl Into<String>, work: Work) -> &mut PlannedStep {
+        self.stage += 1;
+        self.push(key.into(), PlannedAct::Server(Box::new(work)))
     }
 
     /// A change of the record. It rides along with what is committed anyway.

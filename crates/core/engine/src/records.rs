@@ -3,7 +3,7 @@
 
 use hostler_model::job::{Job, JobKind, LockOn, Record, Undo};
 use hostler_model::vm::{Presence, Vm, VmEdit};
-use hostler_model::{Key, Object, Timestamp, VmId};
+use hostler_model::{Key, Object, Timestamp, TokenId, VmId};
 
 use crate::{Engine, Turn};
 
@@ -19,6 +19,8 @@ impl Engine {
                     None => Record::Gone { key: object.key() },
                 }),
                 Record::Gone { key } => self.inv.get(*key).map(|object| Record::Put { object }),
+                // What was let in is let in no more.
+                Record::Withdraw { .. } => None,
                 Record::Vm { vm, edit } => self
                     .inv
                     .vm(*vm)
@@ -40,6 +42,7 @@ impl Engine {
                     self.bury(*key);
                     self.gone(*key, job.id, &job.actor, turn);
                 }
+                Record::Withdraw { token } => self.withdraw(*token, job, turn),
                 Record::Vm { vm, edit } => {
                     if let Some(before) = self.inv.vm(*vm) {
                         let mut after = (**before).clone();
@@ -53,6 +56,19 @@ impl Engine {
                 self.answer_for_dead(host.id.into());
             }
         }
+    }
+
+    /// A token is gone, with the agent that enrolled with it and what the record knows of its computer.
+    fn withdraw(&mut self, token: TokenId, job: &Job, turn: &mut Turn<'_>) {
+        let Some(enrolment) = self.inv.enrolments.get(&token).cloned() else { return };
+        if let Some(agent) = enrolment.used_by {
+            self.answer_for_dead(agent);
+            for key in self.inv.keys_of_agent(agent) {
+                self.bury(key);
+                self.gone(key, job.id, &job.actor, turn);
+            }
+        }
+        self.gone(Key::Enrolment(token), job.id, &job.actor, turn);
     }
 
     /// Remembers how far a machine's host had come when its record goes, so that an older word of it, still under way,
@@ -100,6 +116,6 @@ pub(crate) fn presence_of(vm: &Vm, now: Timestamp) -> Option<Presence> {
 fn is_secret(record: &Record) -> bool {
     match record {
         Record::Put { object } => object.key().kind().is_secret(),
-        Record::Gone { .. } | Record::Vm { .. } => false,
+        Record::Gone { .. } | Record::Withdraw { .. } | Record::Vm { .. } => false,
     }
 }

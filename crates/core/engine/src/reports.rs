@@ -7,7 +7,7 @@ use hostler_model::access::Actor;
 use hostler_model::channel::{Fact, Hello, OLDEST_PROTOCOL, PROTOCOL, Report, ReportBody, ToAgent};
 use hostler_model::hardware::{Adapter, Disk, Firmware, Hardware, Media};
 use hostler_model::host::Host;
-use hostler_model::job::{Job, JobState, Phase};
+use hostler_model::job::{Doer, Job, JobState, Phase};
 use hostler_model::request::Request;
 use hostler_model::seen::{Observed, Order, Power, Seen};
 use hostler_model::vm::{Origin, Presence, StopAction, Vm, VmSpec};
@@ -84,13 +84,14 @@ impl Engine {
 
     pub(crate) fn lost(&mut self, agent: AgentId, session: SessionId) {
         if self.sessions.close(agent, session) {
-            let owed: BTreeSet<StepNo> = self.table.owed_by(agent).into_iter().map(|(no, _)| no).collect();
+            let owed: BTreeSet<StepNo> =
+                self.table.owed_by(Doer::Agent(agent)).into_iter().map(|(no, _)| no).collect();
             self.progress.retain(|no, _| !owed.contains(no));
         }
     }
 
     pub(crate) fn progressed(&mut self, agent: AgentId, no: StepNo, done: u64, of: u64, now: Timestamp) {
-        if self.table.job_of(agent, no).is_some() {
+        if self.table.job_of(Doer::Agent(agent), no).is_some() {
             let moved = self.progress.get(&no).is_none_or(|before| before.done != done);
             let at = if moved { now } else { self.progress.get(&no).map_or(now, |before| before.moved) };
             self.progress.insert(no, Progress { done, of, moved: at });
@@ -103,7 +104,7 @@ impl Engine {
         }
         let mut refresh = Refresh::default();
         let ended_job = match &report.body {
-            ReportBody::Ended { no, .. } => self.table.job_of(agent, *no),
+            ReportBody::Ended { no, .. } => self.table.job_of(Doer::Agent(agent), *no),
             _ => None,
         };
         let order = |seq| Order { journal: report.journal, run: report.run, seq };
@@ -117,7 +118,7 @@ impl Engine {
             ReportBody::Picture { as_of } => {
                 self.not_shown(agent, &shown, order(as_of), &mut refresh, turn);
                 if self.sessions.pictured(agent) {
-                    self.send_owed(agent, turn);
+                    self.send_owed(Doer::Agent(agent), turn);
                     for id in self.table.on_agent(agent) {
                         self.ready.insert(id);
                     }
@@ -134,7 +135,7 @@ impl Engine {
             }
             ReportBody::Ended { no, outcome } => {
                 self.record_refresh(refresh, turn);
-                self.ended(agent, no, outcome, turn);
+                self.ended(Doer::Agent(agent), no, outcome, turn);
                 return;
             }
         }

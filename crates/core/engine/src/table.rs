@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hostler_model::command::{Class, Command};
-use hostler_model::job::{Act, Job, JobKind, Lock, LockOn, Phase, Step, StepIs};
+use hostler_model::job::{Act, Doer, Job, JobKind, Lock, LockOn, Phase, Step, StepIs};
 use hostler_model::request::Request;
 use hostler_model::{AgentId, JobId, Key, StepNo, Timestamp, VmId};
 
@@ -27,7 +27,7 @@ pub(crate) struct JobTable {
     jobs: BTreeMap<JobId, Arc<Job>>,
     locks: BTreeMap<LockOn, Held>,
     waiting: BTreeMap<LockOn, BTreeSet<JobId>>,
-    owed: BTreeMap<AgentId, BTreeMap<StepNo, JobId>>,
+    owed: BTreeMap<Doer, BTreeMap<StepNo, JobId>>,
     out: BTreeMap<(AgentId, Class), u32>,
     held: BTreeMap<(AgentId, Class), BTreeSet<JobId>>,
     limits: BTreeSet<(Timestamp, StepNo, JobId)>,
@@ -77,8 +77,8 @@ impl JobTable {
             self.waiting.entry(on.clone()).or_default().insert(job.id);
         }
         for step in &job.steps {
-            if let Some(agent) = step.owed_by() {
-                self.owed.entry(agent).or_default().insert(step.no, job.id);
+            if let Some(doer) = step.owed_by() {
+                self.owed.entry(doer).or_default().insert(step.no, job.id);
             }
             if let Act::Agent { agent, command } = &step.act {
                 for room in rooms(*agent, command) {
@@ -126,12 +126,12 @@ impl JobTable {
             }
         }
         for step in &job.steps {
-            if let Some(agent) = step.owed_by()
-                && let Some(owed) = self.owed.get_mut(&agent)
+            if let Some(doer) = step.owed_by()
+                && let Some(owed) = self.owed.get_mut(&doer)
             {
                 owed.remove(&step.no);
                 if owed.is_empty() {
-                    self.owed.remove(&agent);
+                    self.owed.remove(&doer);
                 }
             }
             if let Act::Agent { agent, command } = &step.act {
@@ -189,24 +189,24 @@ impl JobTable {
         self.locks.get(&LockOn::Object { key: Key::Vm(vm) }).and_then(|held| held.exclusive)
     }
 
-    /// Whether an agent owes an answer.
-    pub fn owes(&self, agent: AgentId) -> bool {
-        self.owed.contains_key(&agent)
+    /// Whether somebody owes an answer.
+    pub fn owes(&self, doer: Doer) -> bool {
+        self.owed.contains_key(&doer)
     }
 
-    /// The first step that an agent owes an answer to.
-    pub fn first_owed(&self, agent: AgentId) -> Option<StepNo> {
-        self.owed.get(&agent).and_then(|owed| owed.keys().next()).copied()
+    /// The first step that somebody owes an answer to.
+    pub fn first_owed(&self, doer: Doer) -> Option<StepNo> {
+        self.owed.get(&doer).and_then(|owed| owed.keys().next()).copied()
     }
 
-    /// Every step that an agent owes an answer to, with its job.
-    pub fn owed_by(&self, agent: AgentId) -> Vec<(StepNo, JobId)> {
-        self.owed.get(&agent).into_iter().flatten().map(|(no, job)| (*no, *job)).collect()
+    /// Every step that somebody owes an answer to, with its job.
+    pub fn owed_by(&self, doer: Doer) -> Vec<(StepNo, JobId)> {
+        self.owed.get(&doer).into_iter().flatten().map(|(no, job)| (*no, *job)).collect()
     }
 
-    /// The job of a step that an agent owes an answer to.
-    pub fn job_of(&self, agent: AgentId, no: StepNo) -> Option<JobId> {
-        self.owed.get(&agent).and_then(|owed| owed.get(&no)).copied()
+    /// The job of a step that somebody owes an answer to.
+    pub fn job_of(&self, doer: Doer, no: StepNo) -> Option<JobId> {
+        self.owed.get(&doer).and_then(|owed| owed.get(&no)).copied()
     }
 
     /// How many commands of a class are out on a host.
@@ -226,7 +226,7 @@ impl JobTable {
 
     /// The jobs that use a host.
     pub fn on_agent(&self, agent: AgentId) -> Vec<JobId> {
-        let owing = self.owed.get(&agent).into_iter().flatten().map(|(_, job)| *job);
+        let owing = self.owed.get(&Doer::Agent(agent)).into_iter().flatten().map(|(_, job)| *job);
         let holding = self
             .held
             .range((agent, Class::Start)..=(agent, Class::Other))

@@ -2,7 +2,7 @@
 //! meets what is in use keeps it, and all it stands on.
 
 use hostler_model::Ms;
-use hostler_model::command::Outcome;
+use hostler_model::command::{Answer, Outcome};
 use hostler_model::job::{Job, Step, StepIs, Undo};
 
 use crate::jobs::end;
@@ -29,6 +29,8 @@ impl Engine {
         }
         let undoable = |step: &Step| match (&step.is, &step.undo) {
             (_, Undo::None) => false,
+            // The server stops in the midst of what it does.
+            (StepIs::Revoked, Undo::Server { .. }) => true,
             (StepIs::Done { .. } | StepIs::Failed { .. } | StepIs::InDoubt { .. }, _) => true,
             _ => false,
         };
@@ -46,6 +48,10 @@ impl Engine {
                 Undo::Record { records } => {
                     self.apply(job, &records, turn);
                     job.steps[at].is = StepIs::Undone;
+                }
+                Undo::Server { .. } => {
+                    job.steps[at].tries = 0;
+                    self.send_undo(job, at, turn);
                 }
                 Undo::Agent { agent, .. } => {
                     job.steps[at].tries = 0;
@@ -70,12 +76,17 @@ impl Engine {
         self.send(job, at, turn);
     }
 
-    /// An agent says how an undo ended.
+    /// An agent, or the server of itself, says how an undo ended.
     pub(crate) fn undo_ended(&mut self, job: &mut Job, at: usize, outcome: Outcome, turn: &mut Turn<'_>) {
         let step = &mut job.steps[at];
         step.answered = Some(turn.now);
         match outcome {
-            Outcome::Done { .. } => step.is = StepIs::Undone,
+            Outcome::Done { answer } => {
+                step.is = StepIs::Undone;
+                if let Answer::Removal { stays, .. } = answer {
+                    job.notes.extend(stays.iter().map(|what| format!("stays: {what}")));
+                }
+            }
             Outcome::Refused { refusal } => step.is = StepIs::Kept { error: refusal },
             Outcome::Failed { .. } | Outcome::InDoubt { .. } | Outcome::Revoked | Outcome::Unknown => {
                 let doublings = u32::from(step.tries.saturating_sub(1)).min(8);

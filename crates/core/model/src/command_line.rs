@@ -5,6 +5,7 @@ use crate::hardware::{GIB, MIB};
 use crate::host::EditHost;
 use crate::host_group::EditHostGroup;
 use crate::object::Key;
+use crate::push::{AddHost, SSH_PORT};
 use crate::request::{CreateVm, Request, VmSource};
 use crate::reserve::EditReserve;
 use crate::setting::Settings;
@@ -233,6 +234,7 @@ impl Line<'_> {
             }
             Request::DeleteView { view } => self.noun("view delete", Key::View(*view)),
             Request::SetSettings { settings } => self.settings(settings),
+            Request::AddHost(ask) => self.add_host(ask),
             Request::EnrolAgent(_)
             | Request::RenewAgent { .. }
             | Request::Refresher { .. }
@@ -275,6 +277,25 @@ impl Line<'_> {
         self.option("--maintenance", edit.maintenance.map(|is| is.to_string()));
         self.reserve(&edit.reserve);
         self.option("--notes", edit.notes.clone());
+    }
+
+    /// Passwords and keys are asked for, or read from files that only who types knows.
+    fn add_host(&mut self, ask: &AddHost) {
+        self.plain("host add");
+        self.positional(&ask.on.address);
+        self.option(
+            "--port",
+            Some(ask.on.port).filter(|port| *port != SSH_PORT).map(|port| port.to_string()),
+        );
+        self.option("--user", Some(ask.on.user.clone()));
+        self.option("--host-key", Some(ask.on.host_key.clone()));
+        self.option("--name", ask.name.as_ref().map(ToString::to_string));
+        if let Some(group) = ask.group {
+            self.named("--group", Key::HostGroup(group));
+        }
+        self.flag("--library", ask.roles.library);
+        self.flag("--no-host", !ask.roles.host);
+        self.option("--server-address", ask.server.clone());
     }
 
     fn edit_host_group(&mut self, group: HostGroupId, edit: &EditHostGroup) {

@@ -144,6 +144,22 @@ codes! {
     JobOwesCleanup = "job.owes.cleanup", 409;
     /// The step took longer than its limit.
     StepTimeLimit = "step.time.limit", 409;
+    /// The computer cannot be reached by SSH.
+    SshUnreachable = "ssh.unreachable", 409;
+    /// The computer shows another SSH host key than the one that was confirmed.
+    SshHostKeyDiffers = "ssh.host.key.differs", 409;
+    /// The computer does not let this user in by SSH with this password or key.
+    SshSignInFailed = "ssh.sign.in.failed", 409;
+    /// The user may not do by `sudo` what it takes to install an agent, or its password is wrong.
+    SudoRefused = "sudo.refused", 409;
+    /// The computer cannot be a host, or not yet: something that an agent needs is missing there.
+    ComputerUnsuitable = "computer.unsuitable", 409;
+    /// An agent is installed on the computer already.
+    AgentPresent = "agent.present", 409;
+    /// The agent was installed, and did not enrol or connect.
+    AgentNotConnecting = "agent.not.connecting", 409;
+    /// A secret that the job needs is kept in memory only, and is gone since the server was started anew.
+    SecretGone = "secret.gone", 409;
     /// The enrolment token is wrong, used, or has run out.
     EnrolmentRefused = "enrolment.refused", 403;
     /// Too many tries.

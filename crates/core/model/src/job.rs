@@ -18,7 +18,7 @@ use crate::request::Request;
 use crate::time::Timestamp;
 
 pub use kind::JobKind;
-pub use step::{Act, Record, Step, StepIs, Undo};
+pub use step::{Act, Doer, Record, Step, StepIs, Undo};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -28,6 +28,7 @@ pub mod new_network;
 pub mod object;
 pub mod performance;
 pub mod possible;
+pub mod push;
 pub mod refresher;
 pub mod request;
 pub mod reserve;

@@ -15,6 +15,7 @@ use crate::ids::{AgentId, HostGroupId, HostId, ItemId, ShareId, TemplateId, Toke
 use crate::job::JobKind;
 use crate::name::Name;
 use crate::new_network::NetworkSpec;
+use crate::push::AddHost;
 use crate::reserve::OwnReserve;
 use crate::setting::Settings;
 use crate::template::{Deploy, TemplateSpec};
@@ -239,6 +240,8 @@ pub enum Request {
         /// Its name, typed: what will be lost is meant.
         confirm: String,
     },
+    /// Install an agent on a computer by SSH, and let it in.
+    AddHost(Box<AddHost>),
     /// Let an agent in that came with a token.
     EnrolAgent(Box<EnrolAgent>),
     /// Note which of its certificates an agent uses, and give it another.
@@ -576,6 +579,7 @@ impl Request {
             Request::CreateNetwork { .. } => JobKind::CreateNetwork,
             Request::RemoveNetwork { .. } => JobKind::RemoveNetwork,
             Request::DeclareHostDead { .. } => JobKind::DeclareHostDead,
+            Request::AddHost(_) => JobKind::AddHost,
             Request::EnrolAgent(_) => JobKind::EnrolAgent,
             Request::RenewAgent { .. } => JobKind::RenewAgent,
             Request::RemoveAgent { .. } => JobKind::RemoveAgent,
@@ -603,9 +607,10 @@ impl Request {
     /// Whether it holds a secret that no record keeps, so that it cannot be run again from its job.
     pub fn holds_secret(&self) -> bool {
         match self {
-            Request::CreateUser { .. } | Request::CreateToken { .. } | Request::CreateEnrolment { .. } => {
-                true
-            }
+            Request::CreateUser { .. }
+            | Request::CreateToken { .. }
+            | Request::CreateEnrolment { .. }
+            | Request::AddHost(_) => true,
             Request::EditUser { hash, .. } => hash.is_some(),
             _ => false,
         }

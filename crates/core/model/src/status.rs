@@ -216,6 +216,7 @@ fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
         | JobKind::CreateNetwork
         | JobKind::RemoveNetwork
         | JobKind::DeclareHostDead
+        | JobKind::AddHost
         | JobKind::EnrolAgent
         | JobKind::RenewAgent
         | JobKind::RemoveAgent

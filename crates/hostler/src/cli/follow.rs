@@ -284,6 +284,7 @@ pub fn plan_text(plan: &DryRun) -> String {
         let on = match &step.act {
             Act::Record => "in the record",
             Act::Agent { .. } => "on the host",
+            Act::Server { .. } => "by the server",
         };
         let mut marks = Vec::new();
         if step.undo != hostler_model::job::Undo::None {

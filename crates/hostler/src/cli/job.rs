@@ -288,6 +288,7 @@ fn text(view: &JobView, width: Option<u16>) -> String {
                     cell(match step.act {
                         Act::Record => "record",
                         Act::Agent { .. } => "host",
+                        Act::Server { .. } => "server",
                     }),
                     number(step.answered.map(|at| lasted(at.since(step.sent))).unwrap_or_default()),
                 ]

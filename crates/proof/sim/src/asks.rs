@@ -151,6 +151,7 @@ impl World {
                 let confirm = self.agents[at].facts.host_name.clone();
                 Request::DeclareHostDead { host: self.agents[at].id.into(), confirm }
             }
+            JobKind::AddHost => self.computer_to_add(),
             JobKind::EnrolAgent => Request::EnrolAgent(Box::new(self.enrolment()?)),
             JobKind::RenewAgent => {
                 let (agent, uses) = self.record().iter().find_map(|object| match object {
@@ -256,8 +257,11 @@ impl World {
         {
             return Some(request);
         }
-        // Networks are tried kind by kind: in a storm all would be as it was in seeds that are kept.
-        let stormy = |kind: &JobKind| !matches!(kind, JobKind::CreateNetwork | JobKind::RemoveNetwork);
+        // These are tried kind by kind: in a storm all would be otherwise than it was in seeds that are kept.
+        let apart = |kind: JobKind| {
+            matches!(kind, JobKind::CreateNetwork | JobKind::RemoveNetwork | JobKind::AddHost)
+        };
+        let stormy = |kind: &JobKind| !apart(*kind);
         let kinds: Vec<JobKind> = JobKind::ALL.iter().copied().filter(stormy).collect();
         for _ in 0..8 {
             let kind = if self.dice.chance(350) { JobKind::CreateVm } else { *self.dice.pick(&kinds)? };

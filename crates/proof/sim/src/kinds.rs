@@ -5,7 +5,7 @@
 //!
 //! The kinds come from the registry: one for which [`World::request_of`] finds nothing to ask is a failure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_hypervisor::simulated::Outside;
 use hostler_hypervisor::simulated::SharedFolder;
@@ -17,7 +17,7 @@ use hostler_model::network::HostNetwork;
 use hostler_model::request::{CreateVm, Request, VmSource};
 use hostler_model::seen::{Identity, Power, Seen};
 use hostler_model::template::Deploy;
-use hostler_model::{ItemId, Key, Name, Object, StepNo, VmId};
+use hostler_model::{Code, ItemId, JobId, Key, Name, Object, StepNo, VmId};
 use hostler_store::Store;
 use uuid::Uuid;
 
@@ -140,6 +140,7 @@ struct Outward {
     machines: Vec<Vec<Seen>>,
     files: Vec<Vec<String>>,
     networks: Vec<Vec<HostNetwork>>,
+    installed: BTreeSet<JobId>,
     record: BTreeMap<Key, String>,
 }
 
@@ -171,6 +172,7 @@ impl World {
                 .map(|agent| agent.host.folder(&format!("{VMS}/x")).map(files).unwrap_or_default())
                 .collect(),
             networks: self.agents.iter().map(|agent| agent.host.true_networks()).collect(),
+            installed: self.works.installed.clone(),
             record: record.collect(),
         }
     }
@@ -403,6 +405,12 @@ fn judge(job: &Job, played: &Played, before: &Outward, after: &Outward) -> Optio
         (None, None) if matches!(job.request, Request::RemoveAgent { keep: false, .. }) => {
             state == JobState::CompletedWithWarnings
         }
+        // What proves who signs in is gone with the server that kept it.
+        (None, None) if job.kind == JobKind::AddHost && played.fired => {
+            state == JobState::Completed
+                || (state == JobState::FailedUndone
+                    && job.error.as_ref().is_some_and(|error| error.code == Code::SecretGone))
+        }
         (None, None) => state == JobState::Completed,
     };
     if !expected {
@@ -412,7 +420,9 @@ fn judge(job: &Job, played: &Played, before: &Outward, after: &Outward) -> Optio
     // What was asked of a guest cannot be unsent, and a found machine that was marked stays marked.
     let lasts = job.kind == JobKind::ShutDownVm
         || job.step("adopt").is_some_and(|step| matches!(step.is, StepIs::Done { .. }));
-    if !state.is_success() && !doubt && !lasts && before != after {
+    // What the server cannot get at any more is named instead.
+    let stays = job.notes.iter().any(|note| note.starts_with("stays: "));
+    if !state.is_success() && !doubt && !lasts && !stays && before != after {
         return wrong(&format!("it was not taken back: {}", parts(before, after)));
     }
     None
@@ -431,6 +441,9 @@ fn parts(before: &Outward, after: &Outward) -> String {
             all.iter().flatten().map(|seen| (seen.domain, seen.power)).collect()
         };
         words.push(format!("machines {:?} to {:?}", domains(&before.machines), domains(&after.machines)));
+    }
+    if before.installed != after.installed {
+        words.push(format!("agents installed {:?} to {:?}", before.installed, after.installed));
     }
     for (key, was) in &before.record {
         if after.record.get(key) != Some(was) {
@@ -506,6 +519,7 @@ fn agent_and_word(act: &Act) -> Option<(Uuid, &'static str)> {
     match act {
         Act::Record => None,
         Act::Agent { agent, command } => Some((agent.0, command.word())),
+        Act::Server { work } => Some((Uuid::nil(), work.word())),
     }
 }
 
@@ -513,5 +527,6 @@ fn undo_word(undo: &Undo) -> Option<(Uuid, &'static str)> {
     match undo {
         Undo::None | Undo::Record { .. } => None,
         Undo::Agent { agent, command } => Some((agent.0, command.word())),
+        Undo::Server { work } => Some((Uuid::nil(), work.word())),
     }
 }

@@ -18,4 +18,5 @@ mod networks;
 mod queue;
 mod server;
 pub mod story;
+mod works;
 mod world;

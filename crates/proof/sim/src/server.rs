@@ -137,6 +137,7 @@ impl World {
             return;
         }
         self.store = self.store.crash(keep);
+        self.works.die();
         self.check_readers();
         self.inbox.clear();
         self.count("server crashed");
@@ -279,6 +280,8 @@ impl World {
                 self.check_limit_is_asked(&message);
                 self.say_to_agent(connection, *message);
             }
+            Effect::Work { no, job, work } => self.begin_work(no, job, *work),
+            Effect::StopWork { no } => self.stop_work(no),
             Effect::OlderThanFleet { .. } => {}
         }
     }

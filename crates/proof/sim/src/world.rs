@@ -22,6 +22,7 @@ use crate::kinds::Played;
 use crate::mutant::Mutant;
 use crate::queue::Queue;
 use crate::server::{Connection, Forgetful};
+use crate::works::Works;
 
 /// Something that is to happen.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub enum Event {
     ReadMachine { at: usize, life: u32, domain: Uuid },
     /// Somebody starts a machine with `virsh` at the worst moment.
     StartBehind { at: usize, domain: Uuid },
+    /// What the server does itself has ended, or was cut off.
+    WorkEnds { life: u32, no: StepNo, dies: bool },
     /// Something happens on a host by itself.
     HostTick { at: usize },
     /// A computer's power is back.
@@ -165,6 +168,8 @@ pub struct World {
     pub played: Played,
     /// Steps that the server asked to be done or revoked, so that nothing is done unasked.
     pub revoked: BTreeSet<StepNo>,
+    /// What the server does itself.
+    pub works: Works,
 }
 
 impl World {
@@ -213,6 +218,7 @@ impl World {
             ),
             played: Played::default(),
             revoked: BTreeSet::new(),
+            works: Works::default(),
         }
     }
 
@@ -320,6 +326,11 @@ impl World {
             Event::ReadMachine { at, life, domain } => {
                 if self.alive(at, life) {
                     self.read_machine(at, domain);
+                }
+            }
+            Event::WorkEnds { life, no, dies } => {
+                if life == self.server_life {
+                    self.work_ends(no, dies);
                 }
             }
             Event::StartBehind { at, domain } => {

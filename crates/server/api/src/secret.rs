@@ -54,7 +54,7 @@ pub(crate) fn job(job: &Job) -> Job {
                     | Object::Job(_)
                     | Object::Settings(_) => true,
                 },
-                Record::Gone { .. } | Record::Vm { .. } => true,
+                Record::Gone { .. } | Record::Withdraw { .. } | Record::Vm { .. } => true,
             });
         }
     }

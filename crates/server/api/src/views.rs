@@ -6,7 +6,7 @@ use hostler_model::access::{Token, User};
 use hostler_model::agent::{Agent, Enrolment};
 use hostler_model::command_line::command_line;
 use hostler_model::host::Host;
-use hostler_model::job::{Act, Job, JobState, Lock, LockOn, Step, StepIs, Undo};
+use hostler_model::job::{Act, Doer, Job, JobState, Lock, LockOn, Step, StepIs, Undo};
 use hostler_model::library::{Item, Share};
 use hostler_model::saved_view::SavedView;
 use hostler_model::status::HostStatus;
@@ -155,12 +155,16 @@ fn waiting(handle: &Handle, picture: &Picture, job: &Job) -> Option<String> {
         return None;
     }
     let owed = job.steps.iter().filter_map(Step::owed_by);
-    if let Some(agent) = owed.into_iter().find(|agent| !picture.answers(*agent)) {
+    let agents = owed.into_iter().filter_map(|doer| match doer {
+        Doer::Agent(agent) => Some(agent),
+        Doer::Server => None,
+    });
+    if let Some(agent) = agents.into_iter().find(|agent| !picture.answers(*agent)) {
         return Some(silent(handle, picture, agent));
     }
     let held = job.steps.iter().filter(|step| step.is == StepIs::Held).find_map(|step| match &step.act {
         Act::Agent { agent, .. } => Some(*agent),
-        Act::Record => None,
+        Act::Record | Act::Server { .. } => None,
     });
     if let Some(agent) = held {
         return Some(format!("room on {}", computer(picture, agent)));

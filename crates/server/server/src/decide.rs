@@ -24,6 +24,7 @@ use crate::looks::Looks;
 use crate::news::{Committed, News};
 use crate::pending::Pending;
 use crate::program::Offered;
+use crate::push::Push;
 use crate::readers::Readers;
 
 /// Inputs that may wait. Beyond it requests are refused, and agents' streams are not read until there is room. Some
@@ -123,6 +124,8 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     /// The agent program that belongs to this server.
     pub(crate) offered: Offered,
+    /// What this server does itself.
+    pub(crate) push: Push,
     pub(crate) store_file: Option<PathBuf>,
     pub(crate) installation: InstallationId,
     pub(crate) epoch: AtomicU32,
@@ -306,6 +309,7 @@ impl<S: Store> Decider<S> {
                 match (change.key, &change.object) {
                     (_, Some(Object::Agent(agent))) => self.let_in(agent),
                     (Key::Agent(agent), None) => self.shut_out(agent),
+                    (_, Some(Object::Job(job))) if !job.is_open() => self.shared.push.forget(&job.request),
                     _ => {}
                 }
             }
@@ -377,6 +381,8 @@ impl<S: Store> Decider<S> {
             }
             Effect::Reject { connection, why } => self.shared.hub.reject(connection, &why),
             Effect::Send { agent, session, message } => self.shared.hub.send(agent, session, *message),
+            Effect::Work { no, job, work } => self.shared.push.begin(&self.shared, no, job, *work),
+            Effect::StopWork { no } => self.shared.push.stop(&self.shared, no),
             // The loop has dealt with it.
             Effect::OlderThanFleet { .. } => {}
         }
@@ -425,6 +431,8 @@ impl<S: Store> Decider<S> {
                 Input::Connected { connection, .. } => self.shared.hub.reject(connection, why),
                 // Their sessions are over: the agents come again and tell everything anew.
                 Input::Lost { .. } | Input::Report { .. } | Input::Progress { .. } | Input::Time => {}
+                // What is loaded again owes it still, and it is done again.
+                Input::Worked { .. } => {}
             }
         }
         for (_, reply) in batch.prunes {

@@ -11,6 +11,7 @@ use hostler_model::agent::Roles;
 use hostler_model::channel::{Query, StreamKind};
 use hostler_model::host::Load;
 use hostler_model::job::{DryRun, Job};
+use hostler_model::push::{AskHostKeys, HostKey, SshSecrets};
 use hostler_model::request::{CreateVm, Request};
 use hostler_model::setting::Settings;
 use hostler_model::{
@@ -25,6 +26,7 @@ use crate::ask;
 use crate::decide::Shared;
 use crate::news::Watch;
 use crate::program::Program;
+use crate::push;
 
 /// Something that somebody wants.
 #[derive(Clone, Debug)]
@@ -154,6 +156,24 @@ impl Handle {
         read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Refusal> {
         self.shared.readers.read(read).await
+    }
+
+    /// The SSH host keys that a computer shows, best first. Nobody signs in for that. Takes 15 s at most.
+    ///
+    /// # Errors
+    /// `value.invalid` for what is no address, `ssh.unreachable`.
+    pub async fn host_keys(&self, asked: &AskHostKeys) -> Result<Vec<HostKey>, Refusal> {
+        push::host_keys(asked).await
+    }
+
+    /// Asks for a computer to be added. `asked` is a [`Request::AddHost`] without its secrets: they are kept in memory until
+    /// the job has ended.
+    ///
+    /// # Errors
+    /// `value.invalid` for secrets with which nobody can sign in, `object.not.found` where this server has no agent program,
+    /// and as [`Handle::ask`].
+    pub async fn add_host(&self, asked: Ask, secrets: SshSecrets) -> Result<JobId, Refusal> {
+        push::add(&self.shared, asked, secrets).await
     }
 
     /// Every commit from now on. Subscribe first, then look at the picture, and nothing is missed.

@@ -17,6 +17,7 @@ mod news;
 mod password;
 mod pending;
 mod program;
+mod push;
 mod readers;
 mod refresh;
 mod refreshers;

@@ -318,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_old_is_dropped_bite_by_bite_and_what_is_not_stays() {
         let store = MemoryStore::new(InstallationId(Uuid::from_u128(1)), HistoryId(1));
-        let shared = begin(store, None, None, None).unwrap();
+        let shared = begin(store, None, None, None, crate::push::Push::new(None)).unwrap();
         let start = shared.picture.load().head;
         for days in 1..=1_200 {
             let settings = Settings { history_days: days, ..Settings::default() };
@@ -341,7 +341,7 @@ mod tests {
     #[tokio::test]
     async fn sessions_that_have_run_out_are_removed_soon_after_the_start_and_others_stay() {
         let store = MemoryStore::new(InstallationId(Uuid::from_u128(1)), HistoryId(1));
-        let shared = begin(store, None, None, None).unwrap();
+        let shared = begin(store, None, None, None, crate::push::Push::new(None)).unwrap();
         let asked = async |request| {
             let job = ask::ask(&shared, Ask::new(Actor::System, request)).await.unwrap();
             ask::wait_for_job(&shared, job, Duration::from_secs(10)).await.unwrap()

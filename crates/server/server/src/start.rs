@@ -30,6 +30,7 @@ use crate::looks::Looks;
 use crate::news::{KEPT_NEWS, News, Watch};
 use crate::password::{PasswordError, hash_password, verify_password};
 use crate::program::{self, Offered};
+use crate::push::Push;
 use crate::readers::{READERS, Readers};
 use crate::refresh;
 use crate::renewal;
@@ -39,6 +40,8 @@ use crate::session::Agents;
 const ADMINISTRATOR: &str = "administrator";
 /// Where the first administrator's password is, until it is changed.
 const INITIAL_PASSWORD: &str = "initial-password";
+/// Where `ssh` finds what it needs while it runs.
+const SSH: &str = "ssh";
 /// Longer than any silence that the settings allow: sessions are watched by the setting.
 const NEVER_SILENT: Duration = Duration::from_secs(3_600);
 /// How often the server's own certificate is looked at.
@@ -49,7 +52,8 @@ const FIRST_JOB: Duration = Duration::from_secs(30);
 /// How a server is started.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The folder that holds everything: `store.db`, `pki/`, `initial-password`. Made if it is not there; narrowed to
+    /// The folder that holds everything: `store.db`, `pki/`, `initial-password`, and `ssh/` while a computer is
+    /// added. Made if it is not there; narrowed to
     /// 0700.
     pub state_dir: PathBuf,
     /// Where agents dial in; port 8471 by custom, 0 for any that is free.
@@ -139,7 +143,8 @@ impl Server {
             false => Authority::create(&pki)?,
         });
         let certificate = authority.server_certificate(&config.server_names)?;
-        let shared = begin(store, store_file, Some(authority.clone()), config.agent_program)?;
+        let push = Push::new(Some(config.state_dir.join(SSH)));
+        let shared = begin(store, store_file, Some(authority.clone()), config.agent_program, push)?;
         let handle = Handle { shared: shared.clone() };
         let initial = config.state_dir.join(INITIAL_PASSWORD);
         let initial_password = first_administrator(&handle, &initial).await?;
@@ -154,6 +159,7 @@ impl Server {
         };
         let listening = hostler_wire::listen(listen, Arc::new(Agents::new(shared.clone())))?;
         let agent_address = listening.address();
+        shared.push.listens(agent_address.port());
         tokio::spawn(refresh::run(shared.clone()));
         tokio::spawn(program::look_again_and_again(shared.clone()));
         if let Some(file) = initial_password.clone() {
@@ -192,6 +198,7 @@ pub(crate) fn begin<S: Store + 'static>(
     store_file: Option<PathBuf>,
     authority: Option<Arc<Authority>>,
     agent_program: Option<PathBuf>,
+    push: Push,
 ) -> Result<Arc<Shared>, StartError> {
     let started = now();
     let mut drive = Drive::start(store, started)?;
@@ -209,6 +216,7 @@ pub(crate) fn begin<S: Store + 'static>(
         readers: Readers::new(readers),
         store_file,
         offered: Offered::at(agent_program),
+        push,
         installation: drive.engine().inventory().installation_id(),
         epoch: AtomicU32::new(drive.engine().epoch()),
         started,

@@ -72,18 +72,7 @@ pub(super) fn remove(id: AgentId, keep: bool, p: &mut Planner<'_>) -> Planned {
     }
     p.lock(Lock::exclusive(Key::Host(id.into())));
     p.lock(Lock::exclusive(Key::Agent(id)));
-    let keys: Vec<Key> = p.choose("keys", |view, _| {
-        let mut keys: Vec<Key> = vms.iter().map(|vm| Key::Vm(*vm)).collect();
-        for share in view.inv.shares.values().filter(|share| share.agent == id) {
-            keys.extend(view.inv.items_of(share.id).map(|item| Key::Item(item.id)));
-            keys.push(Key::Share(share.id));
-        }
-        if view.inv.hosts.contains_key(&id.into()) {
-            keys.push(Key::Host(id.into()));
-        }
-        keys.push(Key::Agent(id));
-        Ok(keys)
-    })?;
+    let keys: Vec<Key> = p.choose("keys", |view, _| Ok(view.inv.keys_of_agent(id)))?;
     if let Some(left) = left {
         p.warn(
             Refusal::new(

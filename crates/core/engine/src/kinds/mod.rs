@@ -8,6 +8,7 @@ mod host_group;
 mod host_power;
 mod library;
 mod network;
+mod push;
 mod template;
 mod view;
 mod vm_create;
@@ -65,6 +66,7 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::CreateNetwork { network, hosts } => network::admit_create(view, network, hosts),
         Request::RemoveNetwork { name, hosts } => network::admit_remove(view, name, hosts),
         Request::DeclareHostDead { host, confirm } => host::admit_dead(view, *host, confirm),
+        Request::AddHost(ask) => push::admit_add(view, ask),
         Request::EnrolAgent(ask) => host::admit_enrol(view, ask),
         Request::RenewAgent { agent, uses, .. } => host::admit_renewal(view, *agent, uses),
         Request::RemoveAgent { agent, force, keep } => agent::admit_remove(view, *agent, *force, *keep),
@@ -129,6 +131,7 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::CreateNetwork { network, hosts } => network::create(network, hosts, p),
         Request::RemoveNetwork { name, hosts } => network::remove(name, hosts, p),
         Request::DeclareHostDead { host, .. } => host::dead(*host, p),
+        Request::AddHost(ask) => push::add(ask, p),
         Request::EnrolAgent(ask) => host::enrol(ask, p),
         Request::RenewAgent { agent, uses, next } => host::renew(*agent, uses, next.as_ref(), p),
         Request::RemoveAgent { agent, keep, .. } => agent::remove(*agent, *keep, p),

@@ -45,7 +45,7 @@ fn deleted(world: &World, job: JobId) -> Vec<String> {
             Command::DeleteDisk { file, .. } => Some(file.clone()),
             _ => None,
         },
-        Act::Record => None,
+        Act::Record | Act::Server { .. } => None,
     };
     world.jobs[&job].steps.iter().filter_map(|step| file(&step.act)).collect()
 }

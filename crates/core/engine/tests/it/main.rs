@@ -12,6 +12,7 @@ mod leaving;
 mod migrate;
 mod networks;
 mod owed;
+mod push;
 mod reports;
 mod sessions;
 mod words;

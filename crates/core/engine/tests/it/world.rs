@@ -11,7 +11,7 @@ use hostler_model::command::{Command, Outcome};
 use hostler_model::hardware::Hardware;
 use hostler_model::host::{Host, HostFacts, HostSpec};
 use hostler_model::ids::Ids;
-use hostler_model::job::{Job, JobState, StepIs, Undo};
+use hostler_model::job::{Doer, Job, JobState, StepIs, Undo};
 use hostler_model::request::{CreateVm, Request, VmSource};
 use hostler_model::seen::{Identity, Power, Seen};
 use hostler_model::vm::{Origin, Presence, StopAction, Vm, VmSpec};
@@ -314,6 +314,7 @@ impl World {
         let step = self.jobs[&job].step(key).unwrap_or_else(|| panic!("no step {key}: {:?}", self.keys(job)));
         let by = step.owed_by().unwrap_or_else(|| panic!("{key} is {:?}", step.is));
         let no = step.no;
+        let Doer::Agent(by) = by else { return self.decide(Input::Worked { no, outcome }) };
         let facts = seen.map(|seen| self.fact_of(seen.domain, Some(seen))).into_iter().collect();
         let n = by.0.as_u128() - 0xA000;
         self.report(n, facts, ReportBody::Ended { no, outcome });
@@ -414,11 +415,13 @@ impl World {
                 ToAgent::Revoke { .. } => Some("revoke".to_owned()),
                 _ => None,
             },
+            Effect::Work { work, .. } => Some(format!("do {}", work.word())),
+            Effect::StopWork { .. } => Some("stop".to_owned()),
             _ => None,
         };
-        let (sends, rest) = std::mem::take(&mut self.effects)
-            .into_iter()
-            .partition(|effect| matches!(effect, Effect::Send { .. }));
+        let (sends, rest) = std::mem::take(&mut self.effects).into_iter().partition(|effect| {
+            matches!(effect, Effect::Send { .. } | Effect::Work { .. } | Effect::StopWork { .. })
+        });
         self.effects = rest;
         let sends: Vec<Effect> = sends;
         sends.into_iter().filter_map(words).collect()

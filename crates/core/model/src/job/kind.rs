@@ -97,6 +97,8 @@ kinds! {
     RemoveNetwork = "remove-network", "Remove network";
     /// Declare that a host will never return.
     DeclareHostDead = "declare-host-dead", "Declare host dead";
+    /// Install an agent on a computer by SSH, and let it in.
+    AddHost = "add-host", "Add host";
     /// Let an agent in.
     EnrolAgent = "enrol-agent", "Enrol agent";
     /// Give an agent another certificate, or note that it uses the one that it was given.

@@ -5,8 +5,9 @@ use utoipa::ToSchema;
 
 use crate::command::{Answer, Class, Command};
 use crate::error::Refusal;
-use crate::ids::{AgentId, StepNo, VmId};
+use crate::ids::{AgentId, StepNo, TokenId, VmId};
 use crate::object::{Key, Object};
+use crate::push::Work;
 use crate::time::{Ms, Timestamp};
 use crate::vm::VmEdit;
 
@@ -44,12 +45,23 @@ pub struct Step {
     pub answered: Option<Timestamp>,
 }
 
+/// Who carries out a step, and owes an answer to it while it is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doer {
+    /// An agent.
+    Agent(AgentId),
+    /// The server itself.
+    Server,
+}
+
 impl Step {
-    /// Whether an agent owes an answer to it, and which.
-    pub fn owed_by(&self) -> Option<AgentId> {
+    /// Whether somebody owes an answer to it, and who.
+    pub fn owed_by(&self) -> Option<Doer> {
         match (&self.is, &self.act, &self.undo) {
-            (StepIs::Out | StepIs::Revoking, Act::Agent { agent, .. }, _) => Some(*agent),
-            (StepIs::Undoing, _, Undo::Agent { agent, .. }) => Some(*agent),
+            (StepIs::Out | StepIs::Revoking, Act::Agent { agent, .. }, _)
+            | (StepIs::Undoing, _, Undo::Agent { agent, .. }) => Some(Doer::Agent(*agent)),
+            (StepIs::Out | StepIs::Revoking, Act::Server { .. }, _)
+            | (StepIs::Undoing, _, Undo::Server { .. }) => Some(Doer::Server),
             _ => None,
         }
     }
@@ -84,6 +96,12 @@ pub enum Act {
         /// What.
         command: Box<Command>,
     },
+    /// Has the server itself do something.
+    Server {
+        /// What.
+        #[serde(rename = "does")]
+        work: Box<Work>,
+    },
 }
 
 /// What takes a step back.
@@ -105,6 +123,12 @@ pub enum Undo {
         /// What.
         command: Box<Command>,
     },
+    /// Has the server itself take back what it did. Also what it had begun when it was stopped.
+    Server {
+        /// How.
+        #[serde(rename = "does")]
+        work: Box<Work>,
+    },
 }
 
 /// A change of the record.
@@ -120,6 +144,11 @@ pub enum Record {
     Gone {
         /// Which.
         key: Key,
+    },
+    /// A token for enrolment is gone, with the agent that enrolled with it and what the record knows of its computer.
+    Withdraw {
+        /// Which.
+        token: TokenId,
     },
     /// What was asked for of a machine changes; what is observed stays.
     Vm {

@@ -228,6 +228,7 @@ fn needs(job: &Job) -> Right {
         | JobKind::SetSettings
         | JobKind::RemoveAgent
         | JobKind::UpgradeAgent
+        | JobKind::AddHost
         | JobKind::EnrolAgent
         | JobKind::RenewAgent
         | JobKind::DeclareHostDead

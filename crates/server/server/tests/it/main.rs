@@ -4,6 +4,7 @@
 
 mod agents;
 mod asks;
+mod pushes;
 mod refreshers;
 mod starts;
 mod streams;

@@ -1,0 +1,13 @@
+IFS= read -r mark
+IFS= read -r size
+IFS= read -r sha256
+if [ -e "$pushed" ]; then remove; fi
+[ ! -e "$state/identity/agent.json" ] || fail present 'an agent is enrolled there already'
+mkdir -p "$folder"
+printf '%s\n' "$mark" >"$pushed"
+if [ -e "$state/agent.toml" ]; then cp -p "$state/agent.toml" "$folder/agent.toml"; fi
+head -c "$size" >"$program.part"
+[ "$(sha256sum "$program.part" | cut -d ' ' -f 1)" = "$sha256" ] || fail broken 'the program did not arrive whole'
+chmod 755 "$program.part"
+words=$("$program.part" check 2>&1 9>&- </dev/null) || fail unsuitable "$words"
+mv -f "$program.part" "$program"

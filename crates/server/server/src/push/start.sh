@@ -1,0 +1,1 @@
+serve start || fail start "$words"
