@@ -312,6 +312,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/host-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show which SSH host keys a computer has, best first, so that one of them can be confirmed before it is added. The server
+         *     asks the computer, and signs in nowhere. Takes 15 s at most.
+         */
+        post: operations["ask_host_keys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts": {
         parameters: {
             query?: never;
@@ -322,7 +342,12 @@ export interface paths {
         /** List hosts. */
         get: operations["list_hosts"];
         put?: never;
-        post?: never;
+        /**
+         * Add a host: the server signs in on the computer by SSH, installs the agent there, lets it enrol with a token of its own, and
+         *     starts it. The job is done when the agent has connected. Passwords and keys are kept in memory until then, and shown
+         *     nowhere.
+         */
+        post: operations["add_host"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1958,6 +1983,16 @@ export interface components {
             /** @description Whether it has that version. Absent where the server has no agent program to compare with. */
             up_to_date?: boolean | null;
         };
+        /** @description Which computer's SSH host keys are asked for. */
+        AskHostKeys: {
+            /** @description The computer's name or address. */
+            address: string;
+            /**
+             * Format: int32
+             * @description The port of its SSH server; 22 when absent.
+             */
+            port?: number;
+        };
         /** @description A backup was written. */
         BackupMade: {
             /** @description The file. */
@@ -2035,7 +2070,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "ssh.unreachable" | "ssh.host.key.differs" | "ssh.sign.in.failed" | "sudo.refused" | "computer.unsuitable" | "agent.present" | "agent.not.connecting" | "secret.gone" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /** @description A machine's adapter that is connected to a network. */
         ConnectedVm: {
             /** @description Its host. */
@@ -2674,6 +2709,15 @@ export interface components {
          * @description A host. The same value as the id of the agent on that computer.
          */
         HostId: string;
+        /** @description A host key that a computer shows. */
+        HostKey: {
+            /** @description Its fingerprint: `SHA256:` and 43 signs. */
+            fingerprint: string;
+            /** @description The public key, base64. */
+            key: string;
+            /** @description Its kind as SSH calls it: `ssh-ed25519`. */
+            kind: string;
+        };
         /** @description A network of a host, as libvirt and the kernel show it. */
         HostNetwork: {
             /**
@@ -2923,7 +2967,7 @@ export interface components {
          * @description A kind of job.
          * @enum {string}
          */
-        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "settle-vm" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "restart-host" | "shut-down-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "create-network" | "remove-network" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "upgrade-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
+        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "settle-vm" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "restart-host" | "shut-down-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "create-network" | "remove-network" | "declare-host-dead" | "add-host" | "enrol-agent" | "renew-agent" | "remove-agent" | "upgrade-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
         /**
          * @description The state of a job, as people see it.
          * @enum {string}
@@ -3182,6 +3226,35 @@ export interface components {
              * @description How long it is good for, in seconds: 1 to 86,400, an hour when absent.
              */
             valid_s?: number | null;
+        };
+        /** @description Add a computer: the server installs the agent on it by SSH, and enrols it. */
+        NewHost: {
+            /** @description The computer's name or address, as the server reaches it. */
+            address: string;
+            /** @description The group that the host is put into, by path (`/All Hosts/Site A`) or id; *All Hosts* when absent. */
+            group?: string | null;
+            /**
+             * @description The fingerprint of the computer's host key, as `POST /host-keys` shows it and its console confirms it:
+             *     `SHA256:` and 43 signs. A computer with another key is told nothing.
+             */
+            host_key: string;
+            name?: components["schemas"]["Name"] | null;
+            /**
+             * Format: int32
+             * @description The port of its SSH server; 22 when absent.
+             */
+            port?: number;
+            /** @description What the computer serves as; a host when absent. */
+            roles?: components["schemas"]["Roles"];
+            /** @description What proves who signs in. Used for this job alone, kept in memory until it has ended, shown nowhere. */
+            secrets: components["schemas"]["SshSecrets"];
+            /**
+             * @description Where its agent finds this server, as `HOST:PORT`; when absent the address from which the computer sees the server
+             *     sign in, and the port for agents.
+             */
+            server?: string | null;
+            /** @description As whom the server signs in there: root, or somebody whom `sudo` lets do all. */
+            user: string;
         };
         /** @description Make a group of hosts. */
         NewHostGroup: {
@@ -4508,6 +4581,24 @@ export interface components {
             host_name: string;
             /** @description Why. */
             why: components["schemas"]["Refusal"];
+        };
+        /** @description What proves who signs in on a computer. A password or a private key is needed. */
+        SshSecrets: {
+            /**
+             * @description The user's password there.
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * @description A private key in OpenSSH's or PEM's form, without a passphrase.
+             * @default null
+             */
+            private_key?: string | null;
+            /**
+             * @description The password that `sudo` asks for; the user's when absent.
+             * @default null
+             */
+            sudo_password?: string | null;
         };
         /** @description A step that has left. */
         Step: {
@@ -6388,6 +6479,38 @@ export interface operations {
             };
         };
     };
+    ask_host_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskHostKeys"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostKey"][];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_hosts: {
         parameters: {
             query?: {
@@ -6418,6 +6541,75 @@ export interface operations {
                         items: Record<string, never>[];
                         next?: string | null;
                         total?: number | null;
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_host: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewHost"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
                     };
                 };
             };

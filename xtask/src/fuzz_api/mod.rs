@@ -22,8 +22,9 @@ const CHECKS: &str = include_str!("checks.py");
 const SHORT: Duration = Duration::from_secs(65);
 /// Examples for each operation in the short run, and in each minute of a longer one.
 const EXAMPLES: u32 = 6;
-/// What is left out: streams that do not end, and what would end the asker's session, or write where it is told.
-const LEFT_OUT: [&str; 3] = ["follow_feed", "sign_out", "make_backup"];
+/// What is left out: streams that do not end, and what would end the asker's session, write where it is told, or
+/// have the server speak with whatever computer it is told.
+const LEFT_OUT: [&str; 5] = ["follow_feed", "sign_out", "make_backup", "ask_host_keys", "add_host"];
 /// Those streams: `/vms/window` and their like.
 const STREAMS: &str = "/window$";
 

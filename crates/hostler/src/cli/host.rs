@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::{Change, change, changes};
 use crate::cli::format::Columns;
 use crate::cli::here::{Here, ask};
+use crate::cli::host_add::{self, Add, Keys};
 use crate::cli::list::{HistoryPart, Part, all, bytes, history, mib, short};
 use crate::cli::performance::{self, Span};
 use crate::cli::reserve::{self, Kept};
@@ -33,7 +34,7 @@ const COLUMNS: Columns = Columns {
         "NOTES",
         "REVISION",
     ],
-    first: "hostler agent enrolment-token",
+    first: "hostler host add",
 };
 
 const FILE_SYSTEMS: Columns = Columns {
@@ -62,6 +63,23 @@ Fields to filter and sort by: name, status, host_group, under_host_group, answer
         #[arg(required = true, value_name = "HOST")]
         hosts: Vec<String>,
     },
+    /// Add a host: the server signs in there by SSH, installs the agent, and lets it in
+    #[command(after_help = "Examples:
+  hostler host add 192.0.2.7 --user root
+  hostler host add host-b.example.org --user admin --key-file ~/.ssh/id_ed25519
+  hostler host add host-b --user admin --password-file password --sudo-password-file sudo --group '/All Hosts/Site A'
+  hostler host add host-b --user admin --key-file key --host-key SHA256:UwQx6…
+
+Which key it shows: hostler host keys host-b. Password and key are used for this alone and kept in the server's memory until
+the host has connected. The computer needs libvirt and QEMU.")]
+    Add(Box<Add>),
+    /// Show the SSH host keys of a computer that is to be added, best first
+    #[command(after_help = "Examples:
+  hostler host keys 192.0.2.7
+  hostler host keys host-b.example.org --port 2222 -o json
+
+The server asks that computer, and signs in nowhere.")]
+    Keys(Keys),
     /// Change what is set for a host; what is not said stays
     #[command(after_help = "Examples:
   hostler host edit host-a --available false
@@ -241,6 +259,8 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             }
             here.each(&views, COLUMNS, row, |view| text(view, here.width))
         }
+        Commands::Add(computer) => host_add::add(here, &client, *computer).await,
+        Commands::Keys(computer) => host_add::keys(here, &client, computer).await,
         Commands::Edit { host, available, maintenance, notes, kept, change: how } => {
             let edit = EditHost { available, maintenance, reserve: kept.edit(), notes };
             if edit == EditHost::default() {

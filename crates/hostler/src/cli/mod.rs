@@ -11,6 +11,7 @@ mod agent;
 pub mod complete;
 mod context;
 mod host;
+mod host_add;
 mod host_group;
 mod job;
 mod library;

@@ -14,6 +14,7 @@ use hostler_model::host_group::EditHostGroup;
 use hostler_model::host_hardware::FileSystem;
 use hostler_model::library::ItemKind;
 use hostler_model::performance::Performance;
+use hostler_model::push::{AskHostKeys, HostKey, NewHost};
 use hostler_model::request::{CreateVm, EditVm};
 use hostler_model::setting::SettingView;
 use hostler_model::template::TemplateSpec;
@@ -497,6 +498,17 @@ impl Client {
     /// Puts the server's agent program in the place of the one that an agent is; with `force` also the same version.
     pub async fn upgrade_agent(&self, agent: &str, force: bool, how: &How) -> Answer<Changed> {
         self.change(Method::POST, &["agents", agent, "upgrade"], how, &[("force", force)], None).await
+    }
+
+    /// The SSH host keys that a computer shows to the server, best first.
+    pub async fn host_keys(&self, body: &AskHostKeys) -> Answer<Vec<HostKey>> {
+        let response = self.send(self.request(Method::POST, self.at(&["host-keys"])?).json(body)).await?;
+        self.read(response).await
+    }
+
+    /// Adds a host: the server installs the agent there by SSH.
+    pub async fn add_host(&self, body: &NewHost, how: &How) -> Answer<Changed> {
+        self.change(Method::POST, &["hosts"], how, &NOTHING, Some(body)).await
     }
 
     /// Enrolment tokens, without the tokens.

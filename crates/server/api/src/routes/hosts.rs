@@ -10,9 +10,11 @@ use hostler_model::channel::Query;
 use hostler_model::host::{EditHost, Host};
 use hostler_model::host_hardware::FileSystem;
 use hostler_model::performance::Performance;
-use hostler_model::request::Request;
-use hostler_model::view::{HostView, Page};
+use hostler_model::push::{AddHost, NewHost, SshTarget};
+use hostler_model::request::{Request, Secret};
+use hostler_model::view::{Accepted, HostView, Page};
 use hostler_model::{HostId, Key};
+use hostler_server::Ask;
 use utoipa_axum::routes;
 
 use super::{asked_of, host_groups, one};
@@ -32,6 +34,7 @@ use crate::views;
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Right::See, routes!(list_hosts))
+        .add(Right::Administer, routes!(add_host))
         .add(Right::See, routes!(get_host))
         .add(Right::Change, routes!(edit_host))
         .add(Right::See, routes!(get_host_history))
@@ -53,6 +56,35 @@ async fn list_hosts(
     let picture = app.picture();
     let view = |revision, host: &Host| views::host(app.handle(), &picture, revision, host);
     Ok(Json(page(&picture, &query, |_| true, view)?))
+}
+
+/// Add a host: the server signs in on the computer by SSH, installs the agent there, lets it enrol with a token of its own, and
+/// starts it. The job is done when the agent has connected. Passwords and keys are kept in memory until then, and shown
+/// nowhere.
+#[utoipa::path(
+    post, path = "/hosts", params(ChangeQuery), request_body = NewHost, responses(Changed)
+)]
+async fn add_host(State(app): State<App>, asking: Asking, body: Body) -> Result<Changed, Problem> {
+    let NewHost { address, port, user, host_key, secrets, roles, name, group, server } = body.typed()?;
+    let group = group.map(|written| host_groups::meant(&app.picture(), &written)).transpose()?;
+    // Under which id they are kept is the server's business.
+    let on = SshTarget { address, port, user, host_key, secrets: Default::default() };
+    let sha256 = Secret::default();
+    let request = Request::AddHost(Box::new(AddHost { on, sha256, roles, name, group, server }));
+    if asking.dry_run {
+        return change(&app, asking, request).await;
+    }
+    asking.if_match_was_met()?;
+    let ask = Ask {
+        actor: asking.caller.actor(),
+        key: asking.key.clone(),
+        wait: asking.wait,
+        unchanged: None,
+        again_of: None,
+        request,
+    };
+    let job = app.handle().add_host(ask, secrets).await?;
+    Ok(Changed::Accepted(Accepted { job, id: None }))
 }
 
 /// Show a host.

@@ -5,6 +5,7 @@ mod console;
 mod enrolments;
 mod feed;
 mod host_groups;
+mod host_keys;
 mod hosts;
 mod jobs;
 mod library_items;
@@ -49,6 +50,7 @@ pub(crate) fn all() -> Routes {
         .with(vms::routes)
         .with(vms_bulk::routes)
         .with(hosts::routes)
+        .with(host_keys::routes)
         .with(host_groups::routes)
         .with(library_shares::routes)
         .with(library_items::routes)

@@ -64,3 +64,33 @@ async fn no_answer_and_no_event_holds_a_hash_a_token_or_a_password() {
         assert!(!said.contains(&secret), "{secret} was said");
     }
 }
+
+#[tokio::test]
+async fn what_proves_who_signs_in_on_a_computer_is_in_no_plan_and_in_no_refusal() {
+    let face = Face::new().await;
+    let host_key = format!("SHA256:{}", "a".repeat(43));
+    let body = |secrets: serde_json::Value| json!({ "address": "192.0.2.7", "user": "root", "host_key": host_key, "secrets": secrets });
+    let secret = "-----BEGIN correct horse";
+    let plan =
+        face.admin("POST", "/hosts?dry_run=true", Some(body(json!({ "private_key": secret })))).await.is(200);
+    let line = format!("hostler host add 192.0.2.7 --user root --host-key {host_key}");
+    assert_eq!(plan.body["command"].as_str(), Some(line.as_str()));
+    let keys: Vec<&str> =
+        plan.body["steps"].as_array().unwrap().iter().filter_map(|step| step["key"].as_str()).collect();
+    assert_eq!(keys, ["check", "install", "token", "enrol"]);
+    let mut said = plan.text;
+    // This server has no agent program that it could bring.
+    let asked = face.admin("POST", "/hosts", Some(body(json!({ "private_key": secret })))).await;
+    said += &asked.code(404, "object.not.found").text;
+    for wrong in [
+        json!({ "private_key": secret, "password": secret }),
+        json!({ "password": format!("{secret}\n") }),
+        json!({ "password": [secret] }),
+        json!({ "pass": secret }),
+    ] {
+        let answer = face.admin("POST", "/hosts", Some(body(wrong))).await;
+        assert!(answer.status.is_client_error(), "{}", answer.text);
+        said += &answer.text;
+    }
+    assert!(!said.contains("correct horse"), "{said}");
+}
