@@ -1,7 +1,7 @@
 export const hostWords = {
   title: "Hosts",
   empty: "No hosts yet",
-  emptyBody: "Every computer joins in the same way: make an enrolment token, and start the agent there with it.",
+  emptyBody: "Add a computer by SSH, and the agent is installed there. Or make an enrolment token, and start the agent there with it.",
   enrol: "Enrol a computer",
   columns: {
     name: "Name",

@@ -76,6 +76,7 @@ export const jobKindWords: Record<Schemas["JobKind"], string> = {
   "create-network": "Create network",
   "remove-network": "Remove network",
   "declare-host-dead": "Declare host dead",
+  "add-host": "Add host",
   "enrol-agent": "Enrol agent",
   "renew-agent": "Renew agent's certificate",
   "remove-agent": "Remove agent",

@@ -1,8 +1,10 @@
 import { Button, PageSection } from "@patternfly/react-core";
 import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { valuesOf, withTerm } from "../../api/filter.ts";
-import { useWindow } from "../../api/hooks.ts";
+import { useMayChange, useWindow } from "../../api/hooks.ts";
 import type { HostView } from "../../api/types.ts";
+import { AddHostForm } from "../../forms/add-host.tsx";
 import { FilterBar } from "../../parts/filter-bar.tsx";
 import { TreeButton, WithTree, type Chosen } from "../../parts/host-tree.tsx";
 import { LiveTable, Nothing } from "../../parts/live-table.tsx";
@@ -12,6 +14,7 @@ import { useShown } from "../../parts/shown.ts";
 import { Split } from "../../parts/split.tsx";
 import { UrlTabs } from "../../parts/url-tabs.tsx";
 import { useView } from "../../parts/view.ts";
+import { addHostWords } from "../../words/add-host.ts";
 import { hostGroupWords } from "../../words/host-groups.ts";
 import { hostWords } from "../../words/hosts.ts";
 import { hostStatusWords } from "../../words/statuses.ts";
@@ -47,7 +50,17 @@ export function HostsPage() {
 
 function Enrol() {
   const navigate = useNavigate();
-  return <Button onClick={() => void navigate({ to: "/administration", search: { tab: "agents" } })}>{hostWords.enrol}</Button>;
+  const mayChange = useMayChange();
+  const [isAdding, setAdding] = useState(false);
+  return (
+    <>
+      {mayChange && <Button onClick={() => setAdding(true)}>{addHostWords.open}</Button>}{" "}
+      <Button variant="secondary" onClick={() => void navigate({ to: "/administration", search: { tab: "agents" } })}>
+        {hostWords.enrol}
+      </Button>
+      {isAdding && <AddHostForm onClose={() => setAdding(false)} />}
+    </>
+  );
 }
 
 function Hosts() {
