@@ -61,7 +61,8 @@ impl Group {
             Self::Images => {
                 &["fdisk", "mtools", "syslinux", "syslinux-common", "dosfstools", "kmod", "cpio", "xz-utils"]
             }
-            Self::Tests => &["iproute2", "util-linux", "procps"],
+            // The server signs in by SSH on test hosts, where users and their rights are the test host's own.
+            Self::Tests => &["iproute2", "util-linux", "procps", "openssh-client", "openssh-server", "sudo"],
             Self::Site => &["python3-venv"],
             Self::Browser => &["chromium"],
         }
@@ -146,8 +147,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_in_the_order_of_the_groups() {
-        let installed = ["gcc", "libc6-dev", "pkg-config", "iproute2", "procps"].map(String::from).into();
+        let installed = ["gcc", "libc6-dev", "pkg-config", "iproute2", "procps", "openssh-client", "sudo"];
+        let installed = installed.map(String::from).into();
         let missing = report(&[Group::Build, Group::Tests], &installed);
-        assert_eq!(missing, ["libvirt-dev", "util-linux"]);
+        assert_eq!(missing, ["libvirt-dev", "util-linux", "openssh-server"]);
     }
 }

@@ -103,6 +103,20 @@ impl Site {
         self.add_hosts(&[name])
     }
 
+    /// Adds a host on which nothing of Hostler's is: what it keeps below `/var/lib` is the host's own, and empty.
+    ///
+    /// # Errors
+    /// Something of it cannot be started.
+    pub fn add_bare(&mut self, name: &str) -> Result<()> {
+        let at = u8::try_from(self.hosts.len() + FIRST_HOST);
+        let at = at.map_err(|_| Trouble::Answer("a testbed has no room for so many".into()))?;
+        let mut host = Host::make(&self.ground, name, at, self.manner)?;
+        host.be_fresh();
+        host.boot()?;
+        self.hosts.push(host);
+        Ok(())
+    }
+
     /// Adds hosts that boot at the same time.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod networks;
 mod once;
 mod picture;
 mod properties;
+mod pushed;
 mod sets;
 mod survives;
 mod twice;
