@@ -63,16 +63,16 @@ fn our_own_epoch_from_one_whom_we_never_told_it_says_so_too() {
 #[test]
 fn a_computer_that_was_enrolled_anew_gives_away_no_other_life_with_the_journal_that_it_had() {
     let mut world = World::new(2);
+    world.restart(false);
     let journal = Uuid::from_u128(0x71);
-    world.lose(0);
-    world.greet(hostler_model::channel::Hello { journal, ..hello(0) });
-    world.lose(1);
+    world.greet(hostler_model::channel::Hello { journal, epoch: 1, ..hello(0) });
+    assert_eq!(older_than(&world), None);
     // Its first word as another agent: it met our epoch as the one that it was.
-    world.greet(hostler_model::channel::Hello { journal, epoch: 1, ..hello(1) });
+    world.greet(hostler_model::channel::Hello { journal, epoch: 2, ..hello(1) });
     assert_eq!(older_than(&world), None);
     world.restart(false);
-    world.greet(hostler_model::channel::Hello { journal, epoch: 2, ..hello(1) });
-    assert_eq!(older_than(&world), Some(2), "a journal that was told nothing since the start");
+    world.greet(hostler_model::channel::Hello { journal, epoch: 3, ..hello(1) });
+    assert_eq!(older_than(&world), Some(3), "a journal that was told nothing since the start");
 }
 
 #[test]
