@@ -47,6 +47,35 @@ test("who has which address is asked of the hosts, and a host that does not answ
   await told.first().waitFor();
 });
 
+test("a network is created on a host that is ticked, and removed again", async () => {
+  const { page } = one;
+  await page.goto("/networking");
+  await page.getByRole("button", { name: "Create network" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("desk");
+  await dialog.getByRole("combobox", { name: "Kind" }).selectOption({ label: "Internal" });
+  const create = dialog.getByRole("button", { name: "Create", exact: true });
+  assert.equal(await create.isDisabled(), true, "neither host nor address is said");
+  await dialog.getByRole("checkbox").first().check();
+  await dialog.getByRole("textbox", { name: "The host's own address on it" }).fill("10.79.0.1/24");
+  await create.click();
+  await page.getByRole("grid", { name: "Networks" }).getByRole("link", { name: "desk", exact: true }).click();
+  await page.getByRole("heading", { level: 1, name: "desk", exact: true }).waitFor();
+  await page.getByRole("main").getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByRole("heading", { level: 1, name: "No host has this network any more" }).waitFor();
+});
+
+test("the addresses of adapters say their range and that no two machines share one", async () => {
+  const { page } = one;
+  await page.goto("/networking");
+  await page.getByRole("tab", { name: "MAC addresses" }).click();
+  await page.getByText("52:54:00:00:00:00 to 52:54:00:ff:ff:ff").waitFor();
+  await page.getByText("No two machines have one address.").waitFor();
+  await page.getByRole("link", { name: "Change the range" }).click();
+  await page.getByRole("textbox", { name: "First MAC address given" }).waitFor();
+});
+
 test("a network that no host has is said to be gone", async () => {
   const { page } = one;
   await page.goto("/networking/nobody-has-this");

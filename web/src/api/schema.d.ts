@@ -797,6 +797,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/mac-pool": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the addresses that adapters of machines are given: the range (the settings `mac_pool_first` and `mac_pool_last`),
+         *     how many are used, and which addresses more than one machine has.
+         */
+        get: operations["get_mac_pool"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -1872,6 +1892,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Whether a host can do something. */
+        Ability: {
+            /** @enum {string} */
+            is: "has";
+        } | {
+            /** @enum {string} */
+            is: "lacks";
+            /** @description Why, in words. */
+            why: string;
+        } | {
+            /** @enum {string} */
+            is: "unknown";
+        };
         /** @description Who caused a change. */
         Actor: {
             /** @description Who. */
@@ -1905,6 +1938,11 @@ export interface components {
              * @description Its number within the machine, from 0.
              */
             no: number;
+            /**
+             * Format: int32
+             * @description The VLAN in which it is, 1 to 4094; absent where frames are as they come.
+             */
+            vlan?: number | null;
         };
         /**
          * @description What kind of adapter something is.
@@ -2035,7 +2073,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "mac.taken" | "mac.pool.exhausted" | "mac.pool.low" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /** @description A machine's adapter that is connected to a network. */
         ConnectedVm: {
             /** @description Its host. */
@@ -2094,6 +2132,7 @@ export interface components {
             /** @description What it begins with. */
             from: components["schemas"]["VmSource"];
             host?: components["schemas"]["HostId"] | null;
+            mac?: components["schemas"]["Mac"] | null;
             /**
              * Format: int64
              * @description Memory in MiB; the template's, else 512.
@@ -2113,6 +2152,11 @@ export interface components {
             start?: boolean;
             /** @description Words to find it by. */
             tags?: components["schemas"]["Name"][];
+            /**
+             * Format: int32
+             * @description The VLAN of its adapter, 1 to 4094; none when absent or 0. The network has to be external there, and its host able.
+             */
+            vlan?: number | null;
         };
         /** @description Declare that a host will never return. */
         DeclareDead: {
@@ -2486,6 +2530,13 @@ export interface components {
         /** @description What an agent says of its computer. Nothing in it changes from second to second: load is not a fact. */
         HostFacts: {
             /**
+             * @description Whether an adapter of a machine can be put into a VLAN on a bridge.
+             * @default {
+             *       "is": "unknown"
+             *     }
+             */
+            adapter_vlans?: components["schemas"]["Ability"];
+            /**
              * @description The address at which other agents reach this one. Empty from agents that do not say it.
              * @default
              */
@@ -2733,6 +2784,11 @@ export interface components {
              * @default null
              */
             vlan?: number | null;
+            /**
+             * @description Whether its bridge keeps VLANs apart, of an external network; absent where the kernel does not say, or cannot.
+             * @default null
+             */
+            vlan_filtering?: boolean | null;
         };
         /** @description What administrators set for a host. */
         HostSpec: {
@@ -3052,6 +3108,54 @@ export interface components {
          * @example 52:54:00:12:34:56
          */
         Mac: string;
+        /** @description An address that more than one machine has. */
+        MacConflict: {
+            /** @description The address. */
+            mac: components["schemas"]["Mac"];
+            /** @description The machines, by name. */
+            machines: components["schemas"]["MacUser"][];
+        };
+        /** @description The pool, how much of it is used, and which addresses more than one machine has. */
+        MacPoolView: {
+            /**
+             * Format: int64
+             * @description How many addresses more than one machine has, whether they are of the pool or not.
+             */
+            conflicting: number;
+            /** @description The first 100 of these, by address. */
+            conflicts?: components["schemas"]["MacConflict"][];
+            /** @description The first address that machines are given; the setting `mac_pool_first`. */
+            first: components["schemas"]["Mac"];
+            /**
+             * Format: int64
+             * @description How many nobody has.
+             */
+            free: number;
+            /** @description The last address that machines are given; the setting `mac_pool_last`. */
+            last: components["schemas"]["Mac"];
+            /** @description Whether somebody should extend it: fewer than a tenth, or than 8, are free. */
+            low: boolean;
+            /**
+             * Format: int64
+             * @description How many addresses it has.
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description How many of them a machine or a host's own adapter has.
+             */
+            used: number;
+        };
+        /** @description A machine that has an address. */
+        MacUser: {
+            host?: components["schemas"]["HostId"] | null;
+            /** @description The host's name; empty where it has none. */
+            host_name?: string;
+            /** @description Its name. */
+            name: string;
+            /** @description The machine. */
+            vm: components["schemas"]["VmId"];
+        };
         /** @description What lies in the DVD drive. */
         Media: {
             /** @description The ISO image on the host, an absolute path. */
@@ -4174,6 +4278,11 @@ export interface components {
             mac: components["schemas"]["Mac"];
             /** @description The network, bridge or other source it is connected to; empty when none. */
             network: string;
+            /**
+             * Format: int32
+             * @description The VLAN in which it is, 1 to 4094; absent where frames are as they come.
+             */
+            vlan?: number | null;
         };
         /** @description A disk or drive as its host shows it. */
         SeenDisk: {
@@ -4281,25 +4390,18 @@ export interface components {
             /** @description Where it stands in the tree. */
             path: string;
         };
+        /** @description A value of a setting. */
+        SettingValue: number | string;
         /** @description A setting as it is documented. */
         SettingView: {
-            /**
-             * Format: int64
-             * @description The default.
-             */
-            default: number;
+            /** @description The default. */
+            default: components["schemas"]["SettingValue"];
             /** @description What it does, and what goes wrong if it is smaller or larger. */
             help: string;
-            /**
-             * Format: int64
-             * @description The largest value.
-             */
-            maximum: number;
-            /**
-             * Format: int64
-             * @description The smallest value.
-             */
-            minimum: number;
+            /** @description The largest value. */
+            maximum: components["schemas"]["SettingValue"];
+            /** @description The smallest value. */
+            minimum: components["schemas"]["SettingValue"];
             /** @description Its name, as in the settings. */
             name: string;
             /** @description Where the default comes from. */
@@ -4357,6 +4459,16 @@ export interface components {
              * @default 1800
              */
             host_restart_limit_s?: number;
+            /**
+             * @description The first address that adapters of new machines are given. It begins with the same three bytes as the last one. Machines that have addresses keep them. Two installations on one network need ranges that do not overlap. A MAC address, 00:00:00:00:00:01 to fd:ff:ff:ff:ff:ff.
+             * @default 52:54:00:00:00:00
+             */
+            mac_pool_first?: components["schemas"]["Mac"];
+            /**
+             * @description The last address that adapters of new machines are given. Where fewer than a tenth or than 8 of the range are free, Hostler warns; where none is, a machine with an adapter is not made. A MAC address, 00:00:00:00:00:01 to fd:ff:ff:ff:ff:ff.
+             * @default 52:54:00:ff:ff:ff
+             */
+            mac_pool_last?: components["schemas"]["Mac"];
             /**
              * Format: int32
              * @description How long the migration of a machine may take. Then it is stopped, and the machine runs on where it was. In s.
@@ -6399,7 +6511,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -6472,7 +6584,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
                 fields?: string;
             };
             header?: never;
@@ -8052,6 +8164,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadView"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_mac_pool: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: conflicting, conflicts, first, free, last, low, size, used. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MacPoolView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */

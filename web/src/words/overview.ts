@@ -60,6 +60,7 @@ export const overviewWords = {
     machines: (count: number) => `${count.toLocaleString()} machines`,
     jobs: (count: number) => (count === 1 ? "1 job" : `${count.toLocaleString()} jobs`),
     agents: (count: number) => (count === 1 ? "1 managed computer" : `${count.toLocaleString()} managed computers`),
+    macPool: "MAC addresses",
     items: (count: number) => (count === 1 ? "1 library item" : `${count.toLocaleString()} library items`),
   },
   states: {
@@ -72,6 +73,8 @@ export const overviewWords = {
     version: "Another version than the server's",
     missing: "Not usable",
     silent: "Not responding",
+    macsLow: (free: number) => `${free.toLocaleString()} left`,
+    macConflicts: (count: number) => (count === 1 ? "1 had twice" : `${count.toLocaleString()} had twice`),
     refresher: (failing: number) => `Fails at ${failing.toLocaleString()}`,
   },
   next: {
@@ -97,6 +100,8 @@ export const overviewWords = {
     version: "Upgrade them: their machines run on",
     items: "See what is wrong with each, or take them out of the folder",
     refresher: "See its last error at each",
+    macsLow: "Extend the range before none is left",
+    macConflicts: "Give all but one of the machines another address",
   },
   noJobs: "Nobody has asked for anything yet.",
   allJobs: "All jobs",

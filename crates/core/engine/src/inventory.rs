@@ -22,6 +22,8 @@ use hostler_placement::Usage;
 use imbl::OrdMap;
 use uuid::Uuid;
 
+use crate::macs::{self, Macs};
+
 /// Every managed object but the jobs, and what is derived from them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inventory {
@@ -55,6 +57,7 @@ pub struct Inventory {
     conflicts: BTreeMap<HostId, BTreeSet<VmId>>,
     // Machines that a job is about to turn on, so that their memory counts before their host shows them running.
     starting: BTreeSet<VmId>,
+    macs: Macs,
 }
 
 impl Inventory {
@@ -86,6 +89,7 @@ impl Inventory {
             by_free: BTreeSet::new(),
             conflicts: BTreeMap::new(),
             starting: BTreeSet::new(),
+            macs: Macs::default(),
         }
     }
 
@@ -175,6 +179,11 @@ impl Inventory {
         self.by_share.get(&share).into_iter().flatten().filter_map(|id| self.items.get(id))
     }
 
+    /// Who has which MAC address, and which are free.
+    pub fn macs(&self) -> &Macs {
+        &self.macs
+    }
+
     /// What machines on a host have been given.
     pub fn usage(&self, host: HostId) -> Usage {
         self.usage.get(&host).copied().unwrap_or_default()
@@ -208,6 +217,7 @@ impl Inventory {
                 self.names.entry((key.kind(), after.skeleton())).or_default().insert(key);
             }
         }
+        self.address(key, Some(object));
         self.take_out(key);
         match object {
             Object::Vm(vm) => {
@@ -272,7 +282,32 @@ impl Inventory {
         if let Some(name) = self.name_of(key).cloned() {
             self.unname(key, &name);
         }
+        self.address(key, None);
         self.take_out(key);
+    }
+
+    /// Notes which addresses an object has from now on, and sets the pool where the settings do.
+    fn address(&mut self, key: Key, after: Option<&Object>) {
+        if let (Key::Vm(id), Some(Object::Vm(after))) = (key, after)
+            && self.vms.get(&id).is_some_and(|before| macs::same(before, after))
+        {
+            return;
+        }
+        let before = match key {
+            Key::Vm(id) => self.vms.get(&id).map(|vm| macs::of_vm(vm)),
+            Key::Host(id) => self.hosts.get(&id).map(|host| macs::of_host(host)),
+            Key::Settings(_) => {
+                let Some(Object::Settings(installation)) = after else { return };
+                return self.macs.set_pool(installation.settings.mac_pool());
+            }
+            _ => return,
+        };
+        let after = match after {
+            Some(Object::Vm(vm)) => macs::of_vm(vm),
+            Some(Object::Host(host)) => macs::of_host(host),
+            _ => BTreeSet::new(),
+        };
+        self.macs.change(key, &before.unwrap_or_default(), &after);
     }
 
     /// The name by which an object is looked up, of those kinds whose names are taken once.

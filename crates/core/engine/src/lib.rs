@@ -15,6 +15,7 @@ mod asks;
 mod inventory;
 mod jobs;
 pub(crate) mod kinds;
+mod macs;
 mod plan;
 mod records;
 mod reports;
@@ -39,6 +40,7 @@ use hostler_model::{
 use uuid::Uuid;
 
 pub use inventory::Inventory;
+pub use macs::Macs;
 pub use plan::View;
 pub use session::Sessions;
 use table::JobTable;

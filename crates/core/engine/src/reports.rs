@@ -486,6 +486,8 @@ fn hardware_of(seen: &Seen) -> Hardware {
         firmware: Firmware::Bios,
         disks,
         dvd: dvd.map(|file| Media { file, item: None }),
-        adapters: adapters.map(|(a, no)| Adapter { no, mac: a.mac, network: a.network.clone() }).collect(),
+        adapters: adapters
+            .map(|(a, no)| Adapter { no, mac: a.mac, network: a.network.clone(), vlan: a.vlan })
+            .collect(),
     }
 }

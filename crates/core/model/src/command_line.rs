@@ -259,6 +259,8 @@ impl Line<'_> {
             self.named("--host", Key::Host(host));
         }
         self.option("--network", ask.network.clone());
+        self.option("--mac", ask.mac.map(|mac| mac.to_string()));
+        self.option("--vlan", ask.vlan.map(|vlan| vlan.to_string()));
         for (key, value) in &ask.seed {
             self.option("--seed", Some(format!("{key}={value}")));
         }
@@ -315,6 +317,7 @@ impl Line<'_> {
         let (now, usual) = (values(settings), values(&Settings::default()));
         for (name, value) in now.as_object().into_iter().flatten() {
             if usual.get(name) != Some(value) {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 self.positional(&format!("{name}={value}"));
             }
         }

@@ -66,6 +66,12 @@ codes! {
     ObjectInUse = "object.in.use", 409;
     /// The host cannot put a network into a VLAN.
     NetworkVlanNotPossible = "network.vlan.not.possible", 409;
+    /// Another machine, or a host's own adapter, has the MAC address.
+    MacTaken = "mac.taken", 409;
+    /// No MAC address of the pool is free.
+    MacPoolExhausted = "mac.pool.exhausted", 409;
+    /// Few MAC addresses of the pool are free.
+    MacPoolLow = "mac.pool.low", 409;
     /// An external network was tried, the server did not reach the host over it in time, and the host went back.
     NetworkRolledBack = "network.rolled.back", 409;
     /// A network could not be made or removed on the host.

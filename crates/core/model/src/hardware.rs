@@ -228,6 +228,9 @@ pub struct Adapter {
     pub mac: Mac,
     /// The libvirt network or bridge it is connected to.
     pub network: String,
+    /// The VLAN in which it is, 1 to 4094; absent where frames are as they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
 }
 
 /// A hardware address.
@@ -236,10 +239,9 @@ pub struct Adapter {
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// An address in QEMU's range (52:54:00), its lower half taken from drawn bits.
+    /// An address of the usual pool, taken from drawn bits, whoever has it.
     pub fn drawn(bits: uuid::Uuid) -> Self {
-        let b = bits.as_bytes();
-        Self([0x52, 0x54, 0x00, b[13], b[14], b[15]])
+        crate::mac_pool::MacPool::default().begin(bits)
     }
 }
 
@@ -259,11 +261,15 @@ impl fmt::Debug for Mac {
 impl FromStr for Mac {
     type Err = Refusal;
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let wrong = || Refusal::new(Code::ValueInvalid, "hardware address", format!("\"{text}\" is not one"));
+        let wrong = || {
+            Refusal::new(Code::ValueInvalid, "MAC address", format!("\"{text}\" is not one"))
+                .remedy("Write six bytes in hexadecimal, as 52:54:00:12:34:56")
+        };
         let mut bytes = [0; 6];
-        let mut parts = text.split(':');
+        let mut parts = text.split([':', '-']);
         for byte in &mut bytes {
-            let part = parts.next().filter(|part| part.len() == 2).ok_or_else(wrong)?;
+            let part =
+                parts.next().filter(|part| part.len() == 2 && !part.starts_with('+')).ok_or_else(wrong)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
         }
         if parts.next().is_some() { Err(wrong()) } else { Ok(Self(bytes)) }

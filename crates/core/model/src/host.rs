@@ -8,7 +8,7 @@ use crate::host_group::{ALL_HOSTS, check_notes};
 use crate::host_hardware::HostHardware;
 use crate::ids::{HostGroupId, HostId};
 use crate::name::Name;
-use crate::network::HostNetwork;
+use crate::network::{HostNetwork, NetworkKind};
 use crate::reserve::{EditReserve, OwnReserve, Reserve, edit_or_null};
 use crate::time::Timestamp;
 
@@ -187,10 +187,58 @@ pub struct HostFacts {
     /// All its networks with what they are, by name. Empty from agents that do not say it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub host_networks: Vec<HostNetwork>,
+    /// Whether an adapter of a machine can be put into a VLAN on a bridge.
+    #[serde(skip_serializing_if = "Ability::is_unknown")]
+    pub adapter_vlans: Ability,
     /// The kernel's boot id.
     pub boot_id: String,
     /// What it is made of.
     pub hardware: HostHardware,
+}
+
+impl HostFacts {
+    /// Why no adapter of a machine on a network of this host can be in a VLAN of its own, in words; none where it can.
+    pub fn vlan_lacks(&self, network: &str) -> Option<String> {
+        match &self.adapter_vlans {
+            Ability::Has => {}
+            Ability::Lacks { why } => return Some(why.clone()),
+            Ability::Unknown => return Some("its agent does not say whether it can".to_owned()),
+        }
+        // An adapter may name a bridge that is no network of libvirt's: then its host finds out.
+        let known = self.host_networks.iter().find(|known| known.is_source(network))?;
+        if known.kind != NetworkKind::External {
+            return Some(format!("the network is {} and never leaves its host", known.kind.word()));
+        }
+        match known.vlan_filtering {
+            Some(true) => None,
+            Some(false) => Some(format!("bridge {} filters no VLANs (vlan_filtering is off)", known.bridge)),
+            None => Some("the kernel filters no VLANs on bridges".to_owned()),
+        }
+    }
+}
+
+/// Whether a host can do something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Ability {
+    /// It can.
+    Has,
+    /// It cannot.
+    Lacks {
+        /// Why, in words.
+        why: String,
+    },
+    /// Its agent does not say.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl Ability {
+    /// Whether nothing is said.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Ability::Unknown)
+    }
 }
 
 /// Whether hardware virtualization works: tried by booting, not believed from a device file.

@@ -21,6 +21,7 @@ pub mod host_hardware;
 pub mod ids;
 pub mod job;
 pub mod library;
+pub mod mac_pool;
 mod move_out;
 pub mod name;
 pub mod network;

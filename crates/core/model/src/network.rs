@@ -75,6 +75,9 @@ pub struct HostNetwork {
     /// The VLAN in which it is, 1 to 4094; absent where frames are as they come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vlan: Option<u16>,
+    /// Whether its bridge keeps VLANs apart, of an external network; absent where the kernel does not say, or cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vlan_filtering: Option<bool>,
     /// The host's own addresses on it as libvirt sets them, with their networks' lengths: `192.168.122.1/24`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::access::Role;
 use crate::agent::{Certificate, Roles};
-use crate::hardware::Firmware;
+use crate::hardware::{Firmware, Mac};
 use crate::host::{EditHost, HostFacts};
 use crate::host_group::EditHostGroup;
 use crate::ids::{AgentId, HostGroupId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId};
@@ -443,6 +443,12 @@ pub struct CreateVm {
     /// The network of its adapter; libvirt's `default` where the host has it active, else no adapter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
+    /// The address of its adapter; one of the pool when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// The VLAN of its adapter, 1 to 4094; none when absent or 0. The network has to be external there, and its host able.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
     /// Keys and values that the guest finds on a small seed disk.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub seed: BTreeMap<String, String>,

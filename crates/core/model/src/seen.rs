@@ -106,6 +106,9 @@ pub struct SeenAdapter {
     pub mac: Mac,
     /// The network, bridge or other source it is connected to; empty when none.
     pub network: String,
+    /// The VLAN in which it is, 1 to 4094; absent where frames are as they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
 }
 
 /// Power as the host says.

@@ -2,9 +2,12 @@
 //! line help, the REST description and the reference pages are made from these tables.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::Refusal;
+use crate::hardware::Mac;
+use crate::mac_pool::MacPool;
 use crate::time::Ms;
 
 /// The settings of an installation.
@@ -53,6 +56,10 @@ pub struct Settings {
     pub share_refresh_s: u32,
     /// How long an upload is kept while nothing arrives, in hours.
     pub upload_keep_h: u32,
+    /// The first address that adapters of machines are given.
+    pub mac_pool_first: Mac,
+    /// The last address that adapters of machines are given.
+    pub mac_pool_last: Mac,
 }
 
 impl Default for Settings {
@@ -79,6 +86,8 @@ impl Default for Settings {
             performance_refresh_s: 540,
             share_refresh_s: 3600,
             upload_keep_h: 24,
+            mac_pool_first: MacPool::default().first,
+            mac_pool_last: MacPool::default().last,
         }
     }
 }
@@ -91,15 +100,20 @@ impl Settings {
     pub fn check(&self) -> Result<(), Refusal> {
         let values = serde_json::to_value(self).unwrap_or_default();
         for field in SETTINGS {
-            let value = values.get(field.name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+            let value = values.get(field.name).and_then(|value| field.number(value)).unwrap_or_default();
             if value < field.min || value > field.max {
-                return Err(Refusal::invalid(
-                    format!("setting {}", field.name),
-                    format!("{value} is not between {} and {} {}", field.min, field.max, field.unit),
-                ));
+                let (least, most) = (field.shown(field.min), field.shown(field.max));
+                let unit = if field.is_mac() { "" } else { field.unit };
+                let cause = format!("{} is not between {least} and {most} {unit}", field.shown(value));
+                return Err(Refusal::invalid(format!("setting {}", field.name), cause.trim_end()));
             }
         }
-        Ok(())
+        self.mac_pool().check()
+    }
+
+    /// The addresses that adapters of machines are given.
+    pub fn mac_pool(&self) -> MacPool {
+        MacPool { first: self.mac_pool_first, last: self.mac_pool_last }
     }
 
     /// A setting in seconds as milliseconds.
@@ -108,7 +122,10 @@ impl Settings {
     }
 }
 
-/// How one numeric field is documented.
+/// The unit of a setting that is a MAC address: in JSON it is a text.
+const MAC_ADDRESS: &str = "MAC address";
+
+/// How one field is documented. A MAC address is kept as the number that its bytes are.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldDoc {
     /// The field's name in JSON.
@@ -127,6 +144,52 @@ pub struct FieldDoc {
     pub help: &'static str,
 }
 
+impl FieldDoc {
+    /// Whether it is a MAC address, and no number.
+    pub fn is_mac(&self) -> bool {
+        self.unit == MAC_ADDRESS
+    }
+
+    /// A value as people write it.
+    pub fn shown(&self, value: u64) -> String {
+        if self.is_mac() { Mac::of_number(value).to_string() } else { value.to_string() }
+    }
+
+    /// A value as JSON has it.
+    pub fn json(&self, value: u64) -> Value {
+        if self.is_mac() { Value::from(self.shown(value)) } else { Value::from(value) }
+    }
+
+    /// What a value in JSON is as a number; none where it is of another kind.
+    pub fn number(&self, value: &Value) -> Option<u64> {
+        if self.is_mac() { value.as_str().and_then(|text| self.read(text)) } else { value.as_u64() }
+    }
+
+    /// What somebody wrote; none where it is no such value.
+    pub fn read(&self, written: &str) -> Option<u64> {
+        if self.is_mac() { written.parse().ok().map(Mac::number) } else { written.parse().ok() }
+    }
+}
+
+/// A value of a setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// A number.
+    Number(u64),
+    /// A MAC address.
+    Text(String),
+}
+
+impl std::fmt::Display for SettingValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SettingValue::Number(number) => number.fmt(f),
+            SettingValue::Text(text) => f.write_str(text),
+        }
+    }
+}
+
 /// A setting as it is documented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SettingView {
@@ -135,11 +198,11 @@ pub struct SettingView {
     /// Its unit.
     pub unit: String,
     /// The smallest value.
-    pub minimum: u64,
+    pub minimum: SettingValue,
     /// The largest value.
-    pub maximum: u64,
+    pub maximum: SettingValue,
     /// The default.
-    pub default: u64,
+    pub default: SettingValue,
     /// Where the default comes from.
     pub source: String,
     /// What it does, and what goes wrong if it is smaller or larger.
@@ -148,17 +211,25 @@ pub struct SettingView {
 
 impl From<&FieldDoc> for SettingView {
     fn from(doc: &FieldDoc) -> Self {
+        let value = |value| match doc.is_mac() {
+            true => SettingValue::Text(doc.shown(value)),
+            false => SettingValue::Number(value),
+        };
         Self {
             name: doc.name.to_owned(),
             unit: doc.unit.to_owned(),
-            minimum: doc.min,
-            maximum: doc.max,
-            default: doc.default,
+            minimum: value(doc.min),
+            maximum: value(doc.max),
+            default: value(doc.default),
             source: doc.source.to_owned(),
             help: doc.help.to_owned(),
         }
     }
 }
+
+/// The least and the greatest address that an adapter can have.
+const LEAST_MAC: u64 = 1;
+const GREATEST_MAC: u64 = 0xfdff_ffff_ffff;
 
 /// Every setting.
 pub const SETTINGS: &[FieldDoc] = &[
@@ -351,6 +422,24 @@ pub const SETTINGS: &[FieldDoc] = &[
         source: "Who begins an upload in the evening may continue it the next day.",
         help: "How long an upload that is not finished is kept while nothing arrives. Less loses what was sent to those who continue the next day; more keeps its space taken. It holds for uploads begun from then on.",
     },
+    FieldDoc {
+        name: "mac_pool_first",
+        unit: MAC_ADDRESS,
+        min: LEAST_MAC,
+        max: GREATEST_MAC,
+        default: 0x5254_0000_0000,
+        source: "The range that QEMU and libvirt take addresses from: 16,777,216 for the fleet, where managers of this kind have 256 for each host.",
+        help: "The first address that adapters of new machines are given. It begins with the same three bytes as the last one. Machines that have addresses keep them. Two installations on one network need ranges that do not overlap.",
+    },
+    FieldDoc {
+        name: "mac_pool_last",
+        unit: MAC_ADDRESS,
+        min: LEAST_MAC,
+        max: GREATEST_MAC,
+        default: 0x5254_00ff_ffff,
+        source: "The range that QEMU and libvirt take addresses from: 16,777,216 for the fleet, where managers of this kind have 256 for each host.",
+        help: "The last address that adapters of new machines are given. Where fewer than a tenth or than 8 of the range are free, Hostler warns; where none is, a machine with an adapter is not made.",
+    },
 ];
 
 #[cfg(test)]
@@ -362,7 +451,7 @@ mod tests {
         let defaults = serde_json::to_value(Settings::default()).unwrap();
         let fields = defaults.as_object().unwrap();
         for doc in SETTINGS {
-            assert_eq!(fields.get(doc.name).and_then(|v| v.as_u64()), Some(doc.default), "{}", doc.name);
+            assert_eq!(fields.get(doc.name), Some(&doc.json(doc.default)), "{}", doc.name);
             assert!((doc.min..=doc.max).contains(&doc.default));
             for said in [doc.help, doc.source] {
                 assert!(said.len() > 20 && said.ends_with('.'), "{}: {said}", doc.name);
@@ -375,5 +464,22 @@ mod tests {
     fn a_value_out_of_range_is_refused_by_name() {
         let refusal = Settings { starts_per_host: 0, ..Settings::default() }.check().unwrap_err();
         assert!(refusal.object.contains("starts_per_host"));
+    }
+
+    #[test]
+    fn an_address_is_a_text_in_json_and_a_range_that_cannot_be_is_refused() {
+        let first = SETTINGS.iter().find(|doc| doc.name == "mac_pool_first").unwrap();
+        assert_eq!(first.json(first.default), "52:54:00:00:00:00");
+        assert_eq!(first.read("00:15:5d:00:61:00"), Some(0x0015_5d00_6100));
+        assert_eq!((first.read("12"), first.number(&Value::from(12))), (None, None));
+        let set = |first: &str, last: &str| Settings {
+            mac_pool_first: first.parse().unwrap(),
+            mac_pool_last: last.parse().unwrap(),
+            ..Settings::default()
+        };
+        assert_eq!(set("00:15:5d:00:61:00", "00:15:5d:00:6f:ff").check(), Ok(()));
+        let refusal = set("ff:00:00:00:00:00", "ff:00:00:00:00:01").check().unwrap_err();
+        assert_eq!(refusal.cause, "ff:00:00:00:00:00 is not between 00:00:00:00:00:01 and fd:ff:ff:ff:ff:ff");
+        assert!(set("52:54:00:00:00:02", "52:54:00:00:00:01").check().is_err());
     }
 }

@@ -30,6 +30,8 @@ pub struct Need {
     pub disk_mib: u64,
     /// The network its adapter is to be connected to, when one was named.
     pub network: Option<String>,
+    /// The VLAN of its adapter on that network.
+    pub vlan: Option<u16>,
     /// The only host whose library holds what it begins with, and that library's name.
     pub source: Option<(HostId, String)>,
     /// The host that was asked for.
@@ -140,6 +142,8 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
         && !host.facts.networks.contains(network)
     {
         lacks.push(format!("network \"{network}\" is not active on it"));
+    } else if let (Some(network), Some(vlan)) = (&need.network, need.vlan) {
+        lacks.extend(vlan_lacks(vlan, host, network));
     }
     if let Some((at, share)) = &need.source
         && *at != host.id
@@ -149,6 +153,12 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
         ));
     }
     lacks
+}
+
+/// Why no adapter on this network of a host can be in a VLAN, in words; none where it can.
+pub(crate) fn vlan_lacks(vlan: u16, host: &Host, network: &str) -> Option<String> {
+    let why = host.facts.vlan_lacks(network)?;
+    Some(format!("no adapter on network \"{network}\" can be in VLAN {vlan}: {why}"))
 }
 
 /// Rates one host.

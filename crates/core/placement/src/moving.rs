@@ -26,5 +26,8 @@ pub fn lacks_to_move(vm: &Vm, source: &Host, host: &Host, named: bool) -> Vec<St
             lacks.push(format!("it has no network {network}"));
         }
     }
+    for adapter in &vm.spec.hardware.adapters {
+        lacks.extend(adapter.vlan.and_then(|vlan| crate::vlan_lacks(vlan, host, &adapter.network)));
+    }
     lacks
 }

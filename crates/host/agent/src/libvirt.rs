@@ -190,6 +190,7 @@ impl Host for LibvirtHost {
             Ok(said) => {
                 facts.libvirt_answers = true;
                 (facts.libvirt, facts.qemu) = (said.libvirt, said.qemu);
+                facts.adapter_vlans = networks::adapter_vlans(&facts.libvirt);
                 facts.host_networks = networks::as_wired(said.networks, &facts.hardware.adapters);
                 let active = facts.host_networks.iter().filter(|network| network.active);
                 facts.networks = active.map(|network| network.name.clone()).collect();
@@ -200,6 +201,7 @@ impl Host for LibvirtHost {
             Err(why) => {
                 tracing::debug!(%why, "libvirt does not say what it is");
                 facts.qemu.clone_from(&last.qemu);
+                facts.adapter_vlans.clone_from(&last.adapter_vlans);
                 facts.networks.clone_from(&last.networks);
                 facts.host_networks.clone_from(&last.host_networks);
                 facts.hardware.processors = last.hardware.processors;

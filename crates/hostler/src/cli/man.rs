@@ -183,7 +183,10 @@ fn settings() -> std::io::Result<Vec<u8>> {
     roff.text([roman(said)]);
     roff.control("SH", ["SETTINGS"]);
     for doc in SETTINGS {
-        let range = format!("{} to {} {}, default {}. ", doc.min, doc.max, doc.unit, doc.default);
+        let range = {
+            let (least, most, default) = (doc.shown(doc.min), doc.shown(doc.max), doc.shown(doc.default));
+            format!("{least} to {most} {}, default {default}. ", doc.unit)
+        };
         term(&mut roff, bold(doc.name), &format!("{range}{} {}", doc.help, doc.source));
     }
     roff.control("SH", ["SEE ALSO"]).text([bold("hostler-server-set"), roman("(1)")]);

@@ -1,6 +1,7 @@
 //! `hostler network`: networks across hosts.
 
 use clap::Subcommand;
+use hostler_model::mac_pool::MacPoolView;
 use hostler_model::network::{
     AddressRange, ConnectedVm, LeaseView, NetworkDetail, NetworkKind, NetworkOnHost, NetworkView,
 };
@@ -88,6 +89,12 @@ over it within 30 s takes that back by itself. An adapter that is a bridge alrea
         #[command(flatten)]
         change: Change,
     },
+    /// Show the MAC addresses that adapters of machines are given: range, use, and those that several machines have
+    #[command(after_help = "Examples:
+  hostler network mac-pool
+  hostler network mac-pool -o json
+  hostler server set mac_pool_last=52:54:00:01:ff:ff")]
+    MacPool,
     /// Show the addresses that hosts have given on a network: the hosts are asked now
     #[command(
         after_help = "Examples:\n  hostler network leases default\n  hostler network leases default -o json"
@@ -118,6 +125,10 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::Remove { network, hosts, change: how } => {
             let asked = client.remove_network(&network, &hosts, &how.how()).await;
             change(here, &client, &how, asked).await
+        }
+        Commands::MacPool => {
+            let view = client.mac_pool().await?;
+            here.one(&view, || pool(&view, here.width))
         }
         Commands::Leases { network } => {
             let told = client.network_leases(&network).await?;
@@ -213,6 +224,36 @@ fn text(detail: &NetworkDetail, width: Option<u16>) -> String {
     if !detail.connected.is_empty() {
         let machines: Vec<_> = detail.connected.iter().map(connected).collect();
         text += &format!("\n{}", table(&["MACHINE", "HOST", "MAC"], &machines, width));
+    }
+    text
+}
+
+fn pool(view: &MacPoolView, width: Option<u16>) -> String {
+    let tone = |bad: bool| if bad { Tone::Bad } else { Tone::Plain };
+    let mut text = sheet(
+        &[
+            ("First", cell(view.first)),
+            ("Last", cell(view.last)),
+            ("Addresses", number(view.size)),
+            ("Used", number(view.used)),
+            ("Free", number(view.free).tone(tone(view.low))),
+            ("Conflicts", number(view.conflicting).tone(tone(view.conflicting > 0))),
+        ],
+        width,
+    );
+    if view.low {
+        let remedy = "few are free: extend the range with hostler server set mac_pool_last=ADDRESS";
+        text += &sheet(&[("Needs attention", cell(remedy).tone(Tone::Bad))], width);
+    }
+    if !view.conflicts.is_empty() {
+        let users = view.conflicts.iter().flat_map(|one| one.machines.iter().map(|user| (one.mac, user)));
+        let rows: Vec<_> =
+            users.map(|(mac, user)| vec![cell(mac), cell(&user.name), cell(&user.host_name)]).collect();
+        text += &format!("\n{}", table(&["MAC", "MACHINE", "HOST"], &rows, width));
+    }
+    let unnamed = view.conflicting.saturating_sub(view.conflicts.len() as u64);
+    if unnamed > 0 {
+        text += &format!("{unnamed} more addresses have several machines.\n");
     }
     text
 }

@@ -72,7 +72,13 @@ fn with_settings(examples: &str) -> StyledStr {
         let _ = writeln!(
             text,
             "  {} ({}, {} to {}, default {})\n      {}\n      {}",
-            doc.name, doc.unit, doc.min, doc.max, doc.default, doc.help, doc.source
+            doc.name,
+            doc.unit,
+            doc.shown(doc.min),
+            doc.shown(doc.max),
+            doc.shown(doc.default),
+            doc.help,
+            doc.source
         );
     }
     text.trim_end().to_owned().into()
@@ -84,9 +90,11 @@ fn assignment(written: &str) -> Result<(&'static FieldDoc, u64), String> {
         let names: Vec<&str> = SETTINGS.iter().map(|doc| doc.name).collect();
         format!("there is no setting \"{name}\"; there are {}", names.join(", "))
     })?;
-    match value.parse() {
-        Ok(number) if (doc.min..=doc.max).contains(&number) => Ok((doc, number)),
-        _ => Err(format!("{name} is a number from {} to {} ({})", doc.min, doc.max, doc.unit)),
+    let (least, most) = (doc.shown(doc.min), doc.shown(doc.max));
+    match doc.read(value) {
+        Some(read) if (doc.min..=doc.max).contains(&read) => Ok((doc, read)),
+        _ if doc.is_mac() => Err(format!("{name} is a MAC address from {least} to {most}")),
+        _ => Err(format!("{name} is a number from {least} to {most} ({})", doc.unit)),
     }
 }
 
@@ -119,7 +127,7 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
                 _ => Map::new(),
             };
             for (doc, value) in &set.settings {
-                changes.insert(doc.name.to_owned(), Value::from(*value));
+                changes.insert(doc.name.to_owned(), doc.json(*value));
             }
             let asked = client.set_settings(&Value::Object(changes), &set.change.how()).await;
             change(here, &client, &set.change, asked).await
@@ -142,9 +150,12 @@ fn settings(here: &Here, settings: &Settings) -> Result<(), Failure> {
     let values = serde_json::to_value(settings).unwrap_or_default();
     let docs: Vec<SettingView> = SETTINGS.iter().map(SettingView::from).collect();
     here.list(&docs, COLUMNS, |doc| {
-        let value = values.get(&doc.name).map(ToString::to_string).unwrap_or_default();
-        let (default, unit, help) = (number(doc.default), cell(&doc.unit), cell(&doc.help));
-        let (least, most) = (number(doc.minimum), number(doc.maximum));
+        let value = values
+            .get(&doc.name)
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let value = value.unwrap_or_default();
+        let (default, unit, help) = (number(&doc.default), cell(&doc.unit), cell(&doc.help));
+        let (least, most) = (number(&doc.minimum), number(&doc.maximum));
         vec![cell(&doc.name), number(value), unit, default, help, least, most, cell(&doc.source)]
     })
 }

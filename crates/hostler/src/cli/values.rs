@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use hostler_model::Timestamp;
-use hostler_model::hardware::{GIB, MIB};
+use hostler_model::hardware::{GIB, MIB, Mac};
 
 const KIB: u64 = 1 << 10;
 const TIB: u64 = 1 << 40;
@@ -78,6 +78,12 @@ pub fn shown_size(bytes: u64) -> String {
 /// A size in MiB as people read it.
 pub fn shown_mib(mib: u64) -> String {
     shown_size(mib.saturating_mul(MIB))
+}
+
+/// A MAC address that an adapter can have.
+pub fn mac(written: &str) -> Result<Mac, String> {
+    let mac: Mac = written.parse().map_err(|refusal: hostler_model::Refusal| refusal.to_string())?;
+    mac.check().map(|()| mac).map_err(|refusal| refusal.to_string())
 }
 
 /// A span in seconds, as people write it: `90s`, `5m`, `12h`, `30d`, or seconds alone.

@@ -102,7 +102,12 @@ fn settings_are_explained_from_the_table_in_which_they_are_documented() {
         let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         for doc in SETTINGS {
             assert!(help.contains(doc.name) && help.contains(&doc.help[..40]), "{}", doc.name);
-            let range = format!("{} to {}, default {}", doc.min, doc.max, doc.default);
+            let range = format!(
+                "{} to {}, default {}",
+                doc.shown(doc.min),
+                doc.shown(doc.max),
+                doc.shown(doc.default)
+            );
             assert!(help.contains(&range) && help.contains(doc.source), "{}", doc.name);
         }
     }

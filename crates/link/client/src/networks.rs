@@ -1,5 +1,6 @@
 //! The routes of networks.
 
+use hostler_model::mac_pool::MacPoolView;
 use hostler_model::network::{LeasesView, NetworkDetail, NetworkView};
 use hostler_model::new_network::NewNetwork;
 use hostler_model::view::Page;
@@ -20,6 +21,11 @@ impl Client {
     /// A network with the machines that are connected to it.
     pub async fn network(&self, name: &str) -> Result<NetworkDetail, ClientError> {
         self.get(&["networks", name]).await
+    }
+
+    /// The addresses that adapters of machines are given: range, use, and those that several machines have.
+    pub async fn mac_pool(&self) -> Result<MacPoolView, ClientError> {
+        self.get(&["mac-pool"]).await
     }
 
     /// Makes a network on hosts.

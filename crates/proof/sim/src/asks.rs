@@ -290,6 +290,8 @@ impl World {
             notes: String::new(),
             tags: Vec::new(),
             network: None,
+            mac: None,
+            vlan: None,
             seed,
             candidates: Vec::new(),
         })

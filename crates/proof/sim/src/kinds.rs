@@ -344,6 +344,8 @@ fn creation(name: &str, from: VmSource, start: bool) -> Option<Request> {
         notes: String::new(),
         tags: Vec::new(),
         network: None,
+        mac: None,
+        vlan: None,
         seed: [("token".to_owned(), "abc".to_owned())].into(),
         candidates: Vec::new(),
     })))

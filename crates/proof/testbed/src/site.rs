@@ -471,6 +471,8 @@ pub fn create(name: &str, from: VmSource) -> Result<CreateVm> {
         notes: String::new(),
         tags: Vec::new(),
         network: None,
+        mac: None,
+        vlan: None,
         seed: std::collections::BTreeMap::new(),
         candidates: Vec::new(),
     })

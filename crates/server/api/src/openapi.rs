@@ -241,9 +241,14 @@ fn settings_from_the_table(properties: &mut Map<String, Value>) {
     for field in SETTINGS {
         if let Some(property) = properties.get_mut(field.name) {
             property["description"] = json!(format!("{} In {}.", field.help, field.unit));
+            property["default"] = field.json(field.default);
+            if field.is_mac() {
+                let (least, most) = (field.shown(field.min), field.shown(field.max));
+                property["description"] = json!(format!("{} A MAC address, {least} to {most}.", field.help));
+                continue;
+            }
             property["minimum"] = json!(field.min);
             property["maximum"] = json!(field.max);
-            property["default"] = json!(field.default);
         }
     }
 }

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hostler_engine::{Engine, Progress};
+use hostler_model::hardware::Mac;
 use hostler_model::host::Host;
 use hostler_model::host_group::{self, Above, HostGroup, InForce, InForceView};
 use hostler_model::job::{Job, LockOn};
+use hostler_model::mac_pool::MacPool;
 use hostler_model::status::{HostStatus, VmStatus};
 use hostler_model::vm::Vm;
 use hostler_model::{
@@ -48,14 +50,21 @@ pub struct Volatile {
     pub progress: BTreeMap<StepNo, Progress>,
     /// What machines on each host have been given.
     pub usage: OrdMap<HostId, Usage>,
+    /// The addresses that adapters of machines are given, and how many of these somebody has.
+    pub mac_pool: (MacPool, u64),
+    /// The addresses that more than one machine has.
+    pub mac_conflicts: OrdMap<Mac, OrdSet<VmId>>,
 }
 
 impl Volatile {
     pub(crate) fn of(engine: &Engine) -> Self {
+        let macs = engine.inventory().macs();
         Self {
             answering: engine.sessions().answering().clone(),
             progress: engine.progress().clone(),
             usage: engine.inventory().usages().clone(),
+            mac_pool: (macs.pool(), macs.used()),
+            mac_conflicts: macs.conflicts().clone(),
         }
     }
 }

@@ -15,7 +15,13 @@ import { administrationWords } from "../../words/hosts.ts";
 import { useSettingsReference, type SettingHelp } from "./settings-reference.ts";
 
 const names = administrationWords.settings;
-type Settings = Record<string, number>;
+type Value = number | string;
+type Settings = Record<string, Value>;
+
+const shown = (value: Value): string => (typeof value === "number" ? value.toLocaleString() : value);
+/** An address stands as a text in the settings: one whose default is a text is an address. */
+const isMac = (help: SettingHelp | undefined): boolean => typeof help?.default === "string";
+const macIn = (text: string): string => text.trim().toLowerCase().replaceAll("-", ":");
 
 /** The settings of the whole installation. */
 export function SettingsForm() {
@@ -28,8 +34,9 @@ export function SettingsForm() {
 
 /** Why a text is no value of a setting; undefined where it is one. */
 function wrongIn(text: string, help: SettingHelp | undefined): string | undefined {
+  if (isMac(help)) return /^([\da-f]{2}:){5}[\da-f]{2}$/u.test(macIn(text)) ? undefined : names.mac;
   if (!/^\d+$/u.test(text)) return names.number;
-  return help !== undefined && (Number(text) < help.minimum || Number(text) > help.maximum) ? names.range(help.minimum, help.maximum) : undefined;
+  return help !== undefined && (Number(text) < Number(help.minimum) || Number(text) > Number(help.maximum)) ? names.range(shown(help.minimum), shown(help.maximum)) : undefined;
 }
 
 function Fields({ settings, reference, onSaved }: { settings: Settings; reference: ReadonlyMap<string, SettingHelp>; onSaved: () => void }) {
@@ -41,7 +48,7 @@ function Fields({ settings, reference, onSaved }: { settings: Settings; referenc
   const [isBusy, setBusy] = useState(false);
   const changed = Object.entries(texts).filter(([name, text]) => text !== String(settings[name]));
   const isWhole = changed.length > 0 && changed.every(([name, text]) => wrongIn(text, reference.get(name)) === undefined);
-  const changes = Object.fromEntries(changed.map(([name, text]) => [name, Number(text)]));
+  const changes = Object.fromEntries(changed.map(([name, text]): [string, Value] => [name, isMac(reference.get(name)) ? macIn(text) : Number(text)]));
   const ask: Ask = { method: "PUT", path: "/settings", body: { ...settings, ...changes } };
   const command = line("server set", changed.map(([name, text]) => `${name}=${text}`));
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
@@ -54,7 +61,7 @@ function Fields({ settings, reference, onSaved }: { settings: Settings; referenc
       const taken = Object.keys(changes).find((name) => (present as Settings)[name] !== settings[name]);
       if (taken !== undefined) {
         onSaved();
-        setRefusal({ code: "revision.stale", object: names.names[taken] ?? taken, cause: names.stale((present as Settings)[taken] ?? 0), remedy: names.staleRemedy });
+        setRefusal({ code: "revision.stale", object: names.names[taken] ?? taken, cause: names.stale(shown((present as Settings)[taken] ?? "")), remedy: names.staleRemedy });
       } else {
         const { job } = await send({ ...ask, body: { ...present, ...changes } }, crypto.randomUUID());
         tell({ title: names.saved, job });
@@ -105,7 +112,7 @@ function Fields({ settings, reference, onSaved }: { settings: Settings; referenc
 interface SettingProps {
   name: string;
   text: string;
-  now: number;
+  now: Value;
   help: SettingHelp | undefined;
   isReadOnly: boolean;
   onChange: (text: string) => void;
@@ -122,7 +129,7 @@ function Setting({ name, text, now, help, isReadOnly, onChange }: SettingProps) 
         <InputGroupItem>
           <TextInput
             id={id}
-            inputMode="numeric"
+            inputMode={isMac(help) ? "text" : "numeric"}
             autoComplete="off"
             value={text}
             {...(isReadOnly ? { readOnlyVariant: "default" as const } : {})}
@@ -134,15 +141,15 @@ function Setting({ name, text, now, help, isReadOnly, onChange }: SettingProps) 
         {help !== undefined && help.unit !== "" && <InputGroupText>{names.units[help.unit] ?? help.unit}</InputGroupText>}
         {!isUsual && !isReadOnly && (
           <InputGroupItem>
-            <Button variant="link" aria-label={`${names.toUsual(help.default)}: ${names.names[name] ?? name}`} onClick={() => onChange(String(help.default))}>{names.toUsual(help.default)}</Button>
+            <Button variant="link" aria-label={`${names.toUsual(shown(help.default))}: ${names.names[name] ?? name}`} onClick={() => onChange(String(help.default))}>{names.toUsual(shown(help.default))}</Button>
           </InputGroupItem>
         )}
       </InputGroup>
       <FormHelperText>
         <HelperText id={`${id}-help`}>
           {wrong !== undefined && <HelperTextItem variant="error">{wrong}</HelperTextItem>}
-          {help !== undefined && <HelperTextItem>{`${help.help} ${names.range(help.minimum, help.maximum)}; ${names.usual(help.default)}.`}</HelperTextItem>}
-          {help !== undefined && <HelperTextItem>{names.why(help.default, help.source)}</HelperTextItem>}
+          {help !== undefined && <HelperTextItem>{`${help.help} ${names.range(shown(help.minimum), shown(help.maximum))}; ${names.usual(shown(help.default))}.`}</HelperTextItem>}
+          {help !== undefined && <HelperTextItem>{names.why(shown(help.default), help.source)}</HelperTextItem>}
         </HelperText>
       </FormHelperText>
     </FormGroup>

@@ -17,11 +17,12 @@ import { PageHead } from "../../parts/page-head.tsx";
 import { mebibytes, mebibytesIn } from "../../parts/quantities.ts";
 import { useTeller } from "../../shell/toasts.tsx";
 import { words } from "../../words/en.ts";
+import { vlanIn } from "../../forms/network.tsx";
 import { createWords, machineWords } from "../../words/machines.ts";
 import { Placement } from "./placement.tsx";
 
 const parent = { title: machineWords.title, to: "/machines" as const };
-const fresh = { name: "", template: "", start: true, cpus: "", memory: "", disk: "", host: "", network: "", notes: "", tags: "" };
+const fresh = { name: "", template: "", start: true, cpus: "", memory: "", disk: "", host: "", network: "", mac: "", vlan: "", notes: "", tags: "" };
 
 /** A machine from a template: a name, and Create. What has a good default is folded. */
 export function CreateMachinePage() {
@@ -45,6 +46,16 @@ export function CreateMachinePage() {
   );
 }
 
+/** Whether a text is a MAC address, or none. */
+const isMac = (text: string): boolean => text.trim() === "" || /^([\da-f]{2}[:-]){5}[\da-f]{2}$/iu.test(text.trim());
+
+/** Why a VLAN cannot be asked for so; undefined where it can. */
+function vlanTrouble({ vlan, network }: typeof fresh): string | undefined {
+  const id = vlanIn(vlan);
+  if (Number.isNaN(id)) return createWords.noVlan;
+  return id !== undefined && network === "" ? createWords.vlanNetwork : undefined;
+}
+
 /** The request as the fields stand; undefined while one of them is no value. */
 function wantedOf(draft: typeof fresh, template: TemplateView): Schemas["CreateVm"] | undefined {
   const cpus = draft.cpus === "" ? undefined : countIn(draft.cpus);
@@ -52,6 +63,8 @@ function wantedOf(draft: typeof fresh, template: TemplateView): Schemas["CreateV
   const disk = draft.disk === "" ? undefined : mebibytesIn(draft.disk);
   const isWrong = (text: string, value: number | undefined): boolean => text !== "" && value === undefined;
   if (isWrong(draft.cpus, cpus) || isWrong(draft.memory, memory) || isWrong(draft.disk, disk)) return undefined;
+  const vlan = vlanIn(draft.vlan);
+  if (vlanTrouble(draft) !== undefined || !isMac(draft.mac)) return undefined;
   const tags = tagsIn(draft.tags);
   return {
     name: draft.name.trim(),
@@ -62,6 +75,8 @@ function wantedOf(draft: typeof fresh, template: TemplateView): Schemas["CreateV
     ...(disk === undefined ? {} : { disk_bytes: disk * 1024 * 1024 }),
     ...(draft.host === "" ? {} : { host: draft.host }),
     ...(draft.network === "" ? {} : { network: draft.network }),
+    ...(draft.mac.trim() === "" ? {} : { mac: draft.mac.trim() }),
+    ...(vlan === undefined ? {} : { vlan }),
     ...(draft.notes === "" ? {} : { notes: draft.notes }),
     ...(tags.length === 0 ? {} : { tags }),
   };
@@ -88,6 +103,8 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
     "disk-size": typeof wanted?.disk_bytes === "number" ? `${wanted.disk_bytes / 1024 / 1024}MiB` : undefined,
     host: host?.name,
     network: draft.network,
+    mac: draft.mac.trim(),
+    vlan: wanted?.vlan ?? undefined,
     notes: draft.notes,
     tag: wanted?.tags,
     start: draft.start,
@@ -165,6 +182,8 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
               onChange={(network) => set({ network })}
               choices={[{ value: "", title: createWords.noNetwork }, ...networks.map((one) => ({ value: one, title: one }))]}
             />
+            <TextField id="mac" label={createWords.mac} value={draft.mac} onChange={(mac) => set({ mac })} help={createWords.macHelp} error={isMac(draft.mac) ? undefined : createWords.noMac} />
+            <TextField id="vlan" label={createWords.vlan} value={draft.vlan} onChange={(vlan) => set({ vlan })} help={createWords.vlanHelp} error={vlanTrouble(draft)} />
             <TextField id="tags" label={createWords.tags} value={draft.tags} onChange={(tags) => set({ tags })} help={machineWords.edit.tagsHelp} />
             <LongTextField id="notes" label={createWords.notes} value={draft.notes} onChange={(notes) => set({ notes })} />
           </div>

@@ -31,7 +31,7 @@ export function MachineFacts({ vm, narrow = false }: { vm: VmView; narrow?: bool
     [names.agent, seen === undefined ? undefined : seen.guest_agent === true ? names.agentYes : names.agentNo],
     [names.autostart, seen?.autostart === true ? names.autostartYes : undefined],
     [names.snapshots, (seen?.snapshots ?? []).join(", ")],
-    [names.addresses, (vm.spec.hardware.adapters ?? []).map((adapter) => `${adapter.mac} (${adapter.network})`).join(", ")],
+    [names.addresses, (vm.spec.hardware.adapters ?? []).map((adapter) => `${adapter.mac} (${adapter.network}${typeof adapter.vlan === "number" ? `, VLAN ${adapter.vlan}` : ""})`).join(", ")],
     [machineWords.edit.stop, machineWords.edit.stops[vm.spec.stop_action ?? "save"]],
     [names.tags, (vm.spec.tags ?? []).length > 0 ? <Tags key="tags" tags={vm.spec.tags ?? []} /> : undefined],
     [names.notes, vm.spec.notes],

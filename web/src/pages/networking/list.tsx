@@ -1,13 +1,19 @@
 import { Button, PageSection, Title } from "@patternfly/react-core";
 import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { useMayChange } from "../../api/hooks.ts";
 import { refusalOf } from "../../api/refusal.ts";
 import { ErrorBox } from "../../parts/error-box.tsx";
+import { CreateNetworkForm } from "../../forms/network.tsx";
 import { Nothing, Waiting } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
 import { PlainTable } from "../../parts/plain-table.tsx";
+import { UrlTabs } from "../../parts/url-tabs.tsx";
+import { useView } from "../../parts/view.ts";
 import { networkWords as names } from "../../words/networking.ts";
 import { Columns } from "./columns.tsx";
 import { KindText, NetworkLabel, useNetworks, type Network } from "./labels.tsx";
+import { MacPoolTab } from "./mac-pool.tsx";
 import { pictureOfAll } from "./picture.ts";
 
 /** More hosts are nothing to look at; the list counts all. */
@@ -15,15 +21,31 @@ const MOST_HOSTS = 40;
 
 /** The networks of the fleet: those of one name on several hosts are one. */
 export function NetworkingPage() {
-  const { data, error } = useNetworks<{ items: Network[] }>("/networks");
+  const view = useView();
+  const mayChange = useMayChange();
+  const [isCreating, setCreating] = useState(false);
   return (
     <>
-      <PageHead title={names.title} />
+      <PageHead title={names.title} actions={mayChange && <Button onClick={() => setCreating(true)}>{names.create.button}</Button>} />
       <PageSection isFilled>
-        {data === undefined ? error === undefined ? <Waiting /> : <ErrorBox refusal={refusalOf(error)} /> : <Networks networks={data.items} />}
+        <UrlTabs
+          label={names.title}
+          view={view}
+          tabs={[
+            { key: "networks", title: names.tabs.networks, body: () => <All /> },
+            { key: "macs", title: names.tabs.macs, body: () => <MacPoolTab /> },
+          ]}
+        />
       </PageSection>
+      {isCreating && <CreateNetworkForm onClose={() => setCreating(false)} />}
     </>
   );
+}
+
+function All() {
+  const { data, error } = useNetworks<{ items: Network[] }>("/networks");
+  if (data !== undefined) return <Networks networks={data.items} />;
+  return error === undefined ? <Waiting /> : <ErrorBox refusal={refusalOf(error)} />;
 }
 
 function NetworkLink({ name }: { name: string }) {

@@ -1,7 +1,10 @@
-import { Alert, Label, PageSection } from "@patternfly/react-core";
+import { Alert, Button, Label, PageSection } from "@patternfly/react-core";
 import { Link, useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { useMayChange } from "../../api/hooks.ts";
 import { RefusalError, refusalOf } from "../../api/refusal.ts";
 import { ErrorBox } from "../../parts/error-box.tsx";
+import { RemoveNetworkForm } from "../../forms/network.tsx";
 import { Waiting } from "../../parts/live-table.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
 import { PlainTable } from "../../parts/plain-table.tsx";
@@ -34,9 +37,12 @@ export function NetworkPage() {
 function Network({ network }: { network: NetworkDetail }) {
   const view = useView();
   const { mismatches = [] } = network;
+  const mayChange = useMayChange();
+  const [isRemoving, setRemoving] = useState(false);
+  const remove = mayChange && <Button variant="secondary" isDanger onClick={() => setRemoving(true)}>{names.remove.button}</Button>;
   return (
     <>
-      <PageHead title={network.name} parent={parent} status={<NetworkLabel network={network} />}>
+      <PageHead title={network.name} parent={parent} status={<NetworkLabel network={network} />} actions={remove}>
         <p className="hostler-hint">{names.kinds[network.kind]}: {names.kindHints[network.kind]}</p>
         {mismatches.length > 0 && (
           <Alert isInline variant="warning" component="h2" title={names.mismatches}>
@@ -61,6 +67,7 @@ function Network({ network }: { network: NetworkDetail }) {
           ]}
         />
       </PageSection>
+      {isRemoving && <RemoveNetworkForm network={network} onClose={() => setRemoving(false)} />}
     </>
   );
 }

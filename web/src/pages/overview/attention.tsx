@@ -15,6 +15,7 @@ import { useTeller } from "../../shell/toasts.tsx";
 import { overviewWords } from "../../words/overview.ts";
 import { vmActionWords } from "../../words/machines.ts";
 import { refresherWords } from "../../words/refreshers.ts";
+import { useMacPool } from "../networking/mac-pool.tsx";
 import { counted, dayBefore, diskPercent, down, FEW, hostNeeds, type HostNeed, type HostTrouble } from "./needs.ts";
 
 /** Machines and jobs in trouble are named one by one up to here. */
@@ -94,6 +95,7 @@ function useOthers(silent: number): ReactNode[] {
   const refreshers = useLooking("/refreshers", () => get<Schemas["RefresherView"][]>("/refreshers"), () => REFRESHERS_MS).data ?? [];
   // A look at a host that does not answer fails, and that is told of the host already.
   const failing = refreshers.filter((one) => one.failing > silent);
+  const macs = useMacPool().data;
   const rows: ReactNode[] = [];
   const add = (key: string, thing: string, state: string, advice: string, to: string, filter?: string, tab?: string): void => {
     const search = { ...(tab === undefined ? {} : { tab }), ...(filter === undefined ? {} : { filter }) };
@@ -104,6 +106,8 @@ function useOthers(silent: number): ReactNode[] {
   if (versions > 0) add("versions", things.agents(versions), states.version, next.version, "/administration", undefined, "agents");
   if (unusable > 0) add("unusable", things.items(unusable), states.missing, next.items, "/library", "usable=false", "items");
   for (const one of failing) add(one.refresher, refresherWords.names[one.refresher], states.refresher(one.failing), next.refresher, "/administration", undefined, "refreshers");
+  if (macs?.low === true) add("macs-low", things.macPool, states.macsLow(macs.free), next.macsLow, "/networking", undefined, "macs");
+  if (macs !== undefined && macs.conflicting > 0) add("mac-conflicts", things.macPool, states.macConflicts(macs.conflicting), next.macConflicts, "/networking", undefined, "macs");
   return rows;
 }
 

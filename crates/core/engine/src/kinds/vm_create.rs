@@ -5,6 +5,7 @@ use hostler_model::hardware::{self, Adapter, Bus, Disk, DiskFormat, Firmware, GI
 use hostler_model::host::Host;
 use hostler_model::job::{Lock, Record};
 use hostler_model::library::ItemKind;
+use hostler_model::mac_pool::Left;
 use hostler_model::request::{CreateVm, VmSource};
 use hostler_model::seen::Identity;
 use hostler_model::setting::Settings;
@@ -15,6 +16,7 @@ use hostler_model::{
 };
 use hostler_placement::{Candidate, Need, explain, lacks, rate_one};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::plan::{Planned, Planner, View};
 
@@ -87,7 +89,43 @@ pub(super) fn admit(ask: &CreateVm, view: View<'_>) -> Result<(), Refusal> {
     if let Some(bytes) = ask.disk_bytes {
         hardware::check_disk_size(bytes)?;
     }
-    Ok(())
+    if ask.vlan.is_some_and(|vlan| vlan > 4094) {
+        return Err(Refusal::invalid("vlan", "it is not between 1 and 4094, or 0 for none"));
+    }
+    if vlan(ask).is_some() && ask.network.is_none() {
+        return Err(Refusal::invalid("vlan", "no network is named whose bridge would put frames into it")
+            .remedy("Name an external network: --network"));
+    }
+    match ask.mac {
+        Some(mac) => mac_free(mac, view),
+        None => Ok(()),
+    }
+}
+
+/// Whether a machine may be given this address: nobody has it, as far as the record and the hosts say.
+fn mac_free(mac: Mac, view: View<'_>) -> Result<(), Refusal> {
+    mac.check()?;
+    let Some(user) = view.inv.macs().users(mac).next() else { return Ok(()) };
+    let who = match user {
+        Key::Vm(id) => view.inv.vm(id).map(|vm| vm.label()),
+        Key::Host(id) => view.inv.host(id).map(|host| format!("an adapter of {}", host.label())),
+        _ => None,
+    };
+    let cause = format!("{} has it", who.unwrap_or_else(|| user.kind().word().to_owned()));
+    Err(Refusal::new(Code::MacTaken, format!("MAC address {mac}"), cause)
+        .remedy("Take another one, or let Hostler choose: leave it out"))
+}
+
+/// An address for the machine's adapter: the one that was asked for, else one of the pool that nobody has.
+fn given(ask: &CreateVm, view: View<'_>, bits: Uuid) -> Result<Mac, Refusal> {
+    let macs = view.inv.macs();
+    ask.mac.or_else(|| macs.free(bits)).ok_or_else(|| macs.pool().exhausted())
+}
+
+/// How much of the pool is left when this machine has its address.
+fn left(ask: &CreateVm, view: View<'_>) -> Option<Left> {
+    let macs = view.inv.macs();
+    ask.mac.is_none().then(|| macs.pool().left(macs.used() + 1))
 }
 
 pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
@@ -98,7 +136,17 @@ pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
     let source: Source = p.choose("source", |view, _| source(ask, view))?;
     let to: Target = p.choose("host", |view, _| target(ask, &source, view))?;
     let installation: InstallationId = p.choose("installation", |view, _| Ok(view.inv.installation_id()))?;
-    let mac: Mac = p.choose("mac", |_, ids| Ok(Mac::drawn(ids.draw())))?;
+    let mac = match &to.network {
+        Some(_) => {
+            let mac: Mac = p.choose("mac", |view, ids| given(ask, view, ids.draw()))?;
+            let left: Option<Left> = p.choose("macs-left", |view, _| Ok(left(ask, view)))?;
+            if let Some(low) = left.and_then(Left::warning) {
+                p.warn(low);
+            }
+            Some(mac)
+        }
+        None => None,
+    };
     p.share_host(to.agent.into());
     if let Some(image) = &source.image {
         p.lock(Lock::shared(Key::Item(image.item)));
@@ -197,7 +245,7 @@ fn libvirt_name(name: &Name, vm: VmId) -> String {
     }
 }
 
-fn hardware_of(ask: &CreateVm, source: &Source, to: &Target, vm: VmId, mac: Mac) -> Hardware {
+fn hardware_of(ask: &CreateVm, source: &Source, to: &Target, vm: VmId, mac: Option<Mac>) -> Hardware {
     let file = |name: &str| format!("{}/{vm}/{name}", to.vm_folder);
     let disk = |no, file, format, size_bytes, seed| Disk {
         no,
@@ -218,8 +266,17 @@ fn hardware_of(ask: &CreateVm, source: &Source, to: &Target, vm: VmId, mac: Mac)
         firmware: source.firmware,
         disks,
         dvd: None,
-        adapters: to.network.iter().map(|network| Adapter { no: 0, mac, network: network.clone() }).collect(),
+        adapters: to.network.iter().zip(mac).map(|(network, mac)| adapter(ask, network, mac)).collect(),
     }
+}
+
+fn adapter(ask: &CreateVm, network: &str, mac: Mac) -> Adapter {
+    Adapter { no: 0, mac, network: network.to_owned(), vlan: vlan(ask) }
+}
+
+/// The VLAN of its adapter: 0 says that it is in none.
+fn vlan(ask: &CreateVm) -> Option<u16> {
+    ask.vlan.filter(|vlan| *vlan != 0)
 }
 
 fn seed_text(ask: &CreateVm) -> String {
@@ -316,6 +373,7 @@ fn need(ask: &CreateVm, source: &Source) -> Need {
             _ => 0,
         },
         network: ask.network.clone(),
+        vlan: vlan(ask),
         source: source.image.as_ref().map(|image| (image.agent.into(), image.share.clone())),
         only: ask.host,
     }
@@ -354,6 +412,10 @@ fn target(ask: &CreateVm, source: &Source, view: View<'_>) -> Result<Target, Ref
     };
     let active = |network: &String| host.facts.networks.contains(network);
     let network = ask.network.clone().or_else(|| Some("default".to_owned()).filter(active));
+    if network.is_none() && ask.mac.is_some() {
+        let cause = format!("the machine has no adapter: {} has no active network \"default\"", host.label());
+        return Err(Refusal::invalid("network", cause).remedy("Name a network that the host has: --network"));
+    }
     Ok(Target {
         agent: host.id.into(),
         host: host.name.to_string(),

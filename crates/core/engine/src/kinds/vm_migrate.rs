@@ -181,6 +181,7 @@ fn target(view: View<'_>, id: VmId, to: Option<HostId>) -> Result<To, Refusal> {
         memory_mib: hardware.memory_mib,
         disk_mib: 0,
         network: None,
+        vlan: None,
         source: None,
         only: to,
     };

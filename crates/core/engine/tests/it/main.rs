@@ -9,6 +9,7 @@ mod groups;
 mod host_power;
 mod jobs;
 mod leaving;
+mod macs;
 mod migrate;
 mod networks;
 mod owed;

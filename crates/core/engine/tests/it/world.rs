@@ -108,6 +108,8 @@ pub fn create(text: &str) -> Request {
         notes: String::new(),
         tags: Vec::new(),
         network: None,
+        mac: None,
+        vlan: None,
         seed: BTreeMap::new(),
         candidates: Vec::new(),
     }))
@@ -178,7 +180,7 @@ impl World {
         Self::with(hosts, vms.collect())
     }
 
-    fn shown_by(&self, n: u128) -> Vec<Seen> {
+    pub fn shown_by(&self, n: u128) -> Vec<Seen> {
         let on = |object: &Object| match object {
             Object::Vm(vm) if vm.host == Some(agent(n).into()) => vm.seen().cloned(),
             _ => None,

@@ -46,7 +46,9 @@ fn the_page_of_settings_is_what_the_table_says() {
         let _ = writeln!(
             text,
             "| `{name}` | {unit} | {} | {} | {} | {help} | {source} |",
-            field.min, field.max, field.default
+            field.shown(field.min),
+            field.shown(field.max),
+            field.shown(field.default)
         );
     }
     committed("settings.md", &text);

@@ -66,6 +66,7 @@ prop_compose! {
             memory_mib,
             disk_mib,
             network,
+            vlan: None,
             only: only.map(|n| HostId(Uuid::from_u128(n))),
             source: source.map(|n| (HostId(Uuid::from_u128(n)), "library".to_owned())),
         }

@@ -6,20 +6,24 @@ mod kept;
 use std::fs;
 use std::path::Path;
 
+use hostler_model::host::Ability;
 use hostler_model::host_hardware::{AdapterKind, HostAdapter};
 use hostler_model::network::{HostNetwork, NetworkKind};
 
 pub(crate) use kept::HostNetworks;
+
+use crate::equipment::SYS;
 
 /// Where the kernel tells of VLANs.
 const VLANS: &str = "/proc/net/vlan";
 
 /// Networks as libvirt has them, with what the kernel shows of their bridges: the adapter that leads outside, and its VLAN.
 pub(crate) fn as_wired(networks: Vec<HostNetwork>, adapters: &[HostAdapter]) -> Vec<HostNetwork> {
-    networks.into_iter().map(|network| wired(network, adapters, Path::new(VLANS))).collect()
+    let sys = Path::new(SYS);
+    networks.into_iter().map(|network| wired(network, adapters, Path::new(VLANS), sys)).collect()
 }
 
-fn wired(mut network: HostNetwork, adapters: &[HostAdapter], vlans: &Path) -> HostNetwork {
+fn wired(mut network: HostNetwork, adapters: &[HostAdapter], vlans: &Path, sys: &Path) -> HostNetwork {
     if network.kind != NetworkKind::External {
         return network;
     }
@@ -30,7 +34,28 @@ fn wired(mut network: HostNetwork, adapters: &[HostAdapter], vlans: &Path) -> Ho
     if let Some((vlan, below)) = vlan_of(&network.adapter, vlans) {
         (network.vlan, network.adapter) = (Some(vlan), below);
     }
+    network.vlan_filtering = filters_vlans(&network.bridge, sys);
     network
+}
+
+/// Whether a bridge keeps VLANs apart; none where the kernel cannot.
+fn filters_vlans(bridge: &str, sys: &Path) -> Option<bool> {
+    if bridge.is_empty() || bridge.contains('/') {
+        return None;
+    }
+    let told = fs::read_to_string(sys.join("class/net").join(bridge).join("bridge/vlan_filtering")).ok()?;
+    Some(told.trim() == "1")
+}
+
+/// Whether this libvirt puts adapters of machines into VLANs on the kernel's own bridges: it does so from 11.0 on, and
+/// those before refuse the machine when it starts.
+pub(crate) fn adapter_vlans(libvirt: &str) -> Ability {
+    let first = libvirt.split('.').next().and_then(|first| first.parse::<u32>().ok());
+    match first {
+        Some(11..) => Ability::Has,
+        Some(_) => Ability::Lacks { why: format!("its libvirt is {libvirt}, and only 11.0 and newer can") },
+        None => Ability::Unknown,
+    }
 }
 
 /// Which of a bridge's parts leads outside, the lowest first: ends of pairs may lead to containers.
@@ -75,9 +100,13 @@ mod tests {
             adapter("eno2", AdapterKind::Physical, ""),
         ];
         let nowhere = Path::new("/nowhere");
-        assert_eq!(wired(external("br0"), &adapters, nowhere).adapter, "eno1");
-        assert_eq!(wired(external("br1"), &adapters, nowhere).adapter, "");
-        assert_eq!(wired(external(""), &adapters, nowhere).adapter, "", "no adapter is a part of nothing");
+        assert_eq!(wired(external("br0"), &adapters, nowhere, nowhere).adapter, "eno1");
+        assert_eq!(wired(external("br1"), &adapters, nowhere, nowhere).adapter, "");
+        assert_eq!(
+            wired(external(""), &adapters, nowhere, nowhere).adapter,
+            "",
+            "no adapter is a part of nothing"
+        );
     }
 
     #[test]
@@ -85,7 +114,35 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let told = "eno1.7  VID: 7\t REORDER_HDR: 1  dev->priv_flags: 1021\n  total frames received  0\nDevice: eno1\n";
         fs::write(folder.path().join("eno1.7"), told).unwrap();
-        let found = wired(external("br7"), &[adapter("eno1.7", AdapterKind::Vlan, "br7")], folder.path());
+        let found = wired(
+            external("br7"),
+            &[adapter("eno1.7", AdapterKind::Vlan, "br7")],
+            folder.path(),
+            folder.path(),
+        );
         assert_eq!((found.vlan, found.adapter.as_str()), (Some(7), "eno1"));
+    }
+
+    #[test]
+    fn a_bridge_says_whether_it_keeps_vlans_apart_and_a_kernel_that_cannot_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let bridge = |name: &str, told: Option<&str>| {
+            let at = folder.path().join("class/net").join(name).join("bridge");
+            fs::create_dir_all(&at).unwrap();
+            told.map(|told| fs::write(at.join("vlan_filtering"), told).unwrap());
+            wired(external(name), &[], folder.path(), folder.path()).vlan_filtering
+        };
+        assert_eq!(bridge("br0", Some("1\n")), Some(true));
+        assert_eq!(bridge("br1", Some("0\n")), Some(false));
+        assert_eq!(bridge("br2", None), None);
+        assert_eq!(filters_vlans("../br0", folder.path()), None);
+    }
+
+    #[test]
+    fn libvirt_puts_adapters_into_vlans_from_version_11_on() {
+        assert_eq!(adapter_vlans("11.0.0"), Ability::Has);
+        assert_eq!(adapter_vlans("12.3.0"), Ability::Has);
+        assert!(matches!(adapter_vlans("9.0.0"), Ability::Lacks { why } if why.contains("9.0.0")));
+        assert_eq!(adapter_vlans(""), Ability::Unknown);
     }
 }

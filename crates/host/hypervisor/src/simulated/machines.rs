@@ -277,7 +277,11 @@ pub(super) fn as_seen(definition: &Definition) -> Seen {
         adapters: hardware
             .adapters
             .iter()
-            .map(|adapter| SeenAdapter { mac: adapter.mac, network: adapter.network.clone() })
+            .map(|adapter| SeenAdapter {
+                mac: adapter.mac,
+                network: adapter.network.clone(),
+                vlan: adapter.vlan,
+            })
             .collect(),
         guest_agent: false,
         persistent: true,

@@ -66,6 +66,7 @@ impl Networks for SimulatedHost {
                 bridge: format!("virbr{}", id.as_bytes()[15]),
                 adapter: network.adapter.clone().unwrap_or_default(),
                 vlan: network.vlan,
+                vlan_filtering: None,
                 addresses: network.address.iter().cloned().collect(),
                 dhcp: network.dhcp.iter().cloned().collect(),
                 active: true,

@@ -250,12 +250,15 @@ fn drive_address(controller: u32, target: u32, unit: u32) -> Element {
 
 fn adapter(adapter: &Adapter, is_bridge: &dyn Fn(&str) -> bool) -> Element {
     let kind = if is_bridge(&adapter.network) { "bridge" } else { "network" };
-    Element::new("interface")
+    let mut interface = Element::new("interface")
         .with("type", kind)
         .holds(Element::new("mac").with("address", adapter.mac.to_string()))
-        .holds(Element::new("source").with(kind, &*adapter.network))
-        .holds(Element::new("model").with("type", "virtio"))
-        .holds(alias(&format!("net-{}", adapter.no)))
+        .holds(Element::new("source").with(kind, &*adapter.network));
+    if let Some(vlan) = adapter.vlan {
+        let tag = Element::new("tag").with("id", vlan.to_string());
+        interface.push(Element::new("vlan").holds(tag));
+    }
+    interface.holds(Element::new("model").with("type", "virtio")).holds(alias(&format!("net-{}", adapter.no)))
 }
 
 /// libvirt keeps aliases that begin with `ua-`, and takes a device by its alias when it is to be detached.

@@ -192,6 +192,31 @@ impl SourceXml {
 struct InterfaceXml {
     mac: Option<MacXml>,
     source: Option<SourceXml>,
+    vlan: Option<VlanXml>,
+}
+
+#[derive(Deserialize)]
+struct VlanXml {
+    #[serde(rename = "@trunk")]
+    trunk: Option<String>,
+    #[serde(default)]
+    tag: Vec<TagXml>,
+}
+
+#[derive(Deserialize)]
+struct TagXml {
+    #[serde(rename = "@id")]
+    id: Option<u16>,
+}
+
+impl VlanXml {
+    /// The one VLAN; a trunk of several is none.
+    fn one(&self) -> Option<u16> {
+        match self.tag.as_slice() {
+            [tag] if self.trunk.as_deref() != Some("yes") => tag.id,
+            _ => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -204,7 +229,8 @@ impl InterfaceXml {
     fn seen(self) -> Option<SeenAdapter> {
         let mac = Mac::from_str(self.mac?.address?.as_str()).ok()?;
         let network = self.source.and_then(|from| from.network.or(from.bridge).or(from.dev).or(from.name));
-        Some(SeenAdapter { mac, network: network.unwrap_or_default() })
+        let vlan = self.vlan.and_then(|vlan| vlan.one());
+        Some(SeenAdapter { mac, network: network.unwrap_or_default(), vlan })
     }
 }
 

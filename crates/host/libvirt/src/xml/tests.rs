@@ -48,8 +48,8 @@ fn wanted(firmware: Firmware) -> Definition {
             ],
             dvd: Some(Media { file: "/iso/a & b.iso".into(), item: None }),
             adapters: vec![
-                Adapter { no: 0, mac: Mac([0x52, 0x54, 0, 0, 0, 1]), network: "default".into() },
-                Adapter { no: 1, mac: Mac([0x52, 0x54, 0, 0, 0, 2]), network: "br0".into() },
+                Adapter { no: 0, mac: Mac([0x52, 0x54, 0, 0, 0, 1]), network: "default".into(), vlan: None },
+                Adapter { no: 1, mac: Mac([0x52, 0x54, 0, 0, 0, 2]), network: "br0".into(), vlan: Some(7) },
             ],
         },
     }
@@ -114,8 +114,11 @@ fn a_definition_of_another_tool_is_read() {
     ];
     assert_eq!(files, expected, "in the order of targets, floppies left out");
     let mac = |last| Mac([0x52, 0x54, 0, 0, 0, last]);
-    let adapters = [(1, "br0"), (2, ""), (3, "eth0")]
-        .map(|(last, network)| SeenAdapter { mac: mac(last), network: network.into() });
+    let adapters = [(1, "br0"), (2, ""), (3, "eth0")].map(|(last, network)| SeenAdapter {
+        mac: mac(last),
+        network: network.into(),
+        vlan: None,
+    });
     assert_eq!(view.adapters, adapters, "an adapter without an address is none yet");
     assert_eq!(view.identity, None, "another tool's element with our element's name is not ours");
 }

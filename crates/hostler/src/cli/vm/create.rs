@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::{ArgGroup, Args, ValueEnum};
 use hostler_client::Client;
 use hostler_model::Name;
-use hostler_model::hardware::Firmware;
+use hostler_model::hardware::{Firmware, Mac};
 use hostler_model::library::ItemKind;
 use hostler_model::request::{CreateVm, VmSource};
 use hostler_model::template::Deploy;
@@ -20,6 +20,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   hostler vm create web-2 --template tiny-linux --cpus 2 --memory 2GiB --host host-a --dry-run
   hostler vm create db-1 --disk debian-12 --deploy copy --disk-size 40GiB --firmware uefi
   hostler vm create empty-1 --empty --disk-size 20GiB
+  hostler vm create dhcp-1 --template tiny-linux --network lan --mac 52:54:00:12:34:56
   hostler vm create seeded --template tiny-linux --seed hostname=seeded --seed role=web --start";
 
 /// Create a machine.
@@ -81,6 +82,12 @@ pub struct Like {
     /// The network of its adapter; `default` where the host has it, else none
     #[arg(long, value_name = "NETWORK")]
     network: Option<String>,
+    /// The address of its adapter; one of the pool where absent
+    #[arg(long, value_name = "MAC", value_parser = values::mac)]
+    mac: Option<Mac>,
+    /// The VLAN of its adapter, 1 to 4094, on an external network whose bridge filters VLANs; 0 for none
+    #[arg(long, value_name = "ID", requires = "network", value_parser = clap::value_parser!(u16).range(0..=4094))]
+    vlan: Option<u16>,
 }
 
 /// How a library disk becomes a machine's disk.
@@ -158,6 +165,8 @@ impl Like {
             notes: String::new(),
             tags: Vec::new(),
             network: self.network.clone(),
+            mac: self.mac,
+            vlan: self.vlan,
             seed: BTreeMap::new(),
             candidates: Vec::new(),
         })

@@ -138,7 +138,9 @@ fn text(view: &VmView, width: Option<u16>) -> String {
         lines.push(("DVD", cell(&dvd.file)));
     }
     for adapter in &hardware.adapters {
-        lines.push(("Adapter", cell(format!("{}: {} on {}", adapter.no, adapter.mac, adapter.network))));
+        let vlan = adapter.vlan.map_or_else(String::new, |vlan| format!(", VLAN {vlan}"));
+        let said = format!("{}: {} on {}{vlan}", adapter.no, adapter.mac, adapter.network);
+        lines.push(("Adapter", cell(said)));
     }
     if let Some(seen) = vm.seen() {
         if seen.autostart {

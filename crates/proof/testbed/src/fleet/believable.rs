@@ -254,7 +254,7 @@ impl World {
                 firmware: Firmware::Bios,
                 disks: vec![Disk { no, file, format, size_bytes, bus, base: None, seed: false }],
                 dvd: None,
-                adapters: vec![Adapter { no, mac, network: "default".into() }],
+                adapters: vec![Adapter { no, mac, network: "default".into(), vlan: None }],
             },
         };
         host.outside(&Outside::Define(Box::new(definition), others))?;

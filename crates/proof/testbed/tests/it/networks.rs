@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use hostler_client::{Changed, ClientError, How};
+use hostler_model::hardware::Mac;
 use hostler_model::job::JobState;
 use hostler_model::network::{MismatchKind, NetworkDetail, NetworkKind};
 use hostler_model::new_network::NewNetwork;
-use hostler_model::request::VmSource;
-use hostler_model::{Code, TemplateId};
-use hostler_testbed::{Host, Site, create, taken};
+use hostler_model::request::{CreateVm, VmSource};
+use hostler_model::{Code, JobId, TemplateId};
+use hostler_testbed::{Host, Site, create, empty, taken};
 
 use crate::world::{BOOTS, guest_runs, library, read_token, with_seed};
 
@@ -134,6 +135,88 @@ fn two_guests_reach_each_other_on_a_private_network_and_their_host_does_not() {
     // The bridge has no address of the host's.
     let bridge = shown(&site, "lab", "there", |_| true).network.hosts[0].network.bridge.clone();
     assert_eq!(site.hosts[0].shell(&format!("ip -4 -o addr show dev {bridge}")).unwrap().trim(), "");
+}
+
+fn mac(last: u8) -> Mac {
+    Mac([0x00, 0x15, 0x5d, 0x00, 0x61, last])
+}
+
+/// Asks for machines on the network, all at once.
+fn asked_at_once(site: &Site, machines: Vec<CreateVm>) -> Vec<JobId> {
+    let jobs: Vec<_> = machines
+        .into_iter()
+        .map(|ask| {
+            let client = site.client().clone();
+            site.spawn(async move { client.create_vm(&ask, &How::default()).await })
+        })
+        .collect();
+    jobs.into_iter().map(|asked| taken(site.run(asked).unwrap().unwrap()).unwrap().job).collect()
+}
+
+#[test]
+#[ignore = "needs root and libvirt"]
+fn machines_made_at_once_have_an_address_each_and_two_that_come_to_share_one_are_named() {
+    let site = Site::with_hosts(2).unwrap();
+    made(&site, &lab(NetworkKind::Private, &["a", "b"]));
+    shown(&site, "lab", "on both", |view| view.network.hosts.len() == 2);
+    let range = serde_json::json!({ "mac_pool_first": mac(1), "mac_pool_last": mac(3) });
+    site.change(site.client().set_settings(&range, &How::default())).unwrap();
+    let on = |name: &str, host: usize| {
+        let id = site.run(site.client().host(["a", "b"][host])).unwrap().host.id;
+        CreateVm { network: Some("lab".into()), host: Some(id), ..empty(name).unwrap() }
+    };
+    let all = (0..3).map(|n| on(&format!("web-{n}"), n % 2)).collect();
+    for job in asked_at_once(&site, all) {
+        site.done(job).unwrap();
+    }
+    // As libvirt has them, whatever the record says.
+    let defined = |host: &Host| {
+        let all = host.virsh(&["list", "--all", "--name"]).unwrap();
+        let xml = all.split_whitespace().map(|name| host.virsh(&["dumpxml", name]).unwrap());
+        xml.collect::<String>()
+    };
+    let xml = site.hosts.iter().map(defined).collect::<String>();
+    for last in 1..=3 {
+        assert_eq!(xml.matches(&mac(last).to_string()).count(), 1, "{xml}");
+    }
+    let refusal =
+        |ask: &CreateVm| site.run(site.client().create_vm(ask, &How::default())).unwrap_err().to_string();
+    assert!(refusal(&on("web-3", 0)).contains("each of its 3 addresses is used"));
+    let first =
+        site.vms().unwrap().into_iter().find(|vm| vm.vm.spec.hardware.adapters[0].mac == mac(1)).unwrap();
+    let said = refusal(&CreateVm { mac: Some(mac(1)), ..on("web-3", 0) });
+    assert!(said.contains(&format!("vm {} has it", first.vm.spec.name)), "{said}");
+    site.change(site.client().create_vm(&CreateVm { mac: Some(mac(9)), ..on("web-3", 1) }, &How::default()))
+        .unwrap();
+
+    // Behind Hostler's back: another machine with the address of the first.
+    let domain = "<domain type='qemu'><name>copied</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>\
+                  <interface type='network'><mac address='00:15:5d:00:61:01'/><source network='lab'/></interface>\
+                  </devices></domain>";
+    site.hosts[0]
+        .shell(&format!("echo \"{domain}\" > /run/copied.xml && virsh -q define /run/copied.xml"))
+        .unwrap();
+    let pool = site.until("the conflict is shown", SEEN, async |client| {
+        Ok(Some(client.mac_pool().await?).filter(|pool| pool.conflicting > 0))
+    });
+    let pool = pool.unwrap();
+    let names: Vec<&str> = pool.conflicts[0].machines.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!((pool.conflicts[0].mac, names), (mac(1), vec!["copied", first.vm.spec.name.as_str()]));
+    assert_eq!((pool.size, pool.used, pool.free, pool.low), (3, 3, 0, true));
+    let said = site.command_line(&["network", "mac-pool"], "").unwrap();
+    assert!(
+        said.contains("00:15:5d:00:61:01") && said.contains("copied") && said.contains("Needs attention"),
+        "{said}"
+    );
+    site.hosts[0].virsh(&["undefine", "copied"]).unwrap();
+    let gone = site.until("the conflict is gone", SEEN, async |client| {
+        Ok(Some(client.mac_pool().await?).filter(|pool| pool.conflicting == 0))
+    });
+    gone.unwrap();
+
+    // libvirt of these hosts puts no adapter into a VLAN, and that is said before anything is made.
+    let said = refusal(&CreateVm { vlan: Some(7), mac: Some(mac(10)), ..on("web-4", 0) });
+    assert!(said.contains("VLAN 7") && said.contains("only 11.0 and newer can"), "{said}");
 }
 
 fn external() -> NewNetwork {

@@ -11,6 +11,7 @@ use futures_util::{StreamExt, stream};
 use hostler_model::access::Right;
 use hostler_model::channel::Query;
 use hostler_model::host::Host;
+use hostler_model::mac_pool::{MacConflict, MacPoolView, MacUser};
 use hostler_model::network::{
     ConnectedVm, HostNetwork, Lease, LeaseView, LeasesView, NetworkDetail, NetworkOnHost, NetworkView,
     SilentHost, adapters_of, logical,
@@ -19,7 +20,7 @@ use hostler_model::new_network::{NetworkSpec, NewNetwork};
 use hostler_model::request::Request;
 use hostler_model::view::Page;
 use hostler_model::vm::Vm;
-use hostler_model::{HostId, Kind, Object, Refusal};
+use hostler_model::{HostId, Kind, Object, Refusal, VmId};
 use hostler_server::Picture;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -37,6 +38,8 @@ use crate::told::told;
 
 /// How many hosts are asked at the same time who has which address.
 const ASKED_AT_ONCE: usize = 16;
+/// How many addresses that several machines have are named; all are counted.
+const MOST_CONFLICTS: usize = 100;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -45,6 +48,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::See, routes!(get_network))
         .add(Right::Change, routes!(remove_network))
         .add(Right::See, routes!(list_network_leases))
+        .add(Right::See, routes!(get_mac_pool))
 }
 
 /// List networks, by name: those of one name on several hosts are one network. Where hosts differ is named.
@@ -156,6 +160,43 @@ async fn list_network_leases(
         }
     }
     Ok(Json(view))
+}
+
+/// Show the addresses that adapters of machines are given: the range (the settings `mac_pool_first` and `mac_pool_last`),
+/// how many are used, and which addresses more than one machine has.
+#[utoipa::path(get, path = "/mac-pool", responses((status = 200, body = MacPoolView)))]
+async fn get_mac_pool(State(app): State<App>) -> Json<MacPoolView> {
+    let picture = app.picture();
+    let (pool, used) = picture.volatile.mac_pool;
+    let left = pool.left(used);
+    let all = &picture.volatile.mac_conflicts;
+    let conflicts = all.iter().take(MOST_CONFLICTS).map(|(mac, vms)| {
+        let mut machines: Vec<MacUser> = vms.iter().filter_map(|vm| user(&picture, *vm)).collect();
+        machines.sort_by(|one, other| (&one.name, one.vm).cmp(&(&other.name, other.vm)));
+        MacConflict { mac: *mac, machines }
+    });
+    Json(MacPoolView {
+        first: pool.first,
+        last: pool.last,
+        size: left.size,
+        used,
+        free: left.free,
+        low: left.is_low(),
+        conflicting: all.len() as u64,
+        conflicts: conflicts.collect(),
+    })
+}
+
+/// A machine that has an address.
+fn user(picture: &Picture, id: VmId) -> Option<MacUser> {
+    let vm = picture.vm(id)?;
+    let host_name = vm.host.and_then(|host| picture.host(host)).map(|host| host.name.to_string());
+    Some(MacUser {
+        vm: id,
+        name: vm.spec.name.to_string(),
+        host: vm.host,
+        host_name: host_name.unwrap_or_default(),
+    })
 }
 
 /// Which machines are connected to what, by host and source.

@@ -184,3 +184,38 @@ async fn a_machine_is_shown_as_it_was() {
     face.admin("GET", "/vms/web-00?as_of=yesterday", None).await.code(422, "value.invalid");
     face.admin("GET", "/vms/web-00?as_of=0000000000000000-1", None).await.code(404, "object.not.found");
 }
+
+#[tokio::test]
+async fn the_pool_of_addresses_says_how_many_are_used_and_which_machines_share_one() {
+    let mut objects = inventory();
+    let shared = objects.iter().rev().find_map(|object| match object {
+        Object::Vm(vm) => Some(vm.spec.hardware.adapters[0].mac),
+        _ => None,
+    });
+    let shared = shared.unwrap();
+    let again = objects.iter_mut().find_map(|object| match object {
+        Object::Vm(vm) if vm.spec.name.as_str() == "web-03" => Some(vm),
+        _ => None,
+    });
+    let mut vm = (**again.unwrap()).clone();
+    vm.spec.hardware.adapters[0].mac = shared;
+    objects.retain(|object| object.key() != hostler_model::Key::Vm(vm.id));
+    objects.push(Object::from(vm));
+    let face = Face::holding(objects).await;
+    let pool = face.admin("GET", "/mac-pool", None).await.is(200).body;
+    assert_eq!((&pool["size"], &pool["used"], &pool["low"]), (&json!(16_777_216), &json!(24), &json!(false)));
+    assert_eq!((&pool["conflicting"], &pool["conflicts"][0]["mac"]), (&json!(1), &json!(shared.to_string())));
+    let machines = pool["conflicts"][0]["machines"].as_array().unwrap();
+    let names: Vec<_> = machines.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["twin", "web-03"]);
+
+    let change = json!({ "mac_pool_last": "52:54:00:00:00:1a" });
+    face.admin("PUT", "/settings", Some(change)).await.is(202);
+    let pool = face.admin("GET", "/mac-pool", None).await.is(200).body;
+    assert_eq!(
+        (&pool["last"], &pool["free"], &pool["low"]),
+        (&json!("52:54:00:00:00:1a"), &json!(3), &json!(true))
+    );
+    let wrong = json!({ "mac_pool_last": "53:54:00:00:00:1a" });
+    face.admin("PUT", "/settings", Some(wrong)).await.is(422);
+}

@@ -118,6 +118,8 @@ async fn hosts_are_rated_with_their_loads_and_a_creation_carries_the_best() {
         notes: String::new(),
         tags: Vec::new(),
         network: None,
+        mac: None,
+        vlan: None,
         seed: Default::default(),
         candidates: Vec::new(),
     };
