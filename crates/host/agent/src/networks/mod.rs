@@ -129,7 +129,9 @@ mod tests {
         let bridge = |name: &str, told: Option<&str>| {
             let at = folder.path().join("class/net").join(name).join("bridge");
             fs::create_dir_all(&at).unwrap();
-            told.map(|told| fs::write(at.join("vlan_filtering"), told).unwrap());
+            if let Some(told) = told {
+                fs::write(at.join("vlan_filtering"), told).unwrap();
+            }
             wired(external(name), &[], folder.path(), folder.path()).vlan_filtering
         };
         assert_eq!(bridge("br0", Some("1\n")), Some(true));
