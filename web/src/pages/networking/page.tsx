@@ -24,8 +24,9 @@ const MOST_MACHINES = 8;
 export function NetworkPage() {
   const { network: name } = useParams({ from: "/shell/networking/$network" });
   const { data, error } = useNetworks<NetworkDetail>(`/networks/${encodeURIComponent(name)}`);
-  if (data !== undefined) return <Network network={data} />;
   const isGone = error instanceof RefusalError && error.status === 404;
+  // What was shown last is kept while nothing can be asked; of what is gone it is no picture any more.
+  if (data !== undefined && !isGone) return <Network network={data} />;
   return (
     <>
       <PageHead title={isGone ? names.gone : name} parent={parent} />
