@@ -458,7 +458,7 @@ fn learn_sizes(hardware: &mut Hardware, seen: &Seen) -> bool {
 }
 
 /// The hardware of a machine that was found, as far as its host shows it.
-fn hardware_of(seen: &Seen) -> Hardware {
+pub(crate) fn hardware_of(seen: &Seen) -> Hardware {
     let number = |target: &str| {
         target.chars().last().filter(char::is_ascii_lowercase).map_or(0, |c| c as u32 - 'a' as u32)
     };

@@ -187,6 +187,12 @@ pub enum Query {
         /// The folder, an absolute path within an allowed one.
         path: String,
     },
+    /// Machines on the storage that the hypervisor does not know: a [`crate::importable::ImportablesView`], as JSON.
+    Importable {
+        /// The one whose definition is in this file; all that are found where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+    },
     /// What lies in the folder of a share: [`crate::library::SeenItem`]s, as JSON.
     Share {
         /// The folder.

@@ -6,8 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use crate::definition::{Base, Definition};
 use crate::error::Refusal;
-use crate::hardware::{Disk, DiskFormat, Hardware};
+use crate::hardware::{Disk, DiskFormat};
 use crate::ids::{JobId, ShareId, VmId};
 use crate::library::SeenItem;
 pub use crate::move_out::{Leaving, Peer, Way};
@@ -172,6 +173,25 @@ pub enum Command {
     },
     /// Reads every machine and the computer's properties anew.
     ReadHost,
+    /// Defines a machine whose definition lies on the storage, after strict checks: only disks within the allowed folders,
+    /// nothing of the host, no program. Refused where the file is not what was looked at, and where a machine with its UUID
+    /// exists that is not this step's own earlier attempt. Its undo is [`Command::TakeBackImport`].
+    Import {
+        /// The file with the definition, an absolute path.
+        file: String,
+        /// What it held when it was looked at, SHA-256 in hexadecimal.
+        sha256: String,
+        /// Who it is from now on.
+        identity: Identity,
+        /// The name people call it.
+        title: String,
+    },
+    /// Removes the definition that an import made, and no file. What bears another identity is left alone. Refused while it
+    /// is on. Absent is done.
+    TakeBackImport {
+        /// Who it was to be.
+        identity: Identity,
+    },
     /// Makes a folder within an allowed one. The folder above it must be there. One that is there already is done.
     MakeFolder {
         /// The folder, an absolute path.
@@ -367,28 +387,6 @@ pub enum DiskContent {
     },
 }
 
-/// A machine to be defined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Definition {
-    /// Who it is.
-    pub identity: Identity,
-    /// Its name in libvirt: made of the id, never changed.
-    pub name: String,
-    /// The name people call it.
-    pub title: String,
-    /// What it is made of.
-    pub hardware: Hardware,
-}
-
-/// A base on a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Base {
-    /// SHA-256 of the library file's bytes, hexadecimal.
-    pub sha256: String,
-    /// How large a guest sees it, in bytes.
-    pub virtual_size_bytes: u64,
-}
-
 /// What a command brought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
@@ -533,6 +531,8 @@ impl Command {
             | Command::ReadVm { .. }
             | Command::ReadHost
             | Command::MakeFolder { .. }
+            | Command::Import { .. }
+            | Command::TakeBackImport { .. }
             | Command::Leave { .. }
             | Command::Stay { .. }
             | Command::Receive { .. }
@@ -571,7 +571,9 @@ impl Command {
     pub fn domain(&self) -> Option<Uuid> {
         match self {
             Command::Define { definition } => Some(definition.identity.domain),
-            Command::Adopt { identity } => Some(identity.domain),
+            Command::Adopt { identity }
+            | Command::Import { identity, .. }
+            | Command::TakeBackImport { identity } => Some(identity.domain),
             Command::Undefine { domain }
             | Command::Start { domain }
             | Command::ShutDown { domain, .. }
@@ -654,6 +656,8 @@ impl Command {
             Command::ReadVm { .. } => "read machine",
             Command::ReadHost => "read host",
             Command::MakeFolder { .. } => "make folder",
+            Command::Import { .. } => "import",
+            Command::TakeBackImport { .. } => "take back import",
             Command::ScanShare { .. } => "scan share",
             Command::Leave { .. } => "prepare to leave",
             Command::Stay { .. } => "stay",

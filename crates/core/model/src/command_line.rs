@@ -102,6 +102,12 @@ impl Line<'_> {
                 self.flag("--yes", *disks);
             }
             Request::AdoptVm { vm } => self.vm("adopt", *vm),
+            Request::ImportVm { host, found, name } => {
+                self.plain("vm import");
+                self.thing(Key::Host(*host));
+                self.positional(&found.file);
+                self.option("--name", name.as_ref().map(ToString::to_string));
+            }
             Request::RefreshVm { vm } => self.vm("refresh", *vm),
             Request::RefreshHost { host } => self.host("refresh", *host),
             Request::RestartHost { host } => {

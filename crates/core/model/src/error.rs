@@ -132,6 +132,8 @@ codes! {
     UploadSumWrong = "upload.sum.wrong", 409;
     /// A file of this path is in the share already.
     LibraryFileExists = "library.file.exists", 409;
+    /// A definition on a host's storage says something that is not taken, or names a file that may not be used.
+    ImportRefused = "vm.import.refused", 409;
     /// The path is outside what is allowed.
     PathForbidden = "path.forbidden", 422;
     /// The job has ended already.

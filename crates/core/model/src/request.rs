@@ -12,6 +12,7 @@ use crate::hardware::Firmware;
 use crate::host::{EditHost, HostFacts};
 use crate::host_group::EditHostGroup;
 use crate::ids::{AgentId, HostGroupId, HostId, ItemId, ShareId, TemplateId, TokenId, UserId, ViewId, VmId};
+use crate::importable::Importable;
 use crate::job::JobKind;
 use crate::name::Name;
 use crate::new_network::NetworkSpec;
@@ -145,6 +146,16 @@ pub enum Request {
     AdoptVm {
         /// Which.
         vm: VmId,
+    },
+    /// Define a machine that lies on a host's storage, and manage it.
+    ImportVm {
+        /// On which host.
+        host: HostId,
+        /// What its agent found.
+        found: Box<Importable>,
+        /// What it is to be called; as its definition says when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Name>,
     },
     /// Read it anew.
     RefreshVm {
@@ -573,6 +584,7 @@ impl Request {
             Request::SettleVm { .. } => JobKind::SettleVm,
             Request::DeleteVm { .. } => JobKind::DeleteVm,
             Request::AdoptVm { .. } => JobKind::AdoptVm,
+            Request::ImportVm { .. } => JobKind::ImportVm,
             Request::RefreshVm { .. } => JobKind::RefreshVm,
             Request::RefreshHost { .. } => JobKind::RefreshHost,
             Request::RestartHost { .. } => JobKind::RestartHost,

@@ -184,7 +184,7 @@ pub fn of_answering(vm: &Vm, under: Option<JobKind>) -> VmStatus {
 /// What a machine is called while a job of this kind is at work on it.
 fn while_under(kind: JobKind, power: Power) -> Option<VmStatus> {
     Some(match kind {
-        JobKind::CreateVm => VmStatus::Creating,
+        JobKind::CreateVm | JobKind::ImportVm => VmStatus::Creating,
         JobKind::StartVm if power == Power::Saved => VmStatus::Restoring,
         JobKind::StartVm => VmStatus::Starting,
         JobKind::ShutDownVm => VmStatus::ShuttingDown,

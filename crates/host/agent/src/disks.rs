@@ -9,21 +9,22 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hostler_disk::{
-    Deletion, Format, Kind, Rejected, Stamp, WalkLimits, confine, create_blank, create_copy, create_overlay,
-    create_seed, delete_marked, find_base, inspect_as, make_folder, read_stamp, remove_empty_folder,
-    walk_share,
+    Deletion, Format, Kind, Rejected, Stamp, WalkLimits, check_foreign, confine, create_blank, create_copy,
+    create_overlay, create_seed, delete_marked, find_base, inspect_as, is_file, make_folder, read_stamp,
+    remove_empty_folder, walk_share,
 };
-use hostler_hypervisor::{DiskFile, Disks, NewDisk, Trouble, Watch};
+use hostler_hypervisor::{DefinitionFile, DiskFile, Disks, NewDisk, Trouble, Watch};
 use hostler_model::command::{Base, DiskContent};
 use hostler_model::hardware::DiskFormat;
 use hostler_model::library::{ImageFacts, ItemKind, Problem, SeenItem};
 use hostler_model::machine_folder::DEEPEST;
 use hostler_model::{Code, Refusal, Timestamp, VmId};
+use sha2::{Digest, Sha256};
 
 use crate::folders::{FOLDER_RIGHTS, FolderTrouble, Folders};
 
@@ -106,7 +107,11 @@ impl AgentDisks {
         let (root, below) = self.folders.place(file).ok_or_else(forbidden)?;
         let (folder, name) = below.parent().zip(below.file_name()).ok_or_else(forbidden)?;
         let machine = folder.file_name().and_then(OsStr::to_str).ok_or_else(forbidden)?.to_owned();
-        if folder.components().count() > DEEPEST {
+        // No machine's folder lies in another's.
+        let is_machines =
+            |part: Component<'_>| part.as_os_str().to_str().is_some_and(|name| name.parse::<VmId>().is_ok());
+        let above = folder.parent().unwrap_or(Path::new(""));
+        if folder.components().count() > DEEPEST || above.components().any(is_machines) {
             return Err(forbidden());
         }
         Ok(MachineFile { root, folder: folder.into(), machine, name: name.into() })
@@ -164,6 +169,19 @@ impl AgentDisks {
         if *count == 0 {
             making.remove(&folder);
         }
+    }
+
+    /// Whether an image stands on a base of ours and on nothing else.
+    fn stands_on_base(&self, root: &Path, below: &Path) -> bool {
+        let Ok(path) = confine(root, below) else { return false };
+        let Ok(image) = inspect_as(&path, Format::Qcow2) else { return false };
+        let Some(backing) = image.backing else { return false };
+        let base = Path::new(&backing.name);
+        let named = base.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let sha256 = named.split('.').next().unwrap_or_default();
+        base.parent() == Some(self.bases.as_path())
+            && image.encryption.is_none()
+            && find_base(&self.bases, sha256).is_ok_and(|found| found.is_some_and(|found| found.path == base))
     }
 
     fn fill(&self, path: &Path, wanted: &NewDisk<'_>, watch: &dyn Watch) -> Result<u64, Trouble> {
@@ -355,6 +373,36 @@ impl Disks for AgentDisks {
         self.folders.has(path).map_err(Trouble::Refused)
     }
 
+    fn definition(&self, file: &str) -> Result<DefinitionFile, Trouble> {
+        let text = self.folders.definition(file).map_err(Trouble::Refused)?;
+        let sum = Sha256::digest(text.as_bytes());
+        Ok(DefinitionFile { sha256: sum.iter().map(|byte| format!("{byte:02x}")).collect(), text })
+    }
+
+    fn check_image(&self, file: &str, format: DiskFormat) -> Result<bool, Trouble> {
+        let (root, below) = self.folders.placed(file).map_err(Trouble::Refused)?;
+        match is_file(root, below) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(why) => return Err(rejected(file, &why)),
+        }
+        match format {
+            // Whatever is in it is the guest's: QEMU reads no header.
+            DiskFormat::Raw => Ok(true),
+            DiskFormat::Qcow2 => match check_foreign(below, root) {
+                Ok(image) if image.format == Format::Qcow2 => Ok(true),
+                Ok(_) => Err(rejected(file, &disguised())),
+                // One that Hostler made stands on a base, which lies beside the folders and is nobody's to change.
+                Err(Rejected::BackingOutside { .. }) if self.stands_on_base(root, below) => Ok(true),
+                Err(why) => Err(rejected(file, &why)),
+            },
+            other => {
+                let cause = format!("a disk of format {other:?} is not imported, only qcow2 and raw");
+                Err(Trouble::Refused(Refusal::new(Code::DiskRejected, file, cause)))
+            }
+        }
+    }
+
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble> {
         let walked =
             walk_share(share(folder)?, WalkLimits::default()).map_err(|why| rejected(folder, &why))?;
@@ -485,6 +533,10 @@ fn format_of(format: DiskFormat, object: &str) -> Result<Format, Trouble> {
             return Err(Trouble::Refused(refusal.remedy("Upgrade the agent")));
         }
     })
+}
+
+fn disguised() -> Rejected {
+    Rejected::Disguised { expected: "qcow2".into(), content: "another format".into() }
 }
 
 fn invalid(object: &str, cause: impl Into<String>) -> Trouble {

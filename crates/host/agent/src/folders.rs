@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use hostler_disk::{Error, Rejected, is_folder, list_folder, make_folder};
+use hostler_disk::{Error, Rejected, WalkLimits, find_files, is_folder, list_folder, make_folder, read_text};
 use hostler_model::machine_folder::{
     self, DEEPEST, FolderListing, FolderSpace, MOST_ENTRIES, MachineFolder, SeenFolder, SeenImage, check_path,
 };
@@ -14,6 +14,11 @@ use crate::config::{FOLDER_ID, mark_folder};
 
 /// The rights of a folder of machines: QEMU's account passes through it, and nobody else lists it.
 pub(crate) const FOLDER_RIGHTS: u32 = 0o711;
+
+/// The largest definition that is looked at, in bytes: libvirt writes some ten thousand.
+const MOST_DEFINITION_BYTES: usize = 1 << 20;
+/// How many entries of an allowed folder, and of those in it, are looked at for definitions.
+const MOST_LOOKED_AT: usize = 50_000;
 
 /// The allowed folders, the usual one first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +63,7 @@ impl Folders {
         below.components().all(|part| matches!(part, Component::Normal(_))).then_some((root, below))
     }
 
-    fn placed<'p>(&self, path: &'p str) -> Result<(&Path, &'p Path), Refusal> {
+    pub(crate) fn placed<'p>(&self, path: &'p str) -> Result<(&Path, &'p Path), Refusal> {
         check_path(path)?;
         let paths: Vec<String> = self.all().map(|root| root.to_string_lossy().into_owned()).collect();
         let outside = || {
@@ -135,6 +140,28 @@ impl Folders {
             Err(Error::Rejected { why, .. }) => Err(FolderTrouble::Refused(self.rejected(path, &why))),
             Err(why) => Err(FolderTrouble::Disk(why)),
         }
+    }
+
+    /// The files that may be definitions, by path, and whether there are more than were looked at.
+    pub(crate) fn definitions(&self, stopped: &dyn Fn() -> bool) -> (Vec<String>, bool) {
+        let limits = WalkLimits { depth: DEEPEST, entries: MOST_LOOKED_AT };
+        let (mut found, mut more) = (Vec::new(), false);
+        for root in self.all() {
+            let Ok((files, cut)) = find_files(root, "xml", limits, stopped) else { continue };
+            more |= cut;
+            let text = |file: PathBuf| root.join(file).into_os_string().into_string().ok();
+            found.extend(files.into_iter().filter_map(text));
+        }
+        // One folder may lie in another.
+        found.sort();
+        found.dedup();
+        (found, more)
+    }
+
+    /// A definition on the storage.
+    pub(crate) fn definition(&self, file: &str) -> Result<String, Refusal> {
+        let (root, below) = self.placed(file)?;
+        read_text(root, below, MOST_DEFINITION_BYTES).map_err(|why| self.rejected(file, &why))
     }
 
     fn rejected(&self, path: &str, why: &Rejected) -> Refusal {

@@ -17,6 +17,7 @@ mod equipment;
 mod file_systems;
 mod folders;
 mod hands;
+mod importing;
 mod journal;
 mod libvirt;
 mod line;

@@ -25,6 +25,7 @@ use crate::config::{Config, State};
 use crate::disks::AgentDisks;
 use crate::file_systems::file_systems;
 use crate::hands::{Hands, Host};
+use crate::importing::importable;
 use crate::moving::{Mover, Places};
 use crate::networks::{self, HostNetworks};
 use crate::performance::{Counters, Recorder};
@@ -51,6 +52,8 @@ pub struct LibvirtHost {
     last: Mutex<HostFacts>,
     /// Held while file systems are asked how full they are.
     asked_disks: Mutex<()>,
+    /// Held while machines are looked for on the storage.
+    asked_imports: Mutex<()>,
 }
 
 impl LibvirtHost {
@@ -97,6 +100,7 @@ impl LibvirtHost {
             screens: Screens::default(),
             last: Mutex::default(),
             asked_disks: Mutex::default(),
+            asked_imports: Mutex::default(),
         }))
     }
 
@@ -229,6 +233,16 @@ impl Host for LibvirtHost {
                 return told(&self.recorder.between(*domain, *now, *from, *to, *points));
             }
             Query::FileSystems => return self.file_systems(),
+            Query::Importable { file } => {
+                // One look at a time: a storage that does not answer holds it.
+                let Ok(_one) = self.asked_imports.try_lock() else {
+                    let cause = "they are being looked for already";
+                    return Err(Refusal::new(Code::TooManyRequests, "machines on the storage", cause)
+                        .remedy("Try again in a while"));
+                };
+                let folders = self.computer.folders();
+                return told(&importable(&*self.driver, &*self.disks, folders, file.as_deref())?);
+            }
             Query::Folder { path } => return told(&self.computer.folders().list(path)?),
             Query::GuestFile { domain, path } => {
                 self.driver.guest_read_file(*domain, path, MOST_GUEST_FILE_BYTES)

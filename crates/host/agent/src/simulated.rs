@@ -7,11 +7,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hostler_hypervisor::simulated::SimulatedHost;
-use hostler_hypervisor::{Boots, Machines};
+use hostler_hypervisor::{Boots, Machines, import};
 use hostler_libvirt::Changed;
 use hostler_model::channel::Query;
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::FileSystem;
+use hostler_model::importable::ImportablesView;
 use hostler_model::machine_folder::{FolderListing, SeenFolder};
 use hostler_model::network::Lease;
 use hostler_model::refresher::{MachineLoad, Refreshed, RefresherKind};
@@ -118,6 +119,13 @@ impl Host for SimulatedComputer {
                     folders: folders.collect(),
                     ..FolderListing::default()
                 })
+            }
+            // A simulated storage holds what was put there, and nobody puts any into a fleet.
+            Query::Importable { file: None } => told(&ImportablesView::default()),
+            Query::Importable { file: Some(file) } => {
+                let found =
+                    import::look(&self.host, &self.host, file).map_err(|why| why.into_refusal(file))?;
+                told(&ImportablesView { machines: vec![found], more: false })
             }
             Query::Refresh { refresher } => told(&self.refreshed(*refresher)),
             // No guest of a simulated machine asks for an address.

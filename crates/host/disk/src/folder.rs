@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::beneath::{open_beneath, open_root, plain, real_path, refused};
+use crate::beneath::{open_beneath, open_regular_beneath, open_root, plain, real_path, refused, unreadable};
 use crate::error::Error;
 use crate::format::Format;
 use crate::rejected::Rejected;
-use crate::share::{is_left_out, is_shown};
+use crate::share::{WalkLimits, is_left_out, is_shown};
 
 /// How many entries of a folder are looked at, hidden ones among them, before it is called larger than it can be listed.
 const MOST_LOOKED_AT: usize = 50_000;
@@ -132,6 +132,85 @@ pub fn remove_empty_folder(root: &Path, relative: &Path) {
         open_root(root).and_then(|root| open_beneath(&root, above, OFlags::RDONLY | OFlags::DIRECTORY));
     if let Ok(above) = opened {
         let _ = rustix::fs::unlinkat(&above, name, AtFlags::REMOVEDIR);
+    }
+}
+
+/// The files with this extension below `root`, as paths relative to it, ordered; and whether there is more than was looked
+/// at: `limits` of folders within folders and of entries, or `stopped`. Links are not followed, hidden things left out.
+///
+/// # Errors
+/// The root itself cannot be opened. What cannot be read further down is more than was looked at.
+pub fn find_files(
+    root: &Path,
+    extension: &str,
+    limits: WalkLimits,
+    stopped: &dyn Fn() -> bool,
+) -> Result<(Vec<PathBuf>, bool), Rejected> {
+    let root = open_root(root)?;
+    let (mut found, mut more, mut looked) = (Vec::new(), false, 0);
+    let mut open = vec![(PathBuf::from("."), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let opened = open_beneath(&root, &folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW);
+        let Ok(entries) =
+            opened.and_then(|opened| Dir::read_from(&opened).map_err(refused).map(|all| (opened, all)))
+        else {
+            more = true;
+            continue;
+        };
+        let (opened, entries) = entries;
+        for entry in entries {
+            looked += 1;
+            if looked > limits.entries || stopped() {
+                found.sort();
+                return Ok((found, true));
+            }
+            let Ok(entry) = entry else { continue };
+            let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
+            if is_left_out(&name) || name.to_str().is_none_or(|text| !is_shown(text)) {
+                continue;
+            }
+            let Ok(stat) = rustix::fs::statat(&opened, name.as_os_str(), AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            let relative = if folder == Path::new(".") { PathBuf::from(&name) } else { folder.join(&name) };
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory if depth < limits.depth => open.push((relative, depth + 1)),
+                FileType::Directory => more = true,
+                FileType::RegularFile if relative.extension() == Some(OsStr::new(extension)) => {
+                    found.push(relative);
+                }
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    Ok((found, more))
+}
+
+/// A text file within `root`, of at most `most` bytes. Nothing that lies there can make it wait.
+///
+/// # Errors
+/// [`Rejected`]: as [`list_folder`]; [`Rejected::NotRegular`]; [`Rejected::NameUnfit`] where it is too long or no text.
+pub fn read_text(root: &Path, relative: &Path, most: usize) -> Result<String, Rejected> {
+    use std::io::Read;
+    let file = open_regular_beneath(&open_root(root)?, &plain(relative)?)?;
+    let mut bytes = Vec::new();
+    file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|why| unreadable(&why))?;
+    if bytes.len() > most {
+        return Err(Rejected::NameUnfit { why: format!("is of a file that is longer than {most} bytes") });
+    }
+    String::from_utf8(bytes).map_err(|_| Rejected::NameUnfit { why: "is of a file that is no text".into() })
+}
+
+/// Whether an ordinary file is there within `root`.
+///
+/// # Errors
+/// [`Rejected`]: as [`list_folder`], but for [`Rejected::Absent`]; [`Rejected::NotRegular`].
+pub fn is_file(root: &Path, relative: &Path) -> Result<bool, Rejected> {
+    match open_regular_beneath(&open_root(root)?, &plain(relative)?) {
+        Ok(_) => Ok(true),
+        Err(Rejected::Absent) => Ok(false),
+        Err(why) => Err(why),
     }
 }
 

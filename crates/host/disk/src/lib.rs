@@ -40,7 +40,9 @@ pub use beneath::confine;
 pub use copy::{Progress, sparse_copy};
 pub use create::{create_blank, create_copy, create_overlay, create_seed};
 pub use error::Error;
-pub use folder::{Listed, is_folder, list_folder, make_folder, remove_empty_folder};
+pub use folder::{
+    Listed, find_files, is_file, is_folder, list_folder, make_folder, read_text, remove_empty_folder,
+};
 pub use foreign::{CHAIN_LIMIT, check_foreign};
 pub use format::{Backing, Format, Image, MAX_VIRTUAL_BYTES, READ_LIMIT_BYTES, inspect, inspect_as};
 pub use mark::{Deletion, Stamp, delete_marked, delete_of, mark, read_stamp};

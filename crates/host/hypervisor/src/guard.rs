@@ -25,7 +25,7 @@ pub(crate) fn allowed_in(command: &Command) -> Option<&'static [Power]> {
         Command::Reset { .. } => &[Running, Paused, PausedStorageFull, PausedStorageFailing, ShuttingDown],
         Command::Save { .. } => &[Running, Paused],
         Command::DiscardSaved { .. } => &[Saved],
-        Command::Undefine { .. } => &[Off, Saved, Crashed],
+        Command::Undefine { .. } | Command::TakeBackImport { .. } => &[Off, Saved, Crashed],
         Command::SetHardware { .. } => &[Off, Crashed],
         Command::AttachDisk { .. } | Command::DetachDisk { .. } => &[Running, Off, Crashed],
         Command::SetMedia { .. } => &[Running, Paused, Off, Crashed],
@@ -38,6 +38,7 @@ pub(crate) fn allowed_in(command: &Command) -> Option<&'static [Power]> {
         | Command::ReadVm { .. }
         | Command::ReadHost
         | Command::MakeFolder { .. }
+        | Command::Import { .. }
         | Command::ScanShare { .. }
         | Command::Stay { .. }
         | Command::Receive { .. }

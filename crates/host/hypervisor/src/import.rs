@@ -4,7 +4,7 @@
 use hostler_model::command::{Command, Outcome};
 use hostler_model::hardware::DiskFormat;
 use hostler_model::importable::Importable;
-use hostler_model::seen::{Identity, Seen};
+use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal};
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ impl Step<'_> {
     pub(crate) fn begin_import(&self) -> Part {
         let machines = self.world.machines;
         match self.command {
-            Command::Import { file, sha256, identity } => match machines.read(identity.domain)? {
+            Command::Import { file, sha256, identity, title } => match machines.read(identity.domain)? {
                 // The identity was drawn for this job: what bears it, an earlier attempt made.
                 Some(seen) if seen.identity == Some(*identity) => done(),
                 Some(_) => refused(exists(identity.domain)),
@@ -94,7 +94,7 @@ impl Step<'_> {
                     if read.sha256 != *sha256 {
                         return refused(Refusal::new(Code::ImportRefused, file, "it is being changed"));
                     }
-                    machines.import(&read.text, identity)?;
+                    machines.import(&read.text, identity, title)?;
                     done()
                 }
             },
@@ -113,13 +113,11 @@ impl Step<'_> {
     }
 }
 
-/// Whether an import, or its undo, has taken effect.
-pub(crate) fn probe_import(machines: &dyn Machines, identity: &Identity, undo: bool) -> Result<bool, Trouble> {
-    let ours = machines.read(identity.domain)?.is_some_and(|seen| seen.identity == Some(*identity));
-    Ok(ours != undo)
-}
-
 fn exists(domain: Uuid) -> Refusal {
-    Refusal::new(Code::GuardRefused, format!("domain {domain}"), "the host has a machine with this UUID already")
-        .remedy("Look whether it is the same machine; if it is, there is nothing to import")
+    Refusal::new(
+        Code::GuardRefused,
+        format!("domain {domain}"),
+        "the host has a machine with this UUID already",
+    )
+    .remedy("Look whether it is the same machine; if it is, there is nothing to import")
 }

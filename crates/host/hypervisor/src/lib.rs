@@ -16,6 +16,7 @@ use uuid::Uuid;
 mod boots;
 pub mod conformance;
 mod guard;
+pub mod import;
 pub mod moving;
 pub mod networks;
 pub mod perform;
@@ -23,6 +24,7 @@ pub mod probe;
 pub mod simulated;
 
 pub use boots::{Boots, NoBoots};
+pub use import::{DefinitionFile, Examined};
 pub use moving::{MoveLimits, Moves, NoMoves};
 pub use networks::{Networks, NoNetworks};
 pub use perform::{Performing, Turn, World};
@@ -113,6 +115,10 @@ pub trait Machines: Send + Sync {
     fn set_media(&self, domain: Uuid, file: Option<&str>) -> Result<(), Trouble>;
     /// Writes our identity into the metadata.
     fn adopt(&self, identity: &Identity) -> Result<(), Trouble>;
+    /// What a definition on the storage says, and what in it is not taken. Nothing in it is believed.
+    fn examine(&self, text: &str) -> Result<Examined, Trouble>;
+    /// Defines such a machine, which the host does not have, as this one. What is not taken is refused here, too.
+    fn import(&self, text: &str, identity: &Identity, title: &str) -> Result<(), Trouble>;
     /// The machines that have this file as a disk, be they on or off.
     fn users_of(&self, file: &str) -> Result<Vec<Uuid>, Trouble>;
 }
@@ -153,6 +159,11 @@ pub trait Disks: Send + Sync {
     fn make_folder(&self, path: &str) -> Result<(), Trouble>;
     /// Whether there is such a folder within one that is allowed.
     fn has_folder(&self, path: &str) -> Result<bool, Trouble>;
+    /// A definition on the storage, within an allowed folder and of bounded size.
+    fn definition(&self, file: &str) -> Result<DefinitionFile, Trouble>;
+    /// Whether an image that a definition names is there, and may be used: it and all that it stands on lie within the
+    /// allowed folders or are bases. Refused where not.
+    fn check_image(&self, file: &str, format: DiskFormat) -> Result<bool, Trouble>;
     /// Reads a share's folder.
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble>;
 }

@@ -266,6 +266,7 @@ impl Step<'_> {
                 let items = self.world.disks.scan(folder)?;
                 Ok(Next::End(Outcome::Done { answer: Answer::Share { items } }))
             }
+            Command::Import { .. } | Command::TakeBackImport { .. } => self.begin_import(),
             Command::Leave { .. }
             | Command::Stay { .. }
             | Command::Receive { .. }

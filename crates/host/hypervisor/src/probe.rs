@@ -90,6 +90,12 @@ fn look(command: &Command, mark: &Mark, undo: bool, world: &World<'_>) -> Result
             Command::Adopt { identity } => {
                 seen(identity.domain)?.is_some_and(|seen| seen.identity == Some(*identity))
             }
+            Command::Import { identity, .. } => {
+                seen(identity.domain)?.is_some_and(|seen| seen.identity == Some(*identity))
+            }
+            Command::TakeBackImport { identity } => {
+                seen(identity.domain)?.is_none_or(|seen| seen.identity != Some(*identity))
+            }
             Command::Migrate { domain, .. } => return probe_migration(*domain, world),
             Command::RestartHost { boot }
             | Command::ShutDownHost { boot }

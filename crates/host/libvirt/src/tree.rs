@@ -191,6 +191,16 @@ impl Element {
         }
     }
 
+    /// Removes comments, CDATA sections and processing instructions, wherever they are in it.
+    pub(crate) fn drop_verbatim(&mut self) {
+        self.each_mut(&mut |element| element.children.retain(|node| !matches!(node, Node::Verbatim(_))));
+    }
+
+    /// Its attributes, names and values.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Reads a document.
     pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
         if text.len() > MOST_BYTES {

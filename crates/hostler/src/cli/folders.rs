@@ -1,6 +1,7 @@
 //! `hostler host folders`: where a host may keep machines, and what lies there.
 
 use hostler_client::Client;
+use hostler_model::importable::Importable;
 use hostler_model::machine_folder::{AllowedFolder, SeenFolder, SeenImage};
 use serde::Serialize;
 
@@ -8,12 +9,15 @@ use crate::cli::failure::Failure;
 use crate::cli::format::Columns;
 use crate::cli::here::Here;
 use crate::cli::list::{ago, bytes, mib};
-use crate::cli::show::{Cell, cell, note, number};
+use crate::cli::show::{Cell, Tone, cell, note, number};
 use crate::cli::values::now;
 
 const ALLOWED: Columns =
     Columns { usual: &["PATH", "DEFAULT", "SIZE", "FREE", "SHARED WITH"], wide: &[], first: "" };
 const CONTENT: Columns = Columns { usual: &["NAME", "KIND", "SIZE", "MODIFIED"], wide: &[], first: "" };
+
+const IMPORTABLE: Columns =
+    Columns { usual: &["NAME", "UUID", "CPUS", "MEMORY", "DISKS", "STATE", "FILE"], wide: &[], first: "" };
 
 /// What lies in a folder.
 #[derive(Serialize)]
@@ -48,6 +52,37 @@ pub(super) async fn show(
         note(format!("{} holds more than is listed", listing.path));
     }
     Ok(())
+}
+
+/// Lists machines on the storage that the hypervisor does not know.
+///
+/// # Errors
+/// As they cannot be had.
+pub(super) async fn importable(here: &Here, client: &Client, host: &str) -> Result<(), Failure> {
+    let view = client.host_importable(host).await?;
+    here.list(&view.machines, IMPORTABLE, machine)?;
+    if view.more {
+        note("there is more on the storage than was looked at");
+    }
+    Ok(())
+}
+
+fn machine(of: &Importable) -> Vec<Cell> {
+    let disks = of.seen.disks.iter().filter(|disk| !disk.dvd).count();
+    let state = match (of.refused.as_slice(), of.missing.is_empty()) {
+        ([], _) => cell("can be imported").tone(Tone::Good),
+        (_, false) => cell(format!("missing: {}", of.missing.join(", "))).tone(Tone::Bad),
+        (why, true) => cell(why.join("; ")).tone(Tone::Bad),
+    };
+    vec![
+        cell(&of.seen.name),
+        cell(of.seen.domain),
+        number(of.seen.cpus),
+        mib(of.seen.memory_mib),
+        number(disks),
+        state,
+        cell(&of.file),
+    ]
 }
 
 fn allowed(folder: &AllowedFolder) -> Vec<Cell> {

@@ -207,6 +207,16 @@ What is allowed stands in agent.toml on the host: vm_folder and machine_folders.
         #[arg(value_name = "PATH")]
         path: Option<String>,
     },
+    /// List machines that lie in the folders that a host allows and that its hypervisor does not know
+    #[command(after_help = "Examples:
+  hostler host importable host-a
+  hostler host importable host-a -o json
+
+Import one: hostler vm import HOST FILE.")]
+    Importable {
+        /// Which
+        host: String,
+    },
     /// Make a folder on a host, within one that it allows
     #[command(after_help = "Examples:
   hostler host make-folder host-a /srv/vms/tier1
@@ -347,6 +357,7 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             here.list(&client.host_file_systems(&host).await?, FILE_SYSTEMS, file_system)
         }
         Commands::Folders { host, path } => folders::show(here, &client, &host, path.as_deref()).await,
+        Commands::Importable { host } => folders::importable(here, &client, &host).await,
         Commands::MakeFolder { host, path, change: how } => {
             let asked = client.make_host_folder(&host, &NewFolder { path }, &how.how()).await;
             change(here, &client, &how, asked).await

@@ -39,6 +39,8 @@ fn requests() -> Vec<Request> {
         r#"{"ask":"delete-vm","vm":"ID","disks":true}"#,
         r#"{"ask":"delete-vm","vm":"ID","disks":false}"#,
         r#"{"ask":"adopt-vm","vm":"ID"}"#,
+        r#"{"ask":"import-vm","host":"ID","name":"-new","found":{"file":"/srv/my vms/a.xml","sha256":"ab","seen":{"domain":"ID",
+            "name":"a","power":"off","cpus":1,"memory_mib":128}}}"#,
         r#"{"ask":"refresh-vm","vm":"ID"}"#,
         r#"{"ask":"migrate-vm","vm":"ID"}"#,
         r#"{"ask":"migrate-vm","vm":"ID","to":"ID"}"#,

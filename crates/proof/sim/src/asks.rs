@@ -1,14 +1,17 @@
 //! What clients ask for: for every kind of job a request that fits the world as it is. A kind without one does not
 //! compile.
 
+use hostler_hypervisor::import;
 use hostler_model::access::Role;
 use hostler_model::agent::{Certificate, Roles};
-use hostler_model::hardware::GIB;
+use hostler_model::command::Definition;
+use hostler_model::hardware::{GIB, Hardware};
 use hostler_model::host::EditHost;
+use hostler_model::ids::Ids;
 use hostler_model::job::JobKind;
 use hostler_model::request::{CreateVm, EditVm, Request, Secret, VmSource};
 use hostler_model::reserve::EditReserve;
-use hostler_model::seen::Power;
+use hostler_model::seen::{Identity, Power};
 use hostler_model::setting::Settings;
 use hostler_model::template::{Deploy, TemplateSpec};
 use hostler_model::vm::{Origin, Presence, StopAction, Vm};
@@ -128,6 +131,7 @@ impl World {
                 Request::DeleteVm { vm, disks }
             }
             JobKind::AdoptVm => Request::AdoptVm { vm: self.some_vm(|vm| vm.origin == Origin::Found)? },
+            JobKind::ImportVm => self.left_machine()?,
             JobKind::RefreshVm => Request::RefreshVm { vm: self.some_vm(|_| true)? },
             JobKind::RefreshHost => Request::RefreshHost { host: self.some_host()? },
             JobKind::RestartHost => Request::RestartHost { host: self.some_host()? },
@@ -262,7 +266,9 @@ impl World {
         }
         // Newer kinds are tried kind by kind: in a storm all would be as it was in seeds that are kept.
         let stormy = |kind: &JobKind| {
-            !matches!(kind, JobKind::CreateNetwork | JobKind::RemoveNetwork | JobKind::MakeFolder)
+            let kept =
+                [JobKind::CreateNetwork, JobKind::RemoveNetwork, JobKind::MakeFolder, JobKind::ImportVm];
+            !kept.contains(kind)
         };
         let kinds: Vec<JobKind> = JobKind::ALL.iter().copied().filter(stormy).collect();
         for _ in 0..8 {
@@ -300,6 +306,26 @@ impl World {
             seed,
             candidates: Vec::new(),
         })
+    }
+
+    /// A machine that somebody left on a host's storage and that its hypervisor does not know.
+    fn left_machine(&mut self) -> Option<Request> {
+        let at = self.dice.between(0, self.agents.len() as u64) as usize;
+        let (domain, name) = (self.ids.draw(), self.some_name("left")?);
+        let identity = Identity { vm: VmId(domain), domain, installation: self.installation };
+        let hardware = Hardware {
+            cpus: 1,
+            memory_mib: 128,
+            firmware: Default::default(),
+            disks: Vec::new(),
+            dvd: None,
+            adapters: Vec::new(),
+        };
+        let definition = Definition { identity, name: name.to_string(), title: name.to_string(), hardware };
+        let (file, host) = (format!("{VMS}/left/{domain}.xml"), &self.agents[at].host);
+        host.folder(&file)?.put_definition(&file, definition);
+        let found = import::look(host, host, &file).ok()?;
+        Some(Request::ImportVm { host: self.agents[at].id.into(), found: Box::new(found), name: None })
     }
 
     pub(crate) fn some_host(&mut self) -> Option<hostler_model::HostId> {

@@ -14,6 +14,7 @@ mod vm_create;
 
 mod vm_delete;
 mod vm_hardware;
+mod vm_import;
 pub(crate) mod vm_migrate;
 mod vm_power;
 mod vm_settle;
@@ -51,6 +52,7 @@ pub(crate) fn admit(request: &Request, view: View<'_>) -> Result<(), Refusal> {
         Request::SettleVm { vm, keep } => vm_settle::admit(view, *vm, *keep),
         Request::DeleteVm { vm, disks } => vm_delete::admit(view, *vm, *disks),
         Request::AdoptVm { vm } => vm_hardware::admit_adopt(view, *vm),
+        Request::ImportVm { host, found, name } => vm_import::admit(view, *host, found, name.as_ref()),
         Request::RefreshVm { vm } => allowed(view, *vm, VmAction::Refresh),
         Request::RefreshHost { host } => host::admit_refresh(view, *host),
         Request::RestartHost { host } | Request::ShutDownHost { host } => host_power::admit(view, *host),
@@ -115,6 +117,7 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::SettleVm { vm, keep } => vm_settle::plan(*vm, *keep, p),
         Request::DeleteVm { vm, disks } => vm_delete::plan(*vm, *disks, p),
         Request::AdoptVm { vm } => vm_hardware::adopt(*vm, p),
+        Request::ImportVm { host, found, name } => vm_import::plan(*host, found, name.as_ref(), p),
         Request::RefreshVm { vm } => vm_power::refresh(*vm, p),
         Request::RefreshHost { host } => host::refresh(*host, p),
         Request::RestartHost { host } => host_power::plan(*host, true, p),

@@ -42,6 +42,13 @@ fn made(world: &World, job: JobId) -> String {
     }
 }
 
+/// The host does what the creation of a machine asks of it.
+fn finish(world: &mut World, job: JobId) {
+    world.done(job, "make-disk");
+    world.done(job, "define");
+    assert_eq!(world.state(job), JobState::Completed);
+}
+
 #[test]
 fn a_default_path_lies_within_what_the_host_allows() {
     let mut world = World::new(1);
@@ -66,17 +73,20 @@ fn new_machines_are_made_in_the_hosts_default_path_unless_another_is_named() {
     world.computer(0, with_folders(0));
     let usual = world.ask(create("usual")).unwrap();
     assert!(made(&world, usual).starts_with("/vms/"));
+    finish(&mut world, usual);
     set_path(&mut world, Some("/srv/own/tier1")).unwrap();
     let job = world.ask(create("deep")).unwrap();
     assert!(made(&world, job).starts_with("/srv/own/tier1/"), "{}", made(&world, job));
-    let named = |path: &str| {
-        let Request::CreateVm(mut ask) = create("named") else { unreachable!() };
+    finish(&mut world, job);
+    let named = |name: &str, path: &str| {
+        let Request::CreateVm(mut ask) = create(name) else { unreachable!() };
         (ask.path, ask.host) = (Some(path.to_owned()), Some(host(0)));
         Request::CreateVm(ask)
     };
-    let job = world.ask(named("/srv/san")).unwrap();
+    let job = world.ask(named("named", "/srv/san")).unwrap();
     assert!(made(&world, job).starts_with("/srv/san/"));
-    assert_eq!(world.ask(named("/etc")).unwrap_err().code, Code::PathForbidden);
+    finish(&mut world, job);
+    assert_eq!(world.ask(named("nowhere", "/etc")).unwrap_err().code, Code::PathForbidden);
     set_path(&mut world, None).unwrap();
     let job = world.ask(create("again")).unwrap();
     assert!(made(&world, job).starts_with("/vms/"));
@@ -138,7 +148,7 @@ fn a_machine_moves_by_itself_only_to_who_shares_the_folder_of_its_disks() {
         world.done(job, "define");
         let vm = world.vm_of(job);
         world.shows(0, crate::world::ours(vm, Power::Running));
-        let asked = world.ask(Request::MigrateVm { vm: vm, to: None });
+        let asked = world.ask(Request::MigrateVm { vm, to: None });
         match asked {
             Ok(_) => assert!(moves, "{path}"),
             Err(refused) => {

@@ -8,6 +8,7 @@ mod disks;
 mod folders;
 mod groups;
 mod host_power;
+mod import;
 mod jobs;
 mod leaving;
 mod migrate;

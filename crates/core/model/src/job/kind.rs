@@ -71,6 +71,8 @@ kinds! {
     DeleteVm = "delete-vm", "Delete virtual machine";
     /// Take a found machine over.
     AdoptVm = "adopt-vm", "Adopt virtual machine";
+    /// Define a machine that lies on a host's storage.
+    ImportVm = "import-vm", "Import virtual machine";
     /// Read a machine anew.
     RefreshVm = "refresh-vm", "Refresh virtual machine";
     /// Read a host anew.

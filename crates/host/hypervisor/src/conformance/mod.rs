@@ -5,6 +5,7 @@
 //! removes it. The guest is firmware without an operating system: it hears no ACPI button and lets go of no disk.
 
 mod devices;
+mod import;
 mod power;
 
 use hostler_model::command::{Command, Definition, Mark, Outcome};
@@ -27,6 +28,9 @@ pub trait Subject {
     fn fresh(&self) -> Definition;
     /// Another disk of this number for that machine; its empty file is there.
     fn fresh_disk(&self, of: &Definition, no: u32) -> Disk;
+    /// The definition of a machine that the host has, as somebody leaves it on the storage; none when that cannot be had
+    /// here.
+    fn written(&self, domain: Uuid) -> Option<String>;
     /// A readable file that may lie in a DVD drive; none when there is none here.
     fn iso(&self) -> Option<String>;
     /// Lets something happen behind the driver's back. False when that cannot be done here.
@@ -62,6 +66,7 @@ pub enum Verdict {
 pub fn suite() -> Vec<Case> {
     let mut cases = power::cases();
     cases.extend(devices::cases());
+    cases.extend(import::cases());
     cases
 }
 

@@ -9,7 +9,7 @@ use hostler_model::{Code, Refusal};
 
 use super::folder::File;
 use super::{CrashWhen, Inner, LibraryFile, SimulatedHost, What, failed};
-use crate::{DiskFile, Disks, NewDisk, Trouble, Watch};
+use crate::{DefinitionFile, DiskFile, Disks, NewDisk, Trouble, Watch};
 
 /// What an empty image, an overlay or a seed takes on disk, in bytes.
 const EMPTY_IMAGE_BYTES: u64 = 256 * 1024;
@@ -124,6 +124,21 @@ impl Disks for SimulatedHost {
 
     fn has_folder(&self, path: &str) -> Result<bool, Trouble> {
         self.look_at_disks(|inner| Ok(inner.folder(path)?.lock().folders.contains(path)))
+    }
+
+    fn definition(&self, file: &str) -> Result<DefinitionFile, Trouble> {
+        self.look_at_disks(|inner| {
+            let found = inner.folder(file)?.lock().definitions.get(file).cloned();
+            let found = found.ok_or_else(|| failed(Code::ObjectNotFound, file, "there is no such file"))?;
+            let text =
+                serde_json::to_string(&found).map_err(|why| failed(Code::Internal, file, why.to_string()))?;
+            // No digest, and as good as one here: another text is another machine.
+            Ok(DefinitionFile { sha256: format!("{:064x}", found.identity.domain.as_u128()), text })
+        })
+    }
+
+    fn check_image(&self, file: &str, _format: DiskFormat) -> Result<bool, Trouble> {
+        self.look_at_disks(|inner| Ok(inner.folder(file)?.lock().files.contains_key(file)))
     }
 
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble> {

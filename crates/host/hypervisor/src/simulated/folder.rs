@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostler_model::VmId;
+use hostler_model::command::Definition;
 use hostler_model::library::SeenItem;
 use uuid::Uuid;
 
@@ -35,6 +36,8 @@ pub(super) struct Content {
     /// Unfinished files, by the file they were to be and the mark.
     pub(super) partials: BTreeSet<(String, String)>,
     pub(super) library: BTreeMap<String, LibraryFile>,
+    /// Definitions that lie there, by file.
+    pub(super) definitions: BTreeMap<String, Definition>,
     /// Folders that were made.
     pub(super) folders: BTreeSet<String>,
     /// Marks of moves, by the file beside which they lie and the ticket.
@@ -107,6 +110,11 @@ impl SharedFolder {
     /// Every disk file.
     pub fn files(&self) -> Vec<(String, DiskFile)> {
         self.lock().files.iter().map(|(path, file)| (path.clone(), file.disk.clone())).collect()
+    }
+
+    /// Puts the definition of a machine there, as somebody leaves one behind.
+    pub fn put_definition(&self, path: &str, definition: Definition) {
+        self.lock().definitions.insert(path.to_owned(), definition);
     }
 
     /// Every folder that was made.

@@ -10,7 +10,7 @@ use hostler_model::time::Ms;
 use uuid::Uuid;
 
 use super::{Inner, Live, Machine, SimulatedHost, What, failed};
-use crate::{Machines, Run, Trouble, Watch, no_vm};
+use crate::{Examined, Machines, Run, Trouble, Watch, no_vm};
 
 /// Where the one DVD drive is.
 const DVD_TARGET: &str = "sdz";
@@ -286,6 +286,13 @@ pub(super) fn as_seen(definition: &Definition) -> Seen {
     }
 }
 
+/// A definition on a simulated storage.
+fn definition_in(text: &str) -> Result<Definition, Trouble> {
+    serde_json::from_str(text).map_err(|why| {
+        Trouble::Refused(hostler_model::Refusal::new(Code::ImportRefused, "definition", why.to_string()))
+    })
+}
+
 pub(super) fn disk_as_seen(disk: &Disk) -> SeenDisk {
     SeenDisk {
         target: disk.target(),
@@ -309,6 +316,26 @@ impl Machines for SimulatedHost {
     fn define(&self, definition: &Definition) -> Result<(), Trouble> {
         let domain = definition.identity.domain;
         self.change(What::Defined, domain, |inner, _| inner.define(as_seen(definition)))
+    }
+
+    fn examine(&self, text: &str) -> Result<Examined, Trouble> {
+        let definition = definition_in(text)?;
+        // What another tool left bears nobody's identity.
+        let seen = Seen { identity: None, ..as_seen(&definition) };
+        Ok(Examined { seen, files: Vec::new(), refused: Vec::new() })
+    }
+
+    fn import(&self, text: &str, identity: &Identity, title: &str) -> Result<(), Trouble> {
+        let definition = definition_in(text)?;
+        let title = Some(title.to_owned());
+        let seen = Seen { identity: Some(*identity), title, ..as_seen(&definition) };
+        self.change(What::Defined, identity.domain, |inner, _| {
+            if inner.machines.contains_key(&identity.domain) {
+                let cause = "the host has a machine with this UUID already";
+                return Err(failed(Code::HypervisorFailed, format!("domain {}", identity.domain), cause));
+            }
+            inner.define(seen)
+        })
     }
 
     fn undefine(&self, domain: Uuid) -> Result<(), Trouble> {

@@ -34,6 +34,10 @@ impl Subject for Simulated {
     fn fresh_disk(&self, of: &Definition, no: u32) -> Disk {
         self.bench.add_disk(of.identity.domain.as_u128(), no)
     }
+    fn written(&self, domain: Uuid) -> Option<String> {
+        serde_json::to_string(&bench::definition(domain.as_u128())).ok()
+    }
+
     fn iso(&self) -> Option<String> {
         let path = format!("{}/library/cd.iso", bench::FOLDER);
         let item = SeenItem {

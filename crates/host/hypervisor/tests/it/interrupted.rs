@@ -3,7 +3,7 @@
 use hostler_hypervisor::perform::LOOK_UP_LIMIT_MS;
 use hostler_hypervisor::simulated::{CrashWhen, LibraryFile, Manners, What};
 use hostler_hypervisor::{Machines, NoWatch, Performing, Turn};
-use hostler_model::command::{Command, DiskContent, Outcome};
+use hostler_model::command::{Command, Definition, DiskContent, Outcome};
 use hostler_model::hardware::{DiskFormat, GIB};
 use hostler_model::library::{ItemKind, SeenItem};
 use hostler_model::{Code, Timestamp, VmId};
@@ -28,6 +28,7 @@ fn table() -> Vec<Row> {
         (off, make_disk(5, 1), What::DiskMade),
         (off, copy, What::DiskMade),
         (with_file, delete_disk(5, 1), What::DiskDeleted),
+        (with_definition, import(), What::Defined),
         (off, Command::MakeFolder { path: format!("{FOLDER}/tier1") }, What::FolderMade),
         (undefined, Command::Define { definition: Box::new(definition(5)) }, What::Defined),
         (off, Command::Undefine { domain }, What::Undefined),
@@ -58,6 +59,24 @@ fn table() -> Vec<Row> {
 }
 
 const LIBRARY: &str = "/vms/library";
+
+/// A machine that nobody knows has its definition on the storage.
+fn with_definition() -> Bench {
+    let bench = off();
+    let left = Definition { name: "left".into(), ..definition(7) };
+    let hardware = hostler_model::hardware::Hardware { disks: Vec::new(), ..left.hardware.clone() };
+    let folder = bench.host.folder(&format!("{FOLDER}/x")).unwrap();
+    folder.put_definition(LEFT, Definition { hardware, ..left });
+    bench
+}
+
+const LEFT: &str = "/vms/left/left.xml";
+
+fn import() -> Command {
+    let identity = definition(7).identity;
+    let sha256 = format!("{:064x}", identity.domain.as_u128());
+    Command::Import { file: LEFT.into(), sha256, identity, title: "left".into() }
+}
 
 fn domain_of(n: u128) -> uuid::Uuid {
     domain(n)

@@ -1,5 +1,6 @@
 //! Machines whose definitions lie on the storage: examined, and defined once they were found good.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use hostler_hypervisor::{Examined, Trouble};
@@ -40,7 +41,7 @@ impl Driver {
         Ok(Examined { seen, files: taken.files, refused: taken.refused })
     }
 
-    pub(super) fn define_imported(&self, text: &str, who: &Identity) -> Result<(), Trouble> {
+    pub(super) fn define_imported(&self, text: &str, who: &Identity, title: &str) -> Result<(), Trouble> {
         let subject = Subject::Domain(who.domain);
         let refused = |why: String| Trouble::Refused(Refusal::new(Code::ImportRefused, "definition", why));
         let taken = Taken::of(text).map_err(|why| refused(why.to_string()))?;
@@ -48,8 +49,11 @@ impl Driver {
         if !taken.refused.is_empty() || taken.domain() != Some(who.domain) {
             return Err(refused(taken.refused.join("; ")));
         }
-        let own_log = self.own_log(who.domain, taken.tree()).is_some();
-        let tree = taken.prepared(who, self.kvm.load(Ordering::Relaxed), own_log);
+        // What a guest says is written there with the computer's rights: no link may lead elsewhere.
+        let log = self.own_log(who.domain, taken.tree());
+        let folder = log.as_deref().and_then(Path::parent);
+        let own_log = folder.is_some_and(|folder| folder.canonicalize().is_ok_and(|real| real == folder));
+        let tree = taken.prepared(who, title, self.kvm.load(Ordering::Relaxed), own_log);
         self.pool
             .with(|connection| {
                 // libvirt would put it in the place of one that came meanwhile.

@@ -1,6 +1,6 @@
 //! The contract with the agent, each call in a line or two: what they have in common stands here, what they do beside.
 
-use hostler_hypervisor::{Machines, Run, Trouble, Watch};
+use hostler_hypervisor::{Examined, Machines, Run, Trouble, Watch};
 use hostler_model::command::Definition;
 use hostler_model::hardware::Disk;
 use hostler_model::seen::{Identity, Seen};
@@ -87,6 +87,14 @@ impl Machines for Driver {
 
     fn adopt(&self, identity: &Identity) -> Result<(), Trouble> {
         self.write_identity(identity)
+    }
+
+    fn examine(&self, text: &str) -> Result<Examined, Trouble> {
+        Self::examined(text)
+    }
+
+    fn import(&self, text: &str, identity: &Identity, title: &str) -> Result<(), Trouble> {
+        self.define_imported(text, identity, title)
     }
 
     fn users_of(&self, file: &str) -> Result<Vec<Uuid>, Trouble> {

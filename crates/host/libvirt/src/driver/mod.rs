@@ -5,6 +5,7 @@ mod disks;
 mod facts;
 mod folders;
 mod guest;
+mod import;
 mod looks;
 mod machines;
 mod moving;

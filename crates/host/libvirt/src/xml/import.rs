@@ -18,7 +18,7 @@ use crate::tree::{Element, Wrong};
 pub(crate) const MOST_BYTES: usize = 1 << 20;
 
 /// Elements of a definition that say nothing about files, devices of the host or programs, whatever is in them.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 18] = [
     "name",
     "uuid",
     "genid",
@@ -26,6 +26,7 @@ const HARMLESS: [&str; 17] = [
     "description",
     "memory",
     "currentMemory",
+    "maxMemory",
     "vcpu",
     "vcpus",
     "cpu",
@@ -38,7 +39,8 @@ const HARMLESS: [&str; 17] = [
     "iothreads",
 ];
 /// Devices that are only the guest's, whatever is in them.
-const HARMLESS_DEVICES: [&str; 7] = ["controller", "video", "sound", "memballoon", "watchdog", "panic", "hub"];
+const HARMLESS_DEVICES: [&str; 7] =
+    ["controller", "video", "sound", "memballoon", "watchdog", "panic", "hub"];
 /// What may stand in a disk.
 const IN_DISK: [&str; 15] = [
     "driver",
@@ -74,7 +76,8 @@ const IN_DRIVER: [&str; 13] = [
     "discard_no_unref",
 ];
 /// What may stand in an adapter.
-const IN_INTERFACE: [&str; 9] = ["mac", "source", "model", "target", "alias", "address", "boot", "link", "mtu"];
+const IN_INTERFACE: [&str; 9] =
+    ["mac", "source", "model", "target", "alias", "address", "boot", "link", "mtu"];
 /// Folders of firmware that distributions install.
 const FIRMWARE: &str = "/usr/share/";
 
@@ -115,11 +118,12 @@ impl Taken {
     }
 
     /// The definition as it is to be made: marked as ours, for this computer's QEMU, with the log only where it is its own.
-    pub(crate) fn prepared(self, who: &Identity, kvm: bool, own_log: bool) -> Element {
+    pub(crate) fn prepared(self, who: &Identity, title: &str, kvm: bool, own_log: bool) -> Element {
         let mut tree = self.tree;
+        tree.need("title").set_text(title);
         let ours = identity::prefixed(who);
         let metadata = tree.need("metadata");
-        metadata.remove(|child| is_ours(child));
+        metadata.remove(is_ours);
         metadata.push(ours);
         patch::set_kvm(&mut tree, kvm);
         if !own_log && let Some(devices) = tree.first_mut("devices") {
@@ -218,14 +222,21 @@ impl Check {
 
     fn domain(&mut self, domain: &Element) {
         if !matches!(domain.get("type"), Some("kvm" | "qemu")) {
-            self.no(format!("<domain type=\"{}\">: only kvm and qemu", domain.get("type").unwrap_or_default()));
+            self.no(format!(
+                "<domain type=\"{}\">: only kvm and qemu",
+                domain.get("type").unwrap_or_default()
+            ));
         }
         self.once(domain);
         self.namespaces(domain);
         for child in domain.elements() {
             match &*child.name {
                 // Only ours is read, and that is written anew.
-                name if HARMLESS.contains(&name) || name == "metadata" => {}
+                name if HARMLESS.contains(&name) || name == "metadata" => {
+                    if matches!(name, "cpu" | "features" | "clock" | "pm") {
+                        self.harmless(child);
+                    }
+                }
                 "os" => self.os(child),
                 "devices" => self.devices(child),
                 // As libvirt writes it of a running machine; it is made anew.
@@ -259,11 +270,16 @@ impl Check {
                 "loader" => {
                     let path = child.text();
                     if !is_installed(path.trim()) {
-                        self.no(format!("<loader>: firmware {} is none that is installed in {FIRMWARE}", path.trim()));
+                        self.no(format!(
+                            "<loader>: firmware {} is none that is installed in {FIRMWARE}",
+                            path.trim()
+                        ));
                     }
                 }
                 "nvram" => {
-                    if child.elements().next().is_some() || matches!(child.get("type"), Some(kind) if kind != "file") {
+                    if child.elements().next().is_some()
+                        || matches!(child.get("type"), Some(kind) if kind != "file")
+                    {
                         self.no("<nvram> that is no file");
                     }
                     if child.get("template").is_some_and(|template| !is_installed(template)) {
@@ -307,22 +323,21 @@ impl Check {
         }
     }
 
-    /// A device of the guest's alone: it names no file, no socket and no device of the host.
+    /// A device of the guest's alone: it names no file, no socket and no device of the host, however deep.
     fn harmless(&mut self, device: &Element) {
-        for child in device.elements() {
-            if matches!(&*child.name, "source" | "backend" | "log" | "rom" | "acpi") {
-                self.no(format!("<{}> in <{}>", child.name, device.name));
-            }
-            if child.name == "acceleration" && child.get("rendernode").is_some() {
-                self.no("<acceleration> with a device of the host");
-            }
-        }
         if device.get("type") == Some("vhost-user") || device.get("model") == Some("vhost-user") {
             self.no(format!("<{}> of a program of its own", device.name));
         }
-        let vhost = |child: &Element| child.get("name") == Some("vhostuser") || child.get("vhostuser").is_some();
-        if device.elements().any(vhost) {
-            self.no(format!("<{}> of a program of its own", device.name));
+        for child in device.elements() {
+            let is_path = child.attributes().any(|(_, value)| value.starts_with('/'))
+                || child.text().trim_start().starts_with('/');
+            if is_path || matches!(&*child.name, "source" | "backend" | "log" | "rom") {
+                self.no(format!("<{}> in <{}>", child.name, device.name));
+            }
+            if child.attributes().any(|(_, value)| matches!(value, "vhostuser" | "vhost-user")) {
+                self.no(format!("<{}> of a program of its own", device.name));
+            }
+            self.harmless(child);
         }
     }
 
@@ -358,7 +373,9 @@ impl Check {
             if source.elements().next().is_some() {
                 self.only(source, &[]);
             }
-            for (name, _) in source.attributes().filter(|(name, _)| !matches!(*name, "file" | "index" | "startupPolicy")) {
+            for (name, _) in
+                source.attributes().filter(|(name, _)| !matches!(*name, "file" | "index" | "startupPolicy"))
+            {
                 self.no(format!("disk {target}: {name} of its source"));
             }
             if source.get("file").is_none_or(|file| !is_plain(file)) {

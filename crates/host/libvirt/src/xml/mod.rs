@@ -4,6 +4,7 @@
 pub(crate) mod capabilities;
 pub(crate) mod definition;
 pub(crate) mod identity;
+pub(crate) mod import;
 pub(crate) mod network;
 pub(crate) mod patch;
 pub(crate) mod read;

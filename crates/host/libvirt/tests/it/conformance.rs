@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostler_hypervisor::conformance::{Subject, Verdict, suite};
 use hostler_hypervisor::simulated::Outside;
-use hostler_hypervisor::{DiskFile, Disks, Machines, NewDisk, Trouble, Watch};
+use hostler_hypervisor::{DefinitionFile, DiskFile, Disks, Machines, NewDisk, Trouble, Watch};
 use hostler_libvirt::Changed;
 use hostler_model::command::{Base, Definition};
 use hostler_model::hardware::{Adapter, Bus, Disk, DiskFormat, Mac};
@@ -39,6 +39,10 @@ impl Subject for Real {
     fn fresh_disk(&self, _of: &Definition, no: u32) -> Disk {
         self.host.disk(no, Bus::Virtio, 8)
     }
+    fn written(&self, domain: Uuid) -> Option<String> {
+        Some(self.host.driver.definition_xml(domain).unwrap())
+    }
+
     fn iso(&self) -> Option<String> {
         let iso = self.host.path("cd.iso");
         std::fs::write(&iso, vec![0; 65536]).unwrap();
@@ -144,6 +148,12 @@ impl Disks for NoDisks {
         none()
     }
     fn has_folder(&self, _: &str) -> Result<bool, Trouble> {
+        none()
+    }
+    fn definition(&self, _: &str) -> Result<DefinitionFile, Trouble> {
+        none()
+    }
+    fn check_image(&self, _: &str, _: DiskFormat) -> Result<bool, Trouble> {
         none()
     }
     fn scan(&self, _: &str) -> Result<Vec<SeenItem>, Trouble> {

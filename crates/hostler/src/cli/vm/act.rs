@@ -4,6 +4,7 @@ use hostler_client::{Client, ClientError};
 use hostler_model::Name;
 use hostler_model::action::VmAction;
 use hostler_model::body::{ChangeDvd, ChangeHardware, Migrate, NewDisk, Settle, ShutDown};
+use hostler_model::importable::ImportVm;
 use hostler_model::request::EditVm;
 use hostler_model::vm::StopAction;
 
@@ -23,6 +24,12 @@ pub(super) async fn act(here: &Here, command: Commands) -> Result<(), Failure> {
         Commands::DiscardSaved(vms) => to_each(here, vms, VmAction::DiscardSaved).await,
         Commands::Adopt(vms) => to_each(here, vms, VmAction::Adopt).await,
         Commands::Refresh(vms) => to_each(here, vms, VmAction::Refresh).await,
+        Commands::Import { host, file, name, change: how } => {
+            let client = here.client()?;
+            let name = name.as_deref().map(Name::new).transpose()?;
+            let asked = client.import_vm(&host, &ImportVm { file, name }, &how.how()).await;
+            change(here, &client, &how, asked).await
+        }
         Commands::ShutDown { vms, limit } => {
             let (client, how) = (here.client()?, vms.change.how());
             let mut asked = Vec::new();

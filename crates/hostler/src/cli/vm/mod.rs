@@ -236,6 +236,27 @@ Its disks are left as they are.")]
     /// Take over machines that were found on their hosts, or that another installation managed
     #[command(after_help = "Examples:\n  hostler vm adopt old-mail")]
     Adopt(Vms),
+    /// Define a machine that lies on a host's storage, and manage it
+    #[command(after_help = "Examples:
+  hostler host importable host-a
+  hostler vm import host-a /srv/vms/old-mail/old-mail.xml
+  hostler vm import host-a /srv/vms/old-mail/old-mail.xml --name mail --dry-run
+
+The file is a definition as virsh dumpxml writes it. Its disks must lie in the folders that the host allows; what else of the
+host it names is refused.")]
+    Import {
+        /// On which host
+        host: String,
+        /// The file with its definition
+        #[arg(value_name = "FILE")]
+        file: String,
+        /// What it is to be called; as its definition says where absent
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// How it is done.
+        #[command(flatten)]
+        change: Change,
+    },
     /// Read machines anew from their hosts
     #[command(after_help = "Examples:\n  hostler vm refresh web-1")]
     Refresh(Vms),

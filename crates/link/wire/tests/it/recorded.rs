@@ -27,7 +27,7 @@ words!(FromAgent, from_agent, FROM_AGENT, Hello "hello", Report "report", Progre
 words!(Query, query, QUERY, Screenshot "screenshot", Performance "performance", GuestFile "guest-file",
     GuestAddresses "guest-addresses", DefinitionXml "definition-xml", Upload "upload",
     FileSystems "file-systems", Refresh "refresh", Leases "leases",
-    Folder "folder",
+    Folder "folder", Importable "importable",
     Share "share");
 words!(StreamKind, stream, STREAM, Graphics "graphics", Serial "serial", Upload "upload");
 words!(ReportBody, body, BODY, Facts "facts", Ended "ended", Picture "picture", Host "host");
@@ -35,7 +35,8 @@ words!(Command, command, COMMAND, MakeDisk "make-disk", DeleteDisk "delete-disk"
     Define "define", Undefine "undefine", Start "start", ShutDown "shut-down", TurnOff "turn-off", Pause "pause",
     Resume "resume", Reset "reset", Save "save", DiscardSaved "discard-saved", SetHardware "set-hardware",
     Retitle "retitle", AttachDisk "attach-disk", DetachDisk "detach-disk", SetMedia "set-media", Adopt "adopt",
-    ReadVm "read-vm", ReadHost "read-host", MakeFolder "make-folder", ScanShare "scan-share", Leave "leave", Stay "stay",
+    ReadVm "read-vm", ReadHost "read-host", MakeFolder "make-folder",
+    Import "import", TakeBackImport "take-back-import", ScanShare "scan-share", Leave "leave", Stay "stay",
     Receive "receive", NotReceived "not-received", SendBases "send-bases", Migrate "migrate",
     SeeArrived "see-arrived", ForgetMoved "forget-moved", EndReceive "end-receive",
     RestartHost "restart-host", ShutDownHost "shut-down-host", SeeRestarted "see-restarted",

@@ -9,6 +9,7 @@ mod consoles;
 mod crowd;
 mod faults;
 mod first;
+mod folders;
 mod freshness;
 mod full;
 mod host_power;

@@ -9,11 +9,12 @@ use hostler_model::body::{DeclareDead, FeedEvent, MoveTo};
 use hostler_model::channel::Query;
 use hostler_model::host::{EditHost, Host};
 use hostler_model::host_hardware::FileSystem;
+use hostler_model::importable::{ImportVm, ImportablesView};
 use hostler_model::machine_folder::{FolderListing, FoldersView, NewFolder};
 use hostler_model::performance::Performance;
 use hostler_model::request::Request;
 use hostler_model::view::{HostView, Page};
-use hostler_model::{HostId, Key};
+use hostler_model::{Code, HostId, Key, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -43,6 +44,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Right::See, routes!(list_host_file_systems))
         .add(Right::See, routes!(list_host_folders))
         .add(Right::Change, routes!(make_host_folder))
+        .add(Right::See, routes!(list_host_importable))
+        .add(Right::Change, routes!(import_vm))
         .add(Right::Change, routes!(refresh_host))
         .add(Right::Change, routes!(restart_host))
         .add(Right::Change, routes!(shut_down_host))
@@ -156,6 +159,38 @@ async fn make_host_folder(
     let NewFolder { path } = body.typed()?;
     let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
     change(&app, asking, Request::MakeFolder { host, path }).await
+}
+
+/// Machines whose definitions lie in the folders that a host allows, and which its hypervisor does not know: the host itself
+/// looks, for some seconds at most.
+#[utoipa::path(get, path = "/hosts/{host}/importable", responses((status = 200, body = ImportablesView)))]
+async fn list_host_importable(
+    State(app): State<App>,
+    At(host): At<String>,
+) -> Result<Json<ImportablesView>, Problem> {
+    let host = meant(&app, &host)?;
+    Ok(Json(told(&app, host.into(), Query::Importable { file: None }).await?))
+}
+
+/// Define a machine that lies on a host's storage, and manage it. Nothing of the host, no program and no file outside the
+/// folders that it allows is taken from the definition.
+#[utoipa::path(
+    post, path = "/hosts/{host}/import", params(ChangeQuery), request_body = ImportVm, responses(Changed)
+)]
+async fn import_vm(
+    State(app): State<App>,
+    At(host): At<String>,
+    mut asking: Asking,
+    body: Body,
+) -> Result<Changed, Problem> {
+    let ImportVm { file, name } = body.typed()?;
+    let host = asked_of::<Host, _>(&app, &mut asking, &host)?.id;
+    let told: ImportablesView =
+        told(&app, host.into(), Query::Importable { file: Some(file.clone()) }).await?;
+    let found = told.machines.into_iter().next();
+    let found =
+        found.ok_or_else(|| Refusal::new(Code::ImportRefused, file, "the host found no machine in it"))?;
+    change(&app, asking, Request::ImportVm { host, found: Box::new(found), name }).await
 }
 
 /// Set availability, reserve, default path and notes of a host; what is absent stays, and null is as in its group.

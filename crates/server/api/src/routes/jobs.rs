@@ -251,6 +251,7 @@ fn needs(job: &Job) -> Right {
         | JobKind::SettleVm
         | JobKind::DeleteVm
         | JobKind::AdoptVm
+        | JobKind::ImportVm
         | JobKind::RefreshVm
         | JobKind::RefreshHost
         | JobKind::RestartHost

@@ -41,22 +41,56 @@ fn what_libvirt_and_hostler_write_is_taken_and_made_our_own() {
     assert_eq!(taken.refused, Vec::<String>::new());
     assert_eq!((taken.view.name.as_str(), taken.view.cpus, taken.view.memory_mib), ("old", 2, 128));
     assert_eq!(taken.domain(), ID.parse().ok());
-    let made = taken.prepared(&identity(), false, false).to_xml();
-    for gone in ["/tmp/evil", "0.0.0.0", "passwd", "/etc/cron.d", "/dev/pts", "vnet0", "seclabel", "resource", "backingStore", "vm=\"1\"", "/run/x", "id=\"3\""] {
+    let made = taken.prepared(&identity(), "Old mail", false, false).to_xml();
+    for gone in [
+        "/tmp/evil",
+        "0.0.0.0",
+        "passwd",
+        "/etc/cron.d",
+        "/dev/pts",
+        "vnet0",
+        "seclabel",
+        "resource",
+        "backingStore",
+        "vm=\"1\"",
+        "/run/x",
+        "id=\"3\"",
+    ] {
         assert!(!made.contains(gone), "{gone}: {made}");
     }
-    for kept in ["<x:y xmlns:x=\"urn:x\"/>", "type=\"qemu\"", "org.qemu.guest_agent.0", "network=\"default\"", "type=\"none\""] {
+    for kept in [
+        "<x:y xmlns:x=\"urn:x\"/>",
+        "type=\"qemu\"",
+        "org.qemu.guest_agent.0",
+        "network=\"default\"",
+        "type=\"none\"",
+    ] {
         assert!(made.contains(kept), "{kept}: {made}");
     }
     assert_eq!(super::identity::of(&Element::parse(&made).unwrap()), Some(identity()));
     assert_eq!(Taken::of(&made).unwrap().refused, Vec::<String>::new(), "what was made is taken again");
 }
 
+/// What stands twice may not even be read; anything else is read and refused with these words.
+fn is_refused(text: &str, named: &str) {
+    match Taken::of(text) {
+        Err(_) => assert!(named.contains("stands twice"), "{text}"),
+        Ok(taken) => {
+            assert!(taken.refused.iter().any(|why| why.contains(named)), "{text}: {:?}", taken.refused);
+        }
+    }
+}
+
 #[test]
 fn what_could_reach_the_host_is_refused_by_name() {
-    let disk = |inside: &str| format!("<disk type='file' device='disk'>{inside}<target dev='vdb' bus='virtio'/></disk>");
+    let disk = |inside: &str| {
+        format!("<disk type='file' device='disk'>{inside}<target dev='vdb' bus='virtio'/></disk>")
+    };
     let in_domain = [
-        ("<qemu:commandline xmlns:qemu='u'><qemu:arg value='-device'/></qemu:commandline>", "<qemu:commandline>"),
+        (
+            "<qemu:commandline xmlns:qemu='u'><qemu:arg value='-device'/></qemu:commandline>",
+            "<qemu:commandline>",
+        ),
         ("<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'/>", "<commandline>"),
         ("<seclabel type='none'/>", "<seclabel>"),
         ("<seclabel type='static' model='dac'><label>0:0</label></seclabel>", "<seclabel>"),
@@ -70,8 +104,7 @@ fn what_could_reach_the_host_is_refused_by_name() {
         ("<cpu xmlns='urn:other'/>", "namespace of its own"),
     ];
     for (part, named) in in_domain {
-        let taken = Taken::of(&with(part, "")).unwrap();
-        assert!(taken.refused.iter().any(|why| why.contains(named)), "{part}: {:?}", taken.refused);
+        is_refused(&with(part, ""), named);
     }
     let in_devices = [
         ("<hostdev mode='subsystem' type='usb'/>".to_owned(), "<hostdev"),
@@ -94,6 +127,8 @@ fn what_could_reach_the_host_is_refused_by_name() {
         ("<rng model='virtio'><backend model='random'>/dev/mem</backend></rng>".to_owned(), "<rng>"),
         ("<rng model='virtio'><backend model='egd' type='tcp'/></rng>".to_owned(), "<rng>"),
         ("<video><model type='virtio'><acceleration/></model><driver name='vhostuser'/></video>".to_owned(), "<video>"),
+        ("<video><model type='virtio'><acceleration accel3d='yes' rendernode='/dev/dri/renderD128'/></model></video>".to_owned(), "<acceleration>"),
+        ("<controller type='usb'><driver file='/etc/shadow'/></controller>".to_owned(), "<driver> in <controller>"),
         ("<interface type='direct'><source dev='eth0'/></interface>".to_owned(), "<interface type=\"direct\">"),
         ("<interface type='ethernet'><script path='/tmp/x'/></interface>".to_owned(), "<script>"),
         ("<interface type='network'><source network='a'/><rom file='/x'/></interface>".to_owned(), "<rom>"),
@@ -118,18 +153,21 @@ fn what_could_reach_the_host_is_refused_by_name() {
         (disk("<source file='/a'/><shareable/>"), "<shareable>"),
     ];
     for (part, named) in in_devices {
-        let taken = Taken::of(&with("", &part)).unwrap();
-        assert!(taken.refused.iter().any(|why| why.contains(named)), "{part}: {:?}", taken.refused);
+        is_refused(&with("", &part), named);
     }
 }
 
 #[test]
 fn firmware_is_the_distributions_and_its_variables_are_a_file_that_is_checked() {
     let os = |inside: &str| {
-        let text = format!("<domain type='kvm'><name>a</name><uuid>{ID}</uuid><os><type>hvm</type>{inside}</os></domain>");
+        let text = format!(
+            "<domain type='kvm'><name>a</name><uuid>{ID}</uuid><os><type>hvm</type>{inside}</os></domain>"
+        );
         Taken::of(&text).unwrap()
     };
-    let good = os("<loader type='pflash' readonly='yes'>/usr/share/OVMF/OVMF_CODE.fd</loader><nvram template='/usr/share/OVMF/VARS.fd'>/srv/vms/a/nvram.fd</nvram>");
+    let good = os(
+        "<loader type='pflash' readonly='yes'>/usr/share/OVMF/OVMF_CODE.fd</loader><nvram template='/usr/share/OVMF/VARS.fd'>/srv/vms/a/nvram.fd</nvram>",
+    );
     assert_eq!((good.refused, good.files), (vec![], vec!["/srv/vms/a/nvram.fd".to_owned()]));
     for bad in [
         "<loader>/tmp/evil</loader>",
@@ -151,7 +189,15 @@ fn firmware_is_the_distributions_and_its_variables_are_a_file_that_is_checked() 
 #[test]
 fn hostile_xml_and_what_is_no_machine_is_no_definition() {
     let bomb = "<!DOCTYPE d [<!ENTITY a SYSTEM 'file:///etc/shadow'>]><domain><name>&a;</name></domain>";
-    for text in [bomb, "", "<network><name>a</name></network>", "<domain>", "<domain>&a;</domain>", "not xml", "<a><domain/></a>"] {
+    for text in [
+        bomb,
+        "",
+        "<network><name>a</name></network>",
+        "<domain>",
+        "<domain>&a;</domain>",
+        "not xml",
+        "<a><domain/></a>",
+    ] {
         assert!(Taken::of(text).is_err(), "{text}");
     }
     assert!(matches!(Taken::of(&" ".repeat(MOST_BYTES + 1)), Err(Wrong::Large)));
