@@ -365,7 +365,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Set availability, reserve and notes of a host; what is absent stays, and null is as in its group. */
+        /** Set availability, reserve, default path and notes of a host; what is absent stays, and null is as in its group. */
         patch: operations["edit_host"];
         trace?: never;
     };
@@ -403,6 +403,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host}/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The folders in which a host may keep machines, and what lies in one of them or below: the host itself is asked. What
+         *     its administrator does not allow is never listed.
+         */
+        get: operations["list_host_folders"];
+        put?: never;
+        /** Make a folder on a host, within one that its administrator allows. One that is there already is left as it is. */
+        post: operations["make_host_folder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host}/history": {
         parameters: {
             query?: never;
@@ -412,6 +433,46 @@ export interface paths {
         };
         /** The versions of a host, newest first. */
         get: operations["get_host_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Define a machine that lies on a host's storage, and manage it. Nothing of the host, no program and no file outside the
+         *     folders that it allows is taken from the definition.
+         */
+        post: operations["import_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/importable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Machines whose definitions lie in the folders that a host allows, and which its hypervisor does not know: the host itself
+         *     looks, for some seconds at most.
+         */
+        get: operations["list_host_importable"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1958,6 +2019,25 @@ export interface components {
             /** @description Whether it has that version. Absent where the server has no agent program to compare with. */
             up_to_date?: boolean | null;
         };
+        /** @description An allowed folder as it is shown. */
+        AllowedFolder: {
+            /**
+             * Format: int64
+             * @description Free space there in MiB, where that is known.
+             */
+            free_mib?: number | null;
+            /** @description Whether new machines are made in it or below it unless another is named. */
+            is_default: boolean;
+            /** @description Where it is, an absolute path. */
+            path: string;
+            /** @description The names of other hosts that see the same folder at the same path, so that machines can move between them. */
+            shared_with?: string[];
+            /**
+             * Format: int64
+             * @description The size of its file system in MiB, where that is known.
+             */
+            total_mib?: number | null;
+        };
         /** @description A backup was written. */
         BackupMade: {
             /** @description The file. */
@@ -2035,7 +2115,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "vm.import.refused" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /** @description A machine's adapter that is connected to a network. */
         ConnectedVm: {
             /** @description Its host. */
@@ -2105,6 +2185,8 @@ export interface components {
             network?: string | null;
             /** @description Free text. */
             notes?: string;
+            /** @description The folder in which its own is made, within those that its host allows; the host's usual one when absent. */
+            path?: string | null;
             /** @description Keys and values that the guest finds on a small seed disk. */
             seed?: {
                 [key: string]: string;
@@ -2199,6 +2281,12 @@ export interface components {
             notes?: string | null;
             /** @default {} */
             reserve?: components["schemas"]["EditReserve"] | null;
+            /**
+             * @description The folder in which folders of new machines are made, within those that its agent allows; null is the agent's usual
+             *     folder.
+             * @default null
+             */
+            vm_path?: string | null;
         };
         /** @description Change a group of hosts; what is absent stays. */
         EditHostGroup: {
@@ -2388,6 +2476,60 @@ export interface components {
          * @enum {string}
          */
         Firmware: "bios" | "uefi";
+        /**
+         * @description What lies in a folder of a host, as its agent lists it now: folders and disk images, by name. What is hidden, and what
+         *     leads out of the allowed folder, is left out.
+         */
+        FolderListing: {
+            /**
+             * @description The folders in it.
+             * @default []
+             */
+            folders?: components["schemas"]["SeenFolder"][];
+            /**
+             * @description The disk images in it, by their names' endings; their content is not looked at.
+             * @default []
+             */
+            images?: components["schemas"]["SeenImage"][];
+            /**
+             * @description Whether there is more than the 1,000 entries that are listed.
+             * @default false
+             */
+            more?: boolean;
+            /**
+             * @description The folder.
+             * @default
+             */
+            path?: string;
+        };
+        /** @description How full the file system of an allowed folder is. Volatile. */
+        FolderSpace: {
+            /**
+             * Format: int64
+             * @description Free space there, in MiB.
+             * @default 0
+             */
+            free_mib?: number;
+            /**
+             * @description The allowed folder.
+             * @default
+             */
+            path?: string;
+            /**
+             * Format: int64
+             * @description The size of its file system, in MiB.
+             * @default 0
+             */
+            total_mib?: number;
+        };
+        /** @description The folders of a host: those that are allowed, and what lies in the one that was asked for. */
+        FoldersView: {
+            /** @description The folders that the administrator of the computer allows. */
+            allowed: components["schemas"]["AllowedFolder"][];
+            listing?: components["schemas"]["FolderListing"] | null;
+            /** @description The folder in which folders of new machines are made unless another is named. */
+            vm_path: string;
+        };
         /** @description An address that a guest has, as its agent tells. */
         GuestAddress: {
             /** @description The address. */
@@ -2555,6 +2697,12 @@ export interface components {
              * @default false
              */
             libvirt_answers?: boolean;
+            /**
+             * @description The folders in which machines may be kept, the usual one first. Empty from agents that do not say it, which know the
+             *     usual one alone.
+             * @default []
+             */
+            machine_folders?: components["schemas"]["MachineFolder"][];
             /**
              * Format: int64
              * @description Memory in MiB.
@@ -2744,6 +2892,11 @@ export interface components {
             notes?: string;
             /** @description What is set for it of what is kept for the host itself. What is absent is as in its group. */
             reserve?: components["schemas"]["OwnReserve"];
+            /**
+             * @description The folder in which folders of new machines are made, within those that its agent allows; the agent's usual folder
+             *     when absent.
+             */
+            vm_path?: string | null;
         };
         /**
          * @description The status of a host.
@@ -2804,6 +2957,38 @@ export interface components {
              * @description How large a guest would see it, in bytes.
              */
             virtual_size_bytes: number;
+        };
+        /** @description Import a machine from a host's storage. */
+        ImportVm: {
+            /** @description The file with its definition, an absolute path on the host within an allowed folder. */
+            file: string;
+            name?: components["schemas"]["Name"] | null;
+        };
+        /** @description A machine that could be imported, as the definition on the storage describes it. */
+        Importable: {
+            /** @description The file with its definition, an absolute path on the host. */
+            file: string;
+            /** @description Those of its disks' files that are not there. */
+            missing?: string[];
+            /** @description Why it is not imported as it is, each in words; empty when it can be. */
+            refused?: string[];
+            /** @description The machine as it would be seen; it is off. */
+            seen: components["schemas"]["Seen"];
+            /** @description What the file holds, SHA-256 in hexadecimal: what is imported is what was looked at. */
+            sha256: string;
+        };
+        /** @description Machines on a host's storage that could be imported. */
+        ImportablesView: {
+            /**
+             * @description The machines, by name.
+             * @default []
+             */
+            machines?: components["schemas"]["Importable"][];
+            /**
+             * @description Whether the folders hold more than was looked at.
+             * @default false
+             */
+            more?: boolean;
         };
         /** @description Something that would be in force otherwise for a host. */
         InForceChange: {
@@ -2923,7 +3108,7 @@ export interface components {
          * @description A kind of job.
          * @enum {string}
          */
-        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "settle-vm" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "restart-host" | "shut-down-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "create-network" | "remove-network" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "upgrade-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
+        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "settle-vm" | "delete-vm" | "adopt-vm" | "import-vm" | "refresh-vm" | "refresh-host" | "restart-host" | "shut-down-host" | "edit-host" | "make-folder" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "create-network" | "remove-network" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "upgrade-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
         /**
          * @description The state of a job, as people see it.
          * @enum {string}
@@ -3013,6 +3198,11 @@ export interface components {
              */
             disk_total_mib?: number;
             /**
+             * @description How full the file systems of the folders are in which machines may be kept. Empty from agents that do not say it.
+             * @default []
+             */
+            folders?: components["schemas"]["FolderSpace"][];
+            /**
              * Format: int64
              * @description Memory that could be given away now, in MiB.
              * @default 0
@@ -3052,6 +3242,19 @@ export interface components {
          * @example 52:54:00:12:34:56
          */
         Mac: string;
+        /** @description A folder that the administrator of a host allows. */
+        MachineFolder: {
+            /**
+             * @description What tells it from others: hosts that show one word here see one folder.
+             * @default
+             */
+            id?: string;
+            /**
+             * @description Where it is, an absolute path.
+             * @default
+             */
+            path?: string;
+        };
         /** @description What lies in the DVD drive. */
         Media: {
             /** @description The ISO image on the host, an absolute path. */
@@ -3182,6 +3385,11 @@ export interface components {
              * @description How long it is good for, in seconds: 1 to 86,400, an hour when absent.
              */
             valid_s?: number | null;
+        };
+        /** @description Make a folder on a host. */
+        NewFolder: {
+            /** @description The folder, an absolute path below an allowed one; the folder above it must be there. */
+            path: string;
         };
         /** @description Make a group of hosts. */
         NewHostGroup: {
@@ -4192,6 +4400,25 @@ export interface components {
             size_bytes?: number | null;
             /** @description `vda`, `sda` and so on. */
             target: string;
+        };
+        /** @description A folder in a folder. */
+        SeenFolder: {
+            /** @description When something in it was last added or removed. */
+            modified: components["schemas"]["Timestamp"];
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description A disk image in a folder. */
+        SeenImage: {
+            /** @description When it was last written. */
+            modified: components["schemas"]["Timestamp"];
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The length of the file, in bytes.
+             */
+            size_bytes: number;
         };
         /** @description A file in a share as its folder shows it. */
         SeenItem: {
@@ -6399,7 +6626,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id, vm_path. */
                 fields?: string;
             };
             header?: never;
@@ -6472,7 +6699,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id, vm_path. */
                 fields?: string;
             };
             header?: never;
@@ -6712,6 +6939,126 @@ export interface operations {
             };
         };
     };
+    list_host_folders: {
+        parameters: {
+            query?: {
+                /** @description The folder to be listed, an absolute path within one that is allowed. Without it no host is asked. */
+                path?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: allowed, listing, vm_path. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoldersView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_host_folder: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewFolder"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_host_history: {
         parameters: {
             query?: {
@@ -6742,6 +7089,124 @@ export interface operations {
                         next?: string | null;
                         total?: number | null;
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_vm: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportVm"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_host_importable: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: machines, more. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportablesView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */

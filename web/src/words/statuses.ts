@@ -65,6 +65,7 @@ export const jobKindWords: Record<Schemas["JobKind"], string> = {
   "shut-down-host": "Shut down host",
   "delete-vm": "Delete machine",
   "adopt-vm": "Adopt machine",
+  "import-vm": "Import machine",
   "refresh-vm": "Refresh machine",
   "refresh-host": "Refresh host",
   "edit-host": "Edit host",

@@ -11,6 +11,7 @@ import { bytes, mebibytes } from "../../parts/quantities.ts";
 import { Time } from "../../parts/time.tsx";
 import { useTeller } from "../../shell/toasts.tsx";
 import { folderWords as names } from "../../words/folders.ts";
+import { HostImportable } from "./importable.tsx";
 
 type Allowed = Schemas["AllowedFolder"];
 type Folders = Schemas["FoldersView"];
@@ -60,6 +61,9 @@ export function HostFolders({ host }: { host: HostView }) {
           <Listing host={host} view={data} path={path} onOpen={setPath} />
         </StackItem>
       )}
+      <StackItem>
+        <HostImportable host={host} />
+      </StackItem>
     </Stack>
   );
 }
