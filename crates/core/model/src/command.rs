@@ -6,8 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use crate::definition::{Base, Definition};
 use crate::error::Refusal;
-use crate::hardware::{Disk, DiskFormat, Hardware};
+use crate::hardware::{Disk, DiskFormat};
 use crate::ids::{JobId, ShareId, VmId};
 use crate::library::SeenItem;
 pub use crate::move_out::{Leaving, Peer, Way};
@@ -384,28 +385,6 @@ pub enum DiskContent {
         /// `key=value` lines.
         text: String,
     },
-}
-
-/// A machine to be defined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Definition {
-    /// Who it is.
-    pub identity: Identity,
-    /// Its name in libvirt: made of the id, never changed.
-    pub name: String,
-    /// The name people call it.
-    pub title: String,
-    /// What it is made of.
-    pub hardware: Hardware,
-}
-
-/// A base on a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Base {
-    /// SHA-256 of the library file's bytes, hexadecimal.
-    pub sha256: String,
-    /// How large a guest sees it, in bytes.
-    pub virtual_size_bytes: u64,
 }
 
 /// What a command brought.

@@ -13,6 +13,7 @@ pub mod channel;
 pub mod command;
 pub mod command_line;
 pub mod console;
+mod definition;
 pub mod error;
 pub mod hardware;
 pub mod host;

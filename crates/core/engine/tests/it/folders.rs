@@ -78,15 +78,15 @@ fn new_machines_are_made_in_the_hosts_default_path_unless_another_is_named() {
     let job = world.ask(create("deep")).unwrap();
     assert!(made(&world, job).starts_with("/srv/own/tier1/"), "{}", made(&world, job));
     finish(&mut world, job);
-    let named = |path: &str| {
-        let Request::CreateVm(mut ask) = create("named") else { unreachable!() };
+    let named = |name: &str, path: &str| {
+        let Request::CreateVm(mut ask) = create(name) else { unreachable!() };
         (ask.path, ask.host) = (Some(path.to_owned()), Some(host(0)));
         Request::CreateVm(ask)
     };
-    let job = world.ask(named("/srv/san")).unwrap();
+    let job = world.ask(named("named", "/srv/san")).unwrap();
     assert!(made(&world, job).starts_with("/srv/san/"));
     finish(&mut world, job);
-    assert_eq!(world.ask(named("/etc")).unwrap_err().code, Code::PathForbidden);
+    assert_eq!(world.ask(named("nowhere", "/etc")).unwrap_err().code, Code::PathForbidden);
     set_path(&mut world, None).unwrap();
     let job = world.ask(create("again")).unwrap();
     assert!(made(&world, job).starts_with("/vms/"));
@@ -148,7 +148,7 @@ fn a_machine_moves_by_itself_only_to_who_shares_the_folder_of_its_disks() {
         world.done(job, "define");
         let vm = world.vm_of(job);
         world.shows(0, crate::world::ours(vm, Power::Running));
-        let asked = world.ask(Request::MigrateVm { vm: vm, to: None });
+        let asked = world.ask(Request::MigrateVm { vm, to: None });
         match asked {
             Ok(_) => assert!(moves, "{path}"),
             Err(refused) => {

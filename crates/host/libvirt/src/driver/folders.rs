@@ -101,7 +101,7 @@ mod tests {
         let machine_folders = vec![a.clone(), b.clone()];
         let settings = Settings { machine_folders, cached: Some(a.clone()), ..Settings::default() };
         let driver = Driver::new(settings).unwrap();
-        assert_eq!(driver.folders_of(domain), [deep.clone()]);
+        assert_eq!(driver.folders_of(domain), std::slice::from_ref(&deep));
         assert!(driver.is_folder_of(domain, &deep));
         assert!(!driver.is_folder_of(domain, &b.join("..").join(domain.to_string())));
         assert!(!driver.is_folder_of(domain, Path::new("/etc").join(domain.to_string()).as_path()));

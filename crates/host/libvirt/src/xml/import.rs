@@ -123,7 +123,7 @@ impl Taken {
         tree.need("title").set_text(title);
         let ours = identity::prefixed(who);
         let metadata = tree.need("metadata");
-        metadata.remove(|child| is_ours(child));
+        metadata.remove(is_ours);
         metadata.push(ours);
         patch::set_kvm(&mut tree, kvm);
         if !own_log && let Some(devices) = tree.first_mut("devices") {
