@@ -205,3 +205,15 @@ fn hostile_xml_and_what_is_no_machine_is_no_definition() {
     assert!(nothing.refused.len() >= 3, "{:?}", nothing.refused);
     assert_eq!(nothing.domain(), None);
 }
+
+#[test]
+fn what_is_text_to_libvirt_alone_is_not_written_again() {
+    let text = format!(
+        "<domain type='kvm'><name>a</name><uuid>{ID}</uuid><os><type>hvm</type>\
+         <nvram>/srv/vms/a<![CDATA[/../../etc/shadow]]></nvram></os><!-- by hand --></domain>"
+    );
+    let taken = Taken::of(&text).unwrap();
+    assert_eq!(taken.files, ["/srv/vms/a"]);
+    let made = taken.prepared(&identity(), "a", true, false).to_xml();
+    assert!(made.contains("<nvram>/srv/vms/a</nvram>") && !made.contains("CDATA"), "{made}");
+}
