@@ -114,7 +114,11 @@ impl Config {
         let vms = self.vms(state);
         make_folder(&vms, 0o711)?;
         make_folder(&self.bases(state), 0o711)?;
-        mark_folder(&vms)?;
+        match mark_folder(&vms) {
+            // Its machines are looked after all the same; it is marked as soon as there is room.
+            Err(why) if why.is_full() => tracing::warn!(%why, "the folder of machines is full"),
+            marked => marked?,
+        }
         for folder in &self.machine_folders {
             if let Err(why) = mark_folder(folder) {
                 tracing::warn!(%why, "a folder of machines cannot be used until that is mended");
@@ -310,12 +314,20 @@ pub(crate) fn mark_folder(folder: &Path) -> Result<(), ConfigError> {
     // Several hosts may come at once: one of them writes, all read the same.
     let own = folder.join(format!("{FOLDER_ID}.{}", uuid::Uuid::new_v4().simple()));
     let failed = |cause| ConfigError::File { path: path.clone(), cause };
-    fs::write(&own, uuid::Uuid::new_v4().to_string()).map_err(failed)?;
-    let linked = fs::hard_link(&own, &path);
+    let written = fs::write(&own, uuid::Uuid::new_v4().to_string());
+    let linked = written.and_then(|()| fs::hard_link(&own, &path));
     let _ = fs::remove_file(&own);
     match linked {
         Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(failed(cause)),
         _ => Ok(()),
+    }
+}
+
+impl ConfigError {
+    /// Whether nothing is wrong but that no more can be written.
+    fn is_full(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Self::File { cause, .. } if full.contains(&cause.kind()))
     }
 }
 

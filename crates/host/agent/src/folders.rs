@@ -75,13 +75,13 @@ impl Folders {
     /// What is known of them without looking inside; one that is not there, a medium that is not mounted, is left out.
     pub(crate) fn facts(&self) -> Vec<MachineFolder> {
         let known = self.all().enumerate().filter_map(|(at, root)| {
-            // The usual one is marked at the start; one whose medium comes later is as soon as it is there.
-            if at > 0
-                && let Err(why) = mark_folder(root)
-            {
+            // One whose medium comes later, or that was full, is marked as soon as it can be.
+            if let Err(why) = mark_folder(root) {
                 tracing::debug!(%why, "a folder of machines cannot be used");
             }
-            let id = fs::read_to_string(root.join(FOLDER_ID)).ok()?;
+            let id = fs::read_to_string(root.join(FOLDER_ID)).ok();
+            // The usual one counts as nobody else's until it has a mark.
+            let id = if at == 0 { id.unwrap_or_default() } else { id? };
             Some(MachineFolder { path: root.to_string_lossy().into_owned(), id: id.trim().to_owned() })
         });
         known.collect()
