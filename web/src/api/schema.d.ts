@@ -312,6 +312,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/host-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show which SSH host keys a computer has, best first, so that one of them can be confirmed before it is added. The server
+         *     asks the computer, and signs in nowhere. Takes 15 s at most.
+         */
+        post: operations["ask_host_keys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts": {
         parameters: {
             query?: never;
@@ -322,7 +342,12 @@ export interface paths {
         /** List hosts. */
         get: operations["list_hosts"];
         put?: never;
-        post?: never;
+        /**
+         * Add a host: the server signs in on the computer by SSH, installs the agent there, lets it enrol with a token of its own, and
+         *     starts it. The job is done when the agent has connected. Passwords and keys are kept in memory until then, and shown
+         *     nowhere.
+         */
+        post: operations["add_host"];
         delete?: never;
         options?: never;
         head?: never;
@@ -365,7 +390,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Set availability, reserve and notes of a host; what is absent stays, and null is as in its group. */
+        /** Set availability, reserve, default path and notes of a host; what is absent stays, and null is as in its group. */
         patch: operations["edit_host"];
         trace?: never;
     };
@@ -403,6 +428,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host}/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The folders in which a host may keep machines, and what lies in one of them or below: the host itself is asked. What
+         *     its administrator does not allow is never listed.
+         */
+        get: operations["list_host_folders"];
+        put?: never;
+        /** Make a folder on a host, within one that its administrator allows. One that is there already is left as it is. */
+        post: operations["make_host_folder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host}/history": {
         parameters: {
             query?: never;
@@ -412,6 +458,46 @@ export interface paths {
         };
         /** The versions of a host, newest first. */
         get: operations["get_host_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Define a machine that lies on a host's storage, and manage it. Nothing of the host, no program and no file outside the
+         *     folders that it allows is taken from the definition.
+         */
+        post: operations["import_vm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/importable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Machines whose definitions lie in the folders that a host allows, and which its hypervisor does not know: the host itself
+         *     looks, for some seconds at most.
+         */
+        get: operations["list_host_importable"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1938,6 +2024,8 @@ export interface components {
              * @description Its number within the machine, from 0.
              */
             no: number;
+            /** @description Whether what it sends under another address than its own is dropped. */
+            spoofing_filter?: boolean;
             /**
              * Format: int32
              * @description The VLAN in which it is, 1 to 4094; absent where frames are as they come.
@@ -1995,6 +2083,35 @@ export interface components {
             revision: number;
             /** @description Whether it has that version. Absent where the server has no agent program to compare with. */
             up_to_date?: boolean | null;
+        };
+        /** @description An allowed folder as it is shown. */
+        AllowedFolder: {
+            /**
+             * Format: int64
+             * @description Free space there in MiB, where that is known.
+             */
+            free_mib?: number | null;
+            /** @description Whether new machines are made in it or below it unless another is named. */
+            is_default: boolean;
+            /** @description Where it is, an absolute path. */
+            path: string;
+            /** @description The names of other hosts that see the same folder at the same path, so that machines can move between them. */
+            shared_with?: string[];
+            /**
+             * Format: int64
+             * @description The size of its file system in MiB, where that is known.
+             */
+            total_mib?: number | null;
+        };
+        /** @description Which computer's SSH host keys are asked for. */
+        AskHostKeys: {
+            /** @description The computer's name or address. */
+            address: string;
+            /**
+             * Format: int32
+             * @description The port of its SSH server; 22 when absent.
+             */
+            port?: number;
         };
         /** @description A backup was written. */
         BackupMade: {
@@ -2073,7 +2190,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "mac.taken" | "mac.pool.exhausted" | "mac.pool.low" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "mac.taken" | "mac.pool.exhausted" | "mac.pool.low" | "network.filter.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "vm.import.refused" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "ssh.unreachable" | "ssh.host.key.differs" | "ssh.sign.in.failed" | "sudo.refused" | "computer.unsuitable" | "agent.present" | "agent.not.connecting" | "secret.gone" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /** @description A machine's adapter that is connected to a network. */
         ConnectedVm: {
             /** @description Its host. */
@@ -2119,6 +2236,11 @@ export interface components {
         /** @description Make a machine. */
         CreateVm: {
             /**
+             * @description Whether its adapter may send under other addresses than its own. False takes a host that can drop that; where
+             *     absent it is dropped if the host can.
+             */
+            allow_mac_spoofing?: boolean | null;
+            /**
              * Format: int32
              * @description Virtual processors; the template's, else 1.
              */
@@ -2144,6 +2266,8 @@ export interface components {
             network?: string | null;
             /** @description Free text. */
             notes?: string;
+            /** @description The folder in which its own is made, within those that its host allows; the host's usual one when absent. */
+            path?: string | null;
             /** @description Keys and values that the guest finds on a small seed disk. */
             seed?: {
                 [key: string]: string;
@@ -2243,6 +2367,12 @@ export interface components {
             notes?: string | null;
             /** @default {} */
             reserve?: components["schemas"]["EditReserve"] | null;
+            /**
+             * @description The folder in which folders of new machines are made, within those that its agent allows; null is the agent's usual
+             *     folder.
+             * @default null
+             */
+            vm_path?: string | null;
         };
         /** @description Change a group of hosts; what is absent stays. */
         EditHostGroup: {
@@ -2432,6 +2562,60 @@ export interface components {
          * @enum {string}
          */
         Firmware: "bios" | "uefi";
+        /**
+         * @description What lies in a folder of a host, as its agent lists it now: folders and disk images, by name. What is hidden, and what
+         *     leads out of the allowed folder, is left out.
+         */
+        FolderListing: {
+            /**
+             * @description The folders in it.
+             * @default []
+             */
+            folders?: components["schemas"]["SeenFolder"][];
+            /**
+             * @description The disk images in it, by their names' endings; their content is not looked at.
+             * @default []
+             */
+            images?: components["schemas"]["SeenImage"][];
+            /**
+             * @description Whether there is more than the 1,000 entries that are listed.
+             * @default false
+             */
+            more?: boolean;
+            /**
+             * @description The folder.
+             * @default
+             */
+            path?: string;
+        };
+        /** @description How full the file system of an allowed folder is. Volatile. */
+        FolderSpace: {
+            /**
+             * Format: int64
+             * @description Free space there, in MiB.
+             * @default 0
+             */
+            free_mib?: number;
+            /**
+             * @description The allowed folder.
+             * @default
+             */
+            path?: string;
+            /**
+             * Format: int64
+             * @description The size of its file system, in MiB.
+             * @default 0
+             */
+            total_mib?: number;
+        };
+        /** @description The folders of a host: those that are allowed, and what lies in the one that was asked for. */
+        FoldersView: {
+            /** @description The folders that the administrator of the computer allows. */
+            allowed: components["schemas"]["AllowedFolder"][];
+            listing?: components["schemas"]["FolderListing"] | null;
+            /** @description The folder in which folders of new machines are made unless another is named. */
+            vm_path: string;
+        };
         /** @description An address that a guest has, as its agent tells. */
         GuestAddress: {
             /** @description The address. */
@@ -2607,6 +2791,12 @@ export interface components {
              */
             libvirt_answers?: boolean;
             /**
+             * @description The folders in which machines may be kept, the usual one first. Empty from agents that do not say it, which know the
+             *     usual one alone.
+             * @default []
+             */
+            machine_folders?: components["schemas"]["MachineFolder"][];
+            /**
              * Format: int64
              * @description Memory in MiB.
              * @default 0
@@ -2627,6 +2817,13 @@ export interface components {
              * @default
              */
             qemu?: string;
+            /**
+             * @description Whether it can drop what an adapter of a machine sends under another address than its own.
+             * @default {
+             *       "is": "unknown"
+             *     }
+             */
+            spoofing_filter?: components["schemas"]["Ability"];
             /**
              * @description The folder in which machines' folders are made.
              * @default
@@ -2725,6 +2922,15 @@ export interface components {
          * @description A host. The same value as the id of the agent on that computer.
          */
         HostId: string;
+        /** @description A host key that a computer shows. */
+        HostKey: {
+            /** @description Its fingerprint: `SHA256:` and 43 signs. */
+            fingerprint: string;
+            /** @description The public key, base64. */
+            key: string;
+            /** @description Its kind as SSH calls it: `ssh-ed25519`. */
+            kind: string;
+        };
         /** @description A network of a host, as libvirt and the kernel show it. */
         HostNetwork: {
             /**
@@ -2800,6 +3006,11 @@ export interface components {
             notes?: string;
             /** @description What is set for it of what is kept for the host itself. What is absent is as in its group. */
             reserve?: components["schemas"]["OwnReserve"];
+            /**
+             * @description The folder in which folders of new machines are made, within those that its agent allows; the agent's usual folder
+             *     when absent.
+             */
+            vm_path?: string | null;
         };
         /**
          * @description The status of a host.
@@ -2860,6 +3071,38 @@ export interface components {
              * @description How large a guest would see it, in bytes.
              */
             virtual_size_bytes: number;
+        };
+        /** @description Import a machine from a host's storage. */
+        ImportVm: {
+            /** @description The file with its definition, an absolute path on the host within an allowed folder. */
+            file: string;
+            name?: components["schemas"]["Name"] | null;
+        };
+        /** @description A machine that could be imported, as the definition on the storage describes it. */
+        Importable: {
+            /** @description The file with its definition, an absolute path on the host. */
+            file: string;
+            /** @description Those of its disks' files that are not there. */
+            missing?: string[];
+            /** @description Why it is not imported as it is, each in words; empty when it can be. */
+            refused?: string[];
+            /** @description The machine as it would be seen; it is off. */
+            seen: components["schemas"]["Seen"];
+            /** @description What the file holds, SHA-256 in hexadecimal: what is imported is what was looked at. */
+            sha256: string;
+        };
+        /** @description Machines on a host's storage that could be imported. */
+        ImportablesView: {
+            /**
+             * @description The machines, by name.
+             * @default []
+             */
+            machines?: components["schemas"]["Importable"][];
+            /**
+             * @description Whether the folders hold more than was looked at.
+             * @default false
+             */
+            more?: boolean;
         };
         /** @description Something that would be in force otherwise for a host. */
         InForceChange: {
@@ -2979,7 +3222,7 @@ export interface components {
          * @description A kind of job.
          * @enum {string}
          */
-        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "settle-vm" | "delete-vm" | "adopt-vm" | "refresh-vm" | "refresh-host" | "restart-host" | "shut-down-host" | "edit-host" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "create-network" | "remove-network" | "declare-host-dead" | "enrol-agent" | "renew-agent" | "remove-agent" | "upgrade-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
+        JobKind: "create-vm" | "start-vm" | "shut-down-vm" | "turn-off-vm" | "pause-vm" | "resume-vm" | "reset-vm" | "save-vm" | "discard-saved-vm" | "edit-vm" | "set-vm-hardware" | "attach-disk" | "detach-disk" | "set-vm-media" | "migrate-vm" | "settle-vm" | "delete-vm" | "adopt-vm" | "import-vm" | "refresh-vm" | "refresh-host" | "restart-host" | "shut-down-host" | "edit-host" | "make-folder" | "move-host" | "create-host-group" | "edit-host-group" | "move-host-group" | "delete-host-group" | "create-network" | "remove-network" | "declare-host-dead" | "add-host" | "enrol-agent" | "renew-agent" | "remove-agent" | "upgrade-agent" | "add-library-share" | "refresh-library-share" | "remove-library-share" | "create-template" | "edit-template" | "delete-template" | "create-user" | "edit-user" | "delete-user" | "create-token" | "revoke-token" | "create-enrolment" | "save-view" | "delete-view" | "set-settings" | "refresher" | "unknown";
         /**
          * @description The state of a job, as people see it.
          * @enum {string}
@@ -3069,6 +3312,11 @@ export interface components {
              */
             disk_total_mib?: number;
             /**
+             * @description How full the file systems of the folders are in which machines may be kept. Empty from agents that do not say it.
+             * @default []
+             */
+            folders?: components["schemas"]["FolderSpace"][];
+            /**
              * Format: int64
              * @description Memory that could be given away now, in MiB.
              * @default 0
@@ -3155,6 +3403,19 @@ export interface components {
             name: string;
             /** @description The machine. */
             vm: components["schemas"]["VmId"];
+        };
+        /** @description A folder that the administrator of a host allows. */
+        MachineFolder: {
+            /**
+             * @description What tells it from others: hosts that show one word here see one folder.
+             * @default
+             */
+            id?: string;
+            /**
+             * @description Where it is, an absolute path.
+             * @default
+             */
+            path?: string;
         };
         /** @description What lies in the DVD drive. */
         Media: {
@@ -3286,6 +3547,40 @@ export interface components {
              * @description How long it is good for, in seconds: 1 to 86,400, an hour when absent.
              */
             valid_s?: number | null;
+        };
+        /** @description Make a folder on a host. */
+        NewFolder: {
+            /** @description The folder, an absolute path below an allowed one; the folder above it must be there. */
+            path: string;
+        };
+        /** @description Add a computer: the server installs the agent on it by SSH, and enrols it. */
+        NewHost: {
+            /** @description The computer's name or address, as the server reaches it. */
+            address: string;
+            /** @description The group that the host is put into, by path (`/All Hosts/Site A`) or id; *All Hosts* when absent. */
+            group?: string | null;
+            /**
+             * @description The fingerprint of the computer's host key, as `POST /host-keys` shows it and its console confirms it:
+             *     `SHA256:` and 43 signs. A computer with another key is told nothing.
+             */
+            host_key: string;
+            name?: components["schemas"]["Name"] | null;
+            /**
+             * Format: int32
+             * @description The port of its SSH server; 22 when absent.
+             */
+            port?: number;
+            /** @description What the computer serves as; a host when absent. */
+            roles?: components["schemas"]["Roles"];
+            /** @description What proves who signs in. Used for this job alone, kept in memory until it has ended, shown nowhere. */
+            secrets: components["schemas"]["SshSecrets"];
+            /**
+             * @description Where its agent finds this server, as `HOST:PORT`; when absent the address from which the computer sees the server
+             *     sign in, and the port for agents.
+             */
+            server?: string | null;
+            /** @description As whom the server signs in there: root, or somebody whom `sudo` lets do all. */
+            user: string;
         };
         /** @description Make a group of hosts. */
         NewHostGroup: {
@@ -4278,6 +4573,8 @@ export interface components {
             mac: components["schemas"]["Mac"];
             /** @description The network, bridge or other source it is connected to; empty when none. */
             network: string;
+            /** @description Whether what it sends under another address than its own is dropped. */
+            spoofing_filter?: boolean;
             /**
              * Format: int32
              * @description The VLAN in which it is, 1 to 4094; absent where frames are as they come.
@@ -4301,6 +4598,25 @@ export interface components {
             size_bytes?: number | null;
             /** @description `vda`, `sda` and so on. */
             target: string;
+        };
+        /** @description A folder in a folder. */
+        SeenFolder: {
+            /** @description When something in it was last added or removed. */
+            modified: components["schemas"]["Timestamp"];
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description A disk image in a folder. */
+        SeenImage: {
+            /** @description When it was last written. */
+            modified: components["schemas"]["Timestamp"];
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The length of the file, in bytes.
+             */
+            size_bytes: number;
         };
         /** @description A file in a share as its folder shows it. */
         SeenItem: {
@@ -4620,6 +4936,24 @@ export interface components {
             host_name: string;
             /** @description Why. */
             why: components["schemas"]["Refusal"];
+        };
+        /** @description What proves who signs in on a computer. A password or a private key is needed. */
+        SshSecrets: {
+            /**
+             * @description The user's password there.
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * @description A private key in OpenSSH's or PEM's form, without a passphrase.
+             * @default null
+             */
+            private_key?: string | null;
+            /**
+             * @description The password that `sudo` asks for; the user's when absent.
+             * @default null
+             */
+            sudo_password?: string | null;
         };
         /** @description A step that has left. */
         Step: {
@@ -6500,6 +6834,38 @@ export interface operations {
             };
         };
     };
+    ask_host_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskHostKeys"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostKey"][];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_hosts: {
         parameters: {
             query?: {
@@ -6511,7 +6877,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, spoofing_filter, status, vm_folder, vm_folder_id, vm_path. */
                 fields?: string;
             };
             header?: never;
@@ -6530,6 +6896,75 @@ export interface operations {
                         items: Record<string, never>[];
                         next?: string | null;
                         total?: number | null;
+                    };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_host: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewHost"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
                     };
                 };
             };
@@ -6584,7 +7019,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, spoofing_filter, status, vm_folder, vm_folder_id, vm_path. */
                 fields?: string;
             };
             header?: never;
@@ -6824,6 +7259,126 @@ export interface operations {
             };
         };
     };
+    list_host_folders: {
+        parameters: {
+            query?: {
+                /** @description The folder to be listed, an absolute path within one that is allowed. Without it no host is asked. */
+                path?: string;
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: allowed, listing, vm_path. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoldersView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_host_folder: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewFolder"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_host_history: {
         parameters: {
             query?: {
@@ -6854,6 +7409,124 @@ export interface operations {
                         next?: string | null;
                         total?: number | null;
                     };
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_vm: {
+        parameters: {
+            query?: {
+                /** @description Answer what would be done, and do nothing. */
+                dry_run?: boolean;
+                /** @description Queue behind a job that is in the way, rather than be refused. */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description Asked again with the same key within 24 hours, the answer is the same job. With another request it is refused (422, `idempotency.key.reused`). */
+                "Idempotency-Key"?: string;
+                /** @description ETags of the versions of the thing that the change may be made to, as `"<history>-<revision>"`; what stands behind a dot does not count. Such a change does not queue. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportVm"];
+            };
+        };
+        responses: {
+            /** @description What would be done (with `dry_run=true`). Nothing was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The choices its plan would make. */
+                        choices: Record<string, never>;
+                        /** @description The command line that asks for it. A secret that it needs is asked for, or read from a file. */
+                        command?: string;
+                        effects?: components["schemas"]["Effects"] | null;
+                        /** @description The kind of job it would become. */
+                        kind: components["schemas"]["JobKind"];
+                        /** @description The steps, as far as they can be known. */
+                        steps: components["schemas"]["DryStep"][];
+                        /** @description The keys of the steps that follow from what those bring. */
+                        then: string[];
+                        /** @description What it would be about, in words. */
+                        title: string;
+                    };
+                };
+            };
+            /** @description It was taken on: this job carries it out. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The id of what is made, for a creation. */
+                        id?: string | null;
+                        /** @description The job. */
+                        job: components["schemas"]["JobId"];
+                    };
+                };
+            };
+            /** @description The thing has changed since (`revision.stale`); the header ETag holds its present version */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Why it was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_host_importable: {
+        parameters: {
+            query?: {
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: machines, more. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id, its last six or more digits, or the name. */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportablesView"];
+                    "application/vnd.hostler.fields+json": Record<string, never>;
                 };
             };
             /** @description Why it was not done */
