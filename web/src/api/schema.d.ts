@@ -2024,6 +2024,8 @@ export interface components {
              * @description Its number within the machine, from 0.
              */
             no: number;
+            /** @description Whether what it sends under another address than its own is dropped. */
+            spoofing_filter?: boolean;
             /**
              * Format: int32
              * @description The VLAN in which it is, 1 to 4094; absent where frames are as they come.
@@ -2188,7 +2190,7 @@ export interface components {
          * @description The code of an error: `noun.aspect.problem`, never renamed, never given another meaning.
          * @enum {string}
          */
-        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "mac.taken" | "mac.pool.exhausted" | "mac.pool.low" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "vm.import.refused" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "ssh.unreachable" | "ssh.host.key.differs" | "ssh.sign.in.failed" | "sudo.refused" | "computer.unsuitable" | "agent.present" | "agent.not.connecting" | "secret.gone" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
+        Code: "request.malformed" | "access.not.signed.in" | "access.sign.in.failed" | "access.forbidden" | "object.not.found" | "name.ambiguous" | "name.invalid" | "vm.name.taken" | "name.taken" | "vm.busy" | "object.busy" | "vm.state.forbids" | "object.in.use" | "network.vlan.not.possible" | "mac.taken" | "mac.pool.exhausted" | "mac.pool.low" | "network.filter.not.possible" | "network.rolled.back" | "network.failed" | "host.group.fixed" | "host.group.cycle" | "host.group.too.deep" | "revision.stale" | "idempotency.key.reused" | "value.invalid" | "placement.no.host" | "placement.host.unsuitable" | "host.not.responding" | "migration.host.unsuitable" | "migration.failed" | "migration.undecided" | "agent.unsupported" | "agent.interrupted" | "agent.outcome.unknown" | "agent.upgrade.failed" | "guard.refused" | "hypervisor.failed" | "hypervisor.no.vm" | "console.unavailable" | "guest.not.answering" | "guest.ignored" | "disk.failed" | "disk.full" | "disk.rejected" | "disk.in.use" | "upload.offset.wrong" | "upload.incomplete" | "upload.verifying" | "upload.sum.wrong" | "library.file.exists" | "vm.import.refused" | "path.forbidden" | "job.ended" | "job.past.no.return" | "job.cancelled" | "job.owes.cleanup" | "step.time.limit" | "ssh.unreachable" | "ssh.host.key.differs" | "ssh.sign.in.failed" | "sudo.refused" | "computer.unsuitable" | "agent.present" | "agent.not.connecting" | "secret.gone" | "enrolment.refused" | "too.many.requests" | "store.unavailable" | "server.overloaded" | "server.stopping" | "internal" | "unknown";
         /** @description A machine's adapter that is connected to a network. */
         ConnectedVm: {
             /** @description Its host. */
@@ -2233,6 +2235,11 @@ export interface components {
         };
         /** @description Make a machine. */
         CreateVm: {
+            /**
+             * @description Whether its adapter may send under other addresses than its own. False takes a host that can drop that; where
+             *     absent it is dropped if the host can.
+             */
+            allow_mac_spoofing?: boolean | null;
             /**
              * Format: int32
              * @description Virtual processors; the template's, else 1.
@@ -2810,6 +2817,13 @@ export interface components {
              * @default
              */
             qemu?: string;
+            /**
+             * @description Whether it can drop what an adapter of a machine sends under another address than its own.
+             * @default {
+             *       "is": "unknown"
+             *     }
+             */
+            spoofing_filter?: components["schemas"]["Ability"];
             /**
              * @description The folder in which machines' folders are made.
              * @default
@@ -4559,6 +4573,8 @@ export interface components {
             mac: components["schemas"]["Mac"];
             /** @description The network, bridge or other source it is connected to; empty when none. */
             network: string;
+            /** @description Whether what it sends under another address than its own is dropped. */
+            spoofing_filter?: boolean;
             /**
              * Format: int32
              * @description The VLAN in which it is, 1 to 4094; absent where frames are as they come.
@@ -6861,7 +6877,7 @@ export interface operations {
                 filter?: string;
                 /** @description By which fields, as in `host,-memory_mib`; by name when absent. Fields: name, status, host_group, under_host_group, answers, available, maintenance, text, machines, cpus, memory_mib, created, id. */
                 sort?: string;
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id, vm_path. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, spoofing_filter, status, vm_folder, vm_folder_id, vm_path. */
                 fields?: string;
             };
             header?: never;
@@ -7003,7 +7019,7 @@ export interface operations {
     get_host: {
         parameters: {
             query?: {
-                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, status, vm_folder, vm_folder_id, vm_path. */
+                /** @description Of each thing only these fields, joined by `,`: members, as paths where they lie deeper (`spec.hardware.cpus`). The answer is then `application/vnd.hostler.fields+json`, with each under the name that was asked. Fields: adapter_vlans, address, answers, available, base_folder, boot_id, clock_ahead_ms, cpu_model, cpus, created, dead_since, facts, group, hardware, host_group, host_name, host_networks, id, in_force, kernel, kvm, libvirt, libvirt_answers, load, machine_folders, machines, maintenance, memory_given_mib, memory_mib, name, networks, notes, os, qemu, reserve, revision, spec, spoofing_filter, status, vm_folder, vm_folder_id, vm_path. */
                 fields?: string;
             };
             header?: never;

@@ -47,6 +47,8 @@ const names: Record<string, string> = {
   "facts.vm_folder": "Machines' folder",
   "facts.base_folder": "Bases' folder",
   "facts.boot_id": "Boot",
+  "facts.adapter_vlans": "VLANs of machines' adapters",
+  "facts.spoofing_filter": "Spoofing filter",
   "facts.kvm": "Hardware virtualization",
   "facts.libvirt_answers": "libvirt answers",
   name: "Name",

@@ -57,6 +57,7 @@ impl Group {
                 "libvirt-daemon-system",
                 "libvirt-clients",
                 "dnsmasq-base",
+                "iptables",
             ],
             Self::Images => {
                 &["fdisk", "mtools", "syslinux", "syslinux-common", "dosfstools", "kmod", "cpio", "xz-utils"]

@@ -489,7 +489,13 @@ pub(crate) fn hardware_of(seen: &Seen) -> Hardware {
         disks,
         dvd: dvd.map(|file| Media { file, item: None }),
         adapters: adapters
-            .map(|(a, no)| Adapter { no, mac: a.mac, network: a.network.clone(), vlan: a.vlan })
+            .map(|(a, no)| Adapter {
+                no,
+                mac: a.mac,
+                network: a.network.clone(),
+                vlan: a.vlan,
+                spoofing_filter: a.spoofing_filter,
+            })
             .collect(),
     }
 }

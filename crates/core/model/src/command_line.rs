@@ -274,6 +274,11 @@ impl Line<'_> {
         self.option("--network", ask.network.clone());
         self.option("--mac", ask.mac.map(|mac| mac.to_string()));
         self.option("--vlan", ask.vlan.map(|vlan| vlan.to_string()));
+        match ask.allow_mac_spoofing {
+            Some(true) => self.plain("--allow-mac-spoofing"),
+            Some(false) => self.plain("--allow-mac-spoofing=false"),
+            None => {}
+        }
         for (key, value) in &ask.seed {
             self.option("--seed", Some(format!("{key}={value}")));
         }

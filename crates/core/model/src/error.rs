@@ -72,6 +72,8 @@ codes! {
     MacPoolExhausted = "mac.pool.exhausted", 409;
     /// Few MAC addresses of the pool are free.
     MacPoolLow = "mac.pool.low", 409;
+    /// The host cannot drop what an adapter sends under another address than its own.
+    NetworkFilterNotPossible = "network.filter.not.possible", 409;
     /// An external network was tried, the server did not reach the host over it in time, and the host went back.
     NetworkRolledBack = "network.rolled.back", 409;
     /// A network could not be made or removed on the host.

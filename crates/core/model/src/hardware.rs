@@ -231,6 +231,9 @@ pub struct Adapter {
     /// The VLAN in which it is, 1 to 4094; absent where frames are as they come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<u16>,
+    /// Whether what it sends under another address than its own is dropped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spoofing_filter: bool,
 }
 
 /// A hardware address.

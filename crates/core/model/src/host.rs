@@ -260,6 +260,9 @@ pub struct HostFacts {
     /// Whether an adapter of a machine can be put into a VLAN on a bridge.
     #[serde(skip_serializing_if = "Ability::is_unknown")]
     pub adapter_vlans: Ability,
+    /// Whether it can drop what an adapter of a machine sends under another address than its own.
+    #[serde(skip_serializing_if = "Ability::is_unknown")]
+    pub spoofing_filter: Ability,
     /// The kernel's boot id.
     pub boot_id: String,
     /// What it is made of.
@@ -269,10 +272,8 @@ pub struct HostFacts {
 impl HostFacts {
     /// Why no adapter of a machine on a network of this host can be in a VLAN of its own, in words; none where it can.
     pub fn vlan_lacks(&self, network: &str) -> Option<String> {
-        match &self.adapter_vlans {
-            Ability::Has => {}
-            Ability::Lacks { why } => return Some(why.clone()),
-            Ability::Unknown => return Some("its agent does not say whether it can".to_owned()),
+        if let Some(why) = self.adapter_vlans.lacking() {
+            return Some(why.to_owned());
         }
         // An adapter may name a bridge that is no network of libvirt's: then its host finds out.
         let known = self.host_networks.iter().find(|known| known.is_source(network))?;
@@ -305,6 +306,15 @@ pub enum Ability {
 }
 
 impl Ability {
+    /// Why the host cannot, in words; none where it can.
+    pub fn lacking(&self) -> Option<&str> {
+        match self {
+            Ability::Has => None,
+            Ability::Lacks { why } => Some(why),
+            Ability::Unknown => Some("its agent does not say whether it can"),
+        }
+    }
+
     /// Whether nothing is said.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Ability::Unknown)

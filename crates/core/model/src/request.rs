@@ -473,6 +473,10 @@ pub struct CreateVm {
     /// The VLAN of its adapter, 1 to 4094; none when absent or 0. The network has to be external there, and its host able.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<u16>,
+    /// Whether its adapter may send under other addresses than its own. False takes a host that can drop that; where
+    /// absent it is dropped if the host can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_mac_spoofing: Option<bool>,
     /// Keys and values that the guest finds on a small seed disk.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub seed: BTreeMap<String, String>,

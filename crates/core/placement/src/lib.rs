@@ -32,6 +32,8 @@ pub struct Need {
     pub network: Option<String>,
     /// The VLAN of its adapter on that network.
     pub vlan: Option<u16>,
+    /// Whether what its adapter sends under another address than its own has to be dropped.
+    pub spoofing_filter: bool,
     /// The only host whose library holds what it begins with, and that library's name.
     pub source: Option<(HostId, String)>,
     /// The host that was asked for.
@@ -165,6 +167,9 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
     } else if let (Some(network), Some(vlan)) = (&need.network, need.vlan) {
         lacks.extend(vlan_lacks(vlan, host, network));
     }
+    if need.spoofing_filter {
+        lacks.extend(filter_lacks(host));
+    }
     if let Some((at, share)) = &need.source
         && *at != host.id
     {
@@ -179,6 +184,12 @@ pub fn lacks(need: &Need, candidate: &Candidate<'_>) -> Vec<String> {
 pub(crate) fn vlan_lacks(vlan: u16, host: &Host, network: &str) -> Option<String> {
     let why = host.facts.vlan_lacks(network)?;
     Some(format!("no adapter on network \"{network}\" can be in VLAN {vlan}: {why}"))
+}
+
+/// Why a host cannot drop what an adapter sends under another address than its own, in words; none where it can.
+pub(crate) fn filter_lacks(host: &Host) -> Option<String> {
+    let why = host.facts.spoofing_filter.lacking()?;
+    Some(format!("it drops nothing that an adapter sends under another address than its own: {why}"))
 }
 
 /// Rates one host.

@@ -27,7 +27,11 @@ pub fn lacks_to_move(vm: &Vm, source: &Host, host: &Host, named: bool) -> Vec<St
             lacks.push(format!("it has no network {network}"));
         }
     }
-    for adapter in &vm.spec.hardware.adapters {
+    let adapters = &vm.spec.hardware.adapters;
+    if adapters.iter().any(|adapter| adapter.spoofing_filter) {
+        lacks.extend(crate::filter_lacks(host));
+    }
+    for adapter in adapters {
         lacks.extend(adapter.vlan.and_then(|vlan| crate::vlan_lacks(vlan, host, &adapter.network)));
     }
     lacks

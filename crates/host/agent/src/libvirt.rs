@@ -198,6 +198,7 @@ impl Host for LibvirtHost {
                 facts.libvirt_answers = true;
                 (facts.libvirt, facts.qemu) = (said.libvirt, said.qemu);
                 facts.adapter_vlans = networks::adapter_vlans(&facts.libvirt);
+                facts.spoofing_filter = networks::spoofing_filter(said.spoofing_filter);
                 facts.host_networks = networks::as_wired(said.networks, &facts.hardware.adapters);
                 let active = facts.host_networks.iter().filter(|network| network.active);
                 facts.networks = active.map(|network| network.name.clone()).collect();
@@ -209,6 +210,7 @@ impl Host for LibvirtHost {
                 tracing::debug!(%why, "libvirt does not say what it is");
                 facts.qemu.clone_from(&last.qemu);
                 facts.adapter_vlans.clone_from(&last.adapter_vlans);
+                facts.spoofing_filter.clone_from(&last.spoofing_filter);
                 facts.networks.clone_from(&last.networks);
                 facts.host_networks.clone_from(&last.host_networks);
                 facts.hardware.processors = last.hardware.processors;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use hostler_client::{Changed, Client, ClientError, How};
 use hostler_model::body::{DeclareDead, MoveTo};
-use hostler_model::host::{EditHost, HostFacts, Kvm};
+use hostler_model::host::{Ability, EditHost, HostFacts, Kvm};
 use hostler_model::host_hardware::{FileSystem, HostAdapter, NumaNode, PhysicalDisk, Processors};
 use hostler_model::machine_folder::NewFolder;
 use hostler_model::status::HostStatus;
@@ -497,6 +497,15 @@ fn clock(ahead_ms: i64) -> Cell {
     }
 }
 
+/// Whether a host can do something; empty where its agent does not say.
+fn ability(ability: &Ability) -> String {
+    match ability {
+        Ability::Has => "yes".to_owned(),
+        Ability::Lacks { why } => format!("no: {why}"),
+        Ability::Unknown => String::new(),
+    }
+}
+
 fn text(view: &HostView, width: Option<u16>) -> String {
     let (host, facts) = (&view.host, &view.host.facts);
     let why = match &facts.kvm {
@@ -539,6 +548,8 @@ fn text(view: &HostView, width: Option<u16>) -> String {
             ("Machines' folder", cell(host.vm_path())),
             ("Folders allowed", lines(&facts.allowed_folders(), |folder| folder.path.clone())),
             ("Networks", cell(facts.networks.join(", "))),
+            ("VLANs of machines", cell(ability(&facts.adapter_vlans))),
+            ("Spoofing filter", cell(ability(&facts.spoofing_filter))),
             ("Confinement", cell(facts.hardware.security.join(", "))),
             ("NUMA nodes", lines(&facts.hardware.numa, node)),
             ("Disks", lines(&facts.hardware.disks, drive)),

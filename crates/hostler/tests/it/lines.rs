@@ -16,7 +16,7 @@ fn requests() -> Vec<Request> {
         r#"{"ask":"create-vm","name":"web-1","from":{"is":"template","template":"ID"}}"#,
         r#"{"ask":"create-vm","name":"it's","from":{"is":"disk","item":"ID","deploy":"copy"},"cpus":2,"memory_mib":1000,
             "firmware":"uefi","disk_bytes":21474836480,"host":"ID","path":"/srv/vms","start":true,"notes":"two\nlines","tags":["a b","-c"],
-            "network":"br0","mac":"52:54:00:12:34:56","vlan":7,"seed":{"k":"v=w","x":""}}"#,
+            "network":"br0","mac":"52:54:00:12:34:56","vlan":7,"allow_mac_spoofing":false,"seed":{"k":"v=w","x":""}}"#,
         r#"{"ask":"create-vm","name":"--help","from":{"is":"empty"},"disk_bytes":1000448}"#,
         r#"{"ask":"start-vm","vm":"ID"}"#,
         r#"{"ask":"shut-down-vm","vm":"ID"}"#,

@@ -313,6 +313,7 @@ impl World {
             network: None,
             mac: None,
             vlan: None,
+            allow_mac_spoofing: None,
             seed,
             candidates: Vec::new(),
         })

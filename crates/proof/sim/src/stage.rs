@@ -189,6 +189,7 @@ fn creation(name: &str, from: VmSource, start: bool) -> Option<Request> {
         network: None,
         mac: None,
         vlan: None,
+        allow_mac_spoofing: None,
         seed: [("token".to_owned(), "abc".to_owned())].into(),
         candidates: Vec::new(),
     })))

@@ -488,6 +488,7 @@ pub fn create(name: &str, from: VmSource) -> Result<CreateVm> {
         network: None,
         mac: None,
         vlan: None,
+        allow_mac_spoofing: None,
         seed: std::collections::BTreeMap::new(),
         candidates: Vec::new(),
     })

@@ -14,6 +14,12 @@ function kvmText(host: HostView): string {
   return kvm.is === "works" ? hostWords.kvm.works : hostWords.kvm.fails(kvm.why);
 }
 
+/** Whether a host can do something; nothing where its agent does not say. */
+function abilityText(ability: Schemas["Ability"] | undefined): string | undefined {
+  if (ability === undefined || ability.is === "unknown") return undefined;
+  return ability.is === "has" ? names.yes : names.cannot(ability.why);
+}
+
 /** What is kept for a host itself, in words. */
 export function reserveText({ reserve }: Schemas["InForceView"]): string {
   return hostWords.reserve(reserve.cpu_percent ?? 0, mebibytes(reserve.memory_mib ?? 0), mebibytes(reserve.disk_mib ?? 0));
@@ -42,6 +48,8 @@ export function HostFacts({ host, narrow = false }: { host: HostView; narrow?: b
     [names.cpu, [facts.cpus === undefined ? "" : `${facts.cpus} ×`, facts.cpu_model ?? ""].join(" ").trim()],
     [names.libvirt, facts.libvirt],
     [names.qemu, facts.qemu],
+    [names.adapterVlans, abilityText(facts.adapter_vlans)],
+    [names.spoofingFilter, abilityText(facts.spoofing_filter)],
     [names.networks, (facts.networks ?? []).join(", ")],
     [names.folder, spec.vm_path ?? facts.vm_folder],
     [names.reserve, reserveText(host.in_force)],

@@ -22,7 +22,7 @@ import { createWords, machineWords } from "../../words/machines.ts";
 import { Placement } from "./placement.tsx";
 
 const parent = { title: machineWords.title, to: "/machines" as const };
-const fresh = { name: "", template: "", start: true, cpus: "", memory: "", disk: "", host: "", path: "", network: "", mac: "", vlan: "", notes: "", tags: "" };
+const fresh = { name: "", template: "", start: true, cpus: "", memory: "", disk: "", host: "", path: "", network: "", mac: "", vlan: "", spoofing: "", notes: "", tags: "" };
 
 /** A machine from a template: a name, and Create. What has a good default is folded. */
 export function CreateMachinePage() {
@@ -78,6 +78,7 @@ function wantedOf(draft: typeof fresh, template: TemplateView): Schemas["CreateV
     ...(draft.network === "" ? {} : { network: draft.network }),
     ...(draft.mac.trim() === "" ? {} : { mac: draft.mac.trim() }),
     ...(vlan === undefined ? {} : { vlan }),
+    ...(draft.spoofing === "" ? {} : { allow_mac_spoofing: draft.spoofing === "true" }),
     ...(draft.notes === "" ? {} : { notes: draft.notes }),
     ...(tags.length === 0 ? {} : { tags }),
   };
@@ -107,6 +108,8 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
     network: draft.network,
     mac: draft.mac.trim(),
     vlan: wanted?.vlan ?? undefined,
+    "allow-mac-spoofing": draft.spoofing === "true",
+    "allow-mac-spoofing=false": draft.spoofing === "false",
     notes: draft.notes,
     tag: wanted?.tags,
     start: draft.start,
@@ -194,6 +197,13 @@ function CreateForm({ templates, from }: { templates: TemplateView[]; from: stri
             />
             <TextField id="mac" label={createWords.mac} value={draft.mac} onChange={(mac) => set({ mac })} help={createWords.macHelp} error={isMac(draft.mac) ? undefined : createWords.noMac} />
             <TextField id="vlan" label={createWords.vlan} value={draft.vlan} onChange={(vlan) => set({ vlan })} help={createWords.vlanHelp} error={vlanTrouble(draft)} />
+            <ChoiceField
+              id="spoofing"
+              label={createWords.spoofing}
+              value={draft.spoofing}
+              onChange={(spoofing) => set({ spoofing })}
+              choices={(["", "false", "true"] as const).map((value) => ({ value, title: createWords.spoofingChoices[value] }))}
+            />
             <TextField id="tags" label={createWords.tags} value={draft.tags} onChange={(tags) => set({ tags })} help={machineWords.edit.tagsHelp} />
             <LongTextField id="notes" label={createWords.notes} value={draft.notes} onChange={(notes) => set({ notes })} />
           </div>

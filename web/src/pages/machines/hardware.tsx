@@ -105,7 +105,7 @@ export function HardwareTab({ vm }: { vm: VmView }) {
                 <Tr key={adapter.no}>
                   <Td dataLabel={names.number}>{adapter.no}</Td>
                   <Td dataLabel={names.mac} className="hostler-value">{adapter.mac}</Td>
-                  <Td dataLabel={names.network}>{typeof adapter.vlan === "number" ? `${adapter.network}, VLAN ${adapter.vlan}` : adapter.network}</Td>
+                  <Td dataLabel={names.network}>{[adapter.network, ...(typeof adapter.vlan === "number" ? [`VLAN ${adapter.vlan}`] : []), ...(adapter.spoofing_filter === true ? [names.noSpoofing] : [])].join(", ")}</Td>
                 </Tr>
               ))}
             </Tbody>

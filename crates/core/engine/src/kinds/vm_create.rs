@@ -2,7 +2,7 @@
 
 use hostler_model::command::{Answer, Command, Definition, DiskContent};
 use hostler_model::hardware::{self, Adapter, Bus, Disk, DiskFormat, Firmware, GIB, Hardware, MIB, Mac};
-use hostler_model::host::Host;
+use hostler_model::host::{Ability, Host};
 use hostler_model::job::{Lock, Record};
 use hostler_model::library::ItemKind;
 use hostler_model::mac_pool::Left;
@@ -60,8 +60,23 @@ struct Target {
     host: String,
     vm_folder: String,
     network: Option<String>,
+    #[serde(default)]
+    spoofing: Spoofing,
     half_stars: u8,
     reasons: Vec<String>,
+}
+
+/// What becomes of what its adapter sends under another address than its own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+enum Spoofing {
+    /// It passes: so it was asked for, or the host's agent does not say that it could be otherwise.
+    #[default]
+    Passes,
+    /// It is dropped.
+    Dropped,
+    /// It passes, although nobody asked for that.
+    CannotBeDropped { why: String },
 }
 
 pub(super) fn admit(ask: &CreateVm, view: View<'_>) -> Result<(), Refusal> {
@@ -149,6 +164,9 @@ pub(super) fn plan(ask: &CreateVm, p: &mut Planner<'_>) -> Planned {
             let left: Option<Left> = p.choose("macs-left", |view, _| Ok(left(ask, view)))?;
             if let Some(low) = left.and_then(Left::warning) {
                 p.warn(low);
+            }
+            if let Spoofing::CannotBeDropped { why } = &to.spoofing {
+                p.warn(unfiltered(&to.host, why));
             }
             Some(mac)
         }
@@ -273,12 +291,22 @@ fn hardware_of(ask: &CreateVm, source: &Source, to: &Target, vm: VmId, mac: Opti
         firmware: source.firmware,
         disks,
         dvd: None,
-        adapters: to.network.iter().zip(mac).map(|(network, mac)| adapter(ask, network, mac)).collect(),
+        adapters: to.network.iter().zip(mac).map(|(network, mac)| adapter(ask, to, network, mac)).collect(),
     }
 }
 
-fn adapter(ask: &CreateVm, network: &str, mac: Mac) -> Adapter {
-    Adapter { no: 0, mac, network: network.to_owned(), vlan: vlan(ask) }
+/// What is told of an adapter that nothing holds to its address.
+fn unfiltered(host: &str, why: &str) -> Refusal {
+    let cause = format!(
+        "its adapter may send under other addresses than its own: host {host} cannot drop that: {why}"
+    );
+    Refusal::new(Code::NetworkFilterNotPossible, "adapter 0", cause)
+        .remedy("Mend that on the host, or say that it may: --allow-mac-spoofing")
+}
+
+fn adapter(ask: &CreateVm, to: &Target, network: &str, mac: Mac) -> Adapter {
+    let spoofing_filter = matches!(to.spoofing, Spoofing::Dropped);
+    Adapter { no: 0, mac, network: network.to_owned(), vlan: vlan(ask), spoofing_filter }
 }
 
 /// The VLAN of its adapter: 0 says that it is in none.
@@ -381,6 +409,7 @@ fn need(ask: &CreateVm, source: &Source) -> Need {
         },
         network: ask.network.clone(),
         vlan: vlan(ask),
+        spoofing_filter: ask.allow_mac_spoofing == Some(false),
         source: source.image.as_ref().map(|image| (image.agent.into(), image.share.clone())),
         only: ask.host,
         is_new: true,
@@ -430,6 +459,12 @@ fn target(ask: &CreateVm, source: &Source, view: View<'_>) -> Result<Target, Ref
         host: host.name.to_string(),
         vm_folder: ask.path.clone().unwrap_or_else(|| host.vm_path().to_owned()),
         network,
+        spoofing: match (ask.allow_mac_spoofing, &host.facts.spoofing_filter) {
+            (Some(true), _) | (None, Ability::Unknown) => Spoofing::Passes,
+            (None, Ability::Lacks { why }) => Spoofing::CannotBeDropped { why: why.clone() },
+            // Of hosts that cannot, none is chosen where it has to be dropped.
+            (Some(false), _) | (None, Ability::Has) => Spoofing::Dropped,
+        },
         half_stars,
         reasons,
     })

@@ -182,6 +182,7 @@ fn target(view: View<'_>, id: VmId, to: Option<HostId>) -> Result<To, Refusal> {
         disk_mib: 0,
         network: None,
         vlan: None,
+        spoofing_filter: false,
         source: None,
         only: to,
         ..Need::default()

@@ -72,7 +72,8 @@ fn mac_of(world: &World, job: JobId) -> Mac {
 
 /// A machine of ours as its host shows it, with adapters of these addresses.
 fn showing(n: u128, macs: &[Mac]) -> Seen {
-    let adapter = |mac: &Mac| SeenAdapter { mac: *mac, network: "default".into(), vlan: None };
+    let adapter =
+        |mac: &Mac| SeenAdapter { mac: *mac, network: "default".into(), vlan: None, spoofing_filter: false };
     Seen { adapters: macs.iter().map(adapter).collect(), ..ours(vm_id(n), Power::Off) }
 }
 
@@ -240,6 +241,33 @@ fn an_adapter_is_put_into_a_vlan_only_where_its_host_and_its_bridge_can() {
     assert_eq!(definition.hardware.adapters[0].vlan, Some(7));
     let job = world.ask(tagged("plain", 0, Some("lan"))).unwrap();
     assert_eq!(world.vm(world.vm_of(job)).spec.hardware.adapters[0].vlan, None);
+}
+
+#[test]
+fn what_an_adapter_sends_under_another_address_is_dropped_where_the_host_can_unless_it_may() {
+    let mut world = world(1, 0, 1, 0xff);
+    let asked = |name: &str, spoofing| asking(name, |ask| ask.allow_mac_spoofing = spoofing);
+    let filtered = |world: &mut World, name: &str, spoofing| {
+        let job = world.ask(asked(name, spoofing)).unwrap();
+        let warnings: Vec<Code> = world.jobs[&job].warnings.iter().map(|warning| warning.code).collect();
+        (world.vm(world.vm_of(job)).spec.hardware.adapters[0].spoofing_filter, warnings)
+    };
+    assert_eq!(
+        filtered(&mut world, "unknown", None),
+        (false, vec![]),
+        "an agent of before says nothing of it"
+    );
+    world.computer(0, HostFacts { spoofing_filter: Ability::Has, ..computer(0) });
+    assert_eq!(filtered(&mut world, "usual", None), (true, vec![]));
+    assert_eq!(filtered(&mut world, "held", Some(false)), (true, vec![]));
+    assert_eq!(filtered(&mut world, "router", Some(true)), (false, vec![]));
+    let lacks = Ability::Lacks { why: "ebtables does not work".into() };
+    world.computer(0, HostFacts { spoofing_filter: lacks, ..computer(0) });
+    let warned = vec![Code::NetworkFilterNotPossible];
+    assert_eq!(filtered(&mut world, "unheld", None), (false, warned));
+    let refusal = world.ask(asked("strict", Some(false))).unwrap_err();
+    assert_eq!(refusal.code, Code::PlacementNoHost);
+    assert!(refusal.cause.contains("ebtables does not work"), "{refusal:?}");
 }
 
 #[derive(Clone, Debug)]

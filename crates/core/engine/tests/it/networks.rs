@@ -154,7 +154,12 @@ fn what_a_host_cannot_do_is_refused_before_anything_is_sent() {
 fn a_network_to_which_a_machine_is_connected_stays_and_the_machine_is_named() {
     for source in ["lab", "virbr7"] {
         let mut world = world(&[Some("lab")]);
-        let adapter = SeenAdapter { mac: Mac([0x52, 0x54, 0, 0, 0, 1]), network: source.into(), vlan: None };
+        let adapter = SeenAdapter {
+            mac: Mac([0x52, 0x54, 0, 0, 0, 1]),
+            network: source.into(),
+            vlan: None,
+            spoofing_filter: false,
+        };
         let mut seen = ours(vm_id(1), Power::Off);
         seen.adapters = vec![adapter];
         world.shows(0, seen);

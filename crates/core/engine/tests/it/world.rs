@@ -111,6 +111,7 @@ pub fn create(text: &str) -> Request {
         network: None,
         mac: None,
         vlan: None,
+        allow_mac_spoofing: None,
         seed: BTreeMap::new(),
         candidates: Vec::new(),
     }))

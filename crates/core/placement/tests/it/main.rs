@@ -68,6 +68,7 @@ prop_compose! {
             disk_mib,
             network,
             vlan: None,
+            spoofing_filter: false,
             only: only.map(|n| HostId(Uuid::from_u128(n))),
             source: source.map(|n| (HostId(Uuid::from_u128(n)), "library".to_owned())),
             ..Need::default()

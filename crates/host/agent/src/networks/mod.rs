@@ -5,6 +5,8 @@ mod kept;
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostler_model::host::Ability;
 use hostler_model::host_hardware::{AdapterKind, HostAdapter};
@@ -77,6 +79,24 @@ fn vlan_of(adapter: &str, vlans: &Path) -> Option<(u16, String)> {
     let told = fs::read_to_string(vlans.join(adapter)).ok()?;
     let after = |word: &str| told.split_once(word).and_then(|(_, rest)| rest.split_whitespace().next());
     Some((after("VID:")?.parse().ok()?, after("Device:")?.to_owned()))
+}
+
+/// Whether frames can be filtered by the source: libvirt calls `ebtables` for that, so it is tried. Its answer holds as
+/// long as the agent runs, once it is good: a tool that is installed meanwhile is found.
+pub(crate) fn spoofing_filter(libvirt: Ability) -> Ability {
+    static WORKS: AtomicBool = AtomicBool::new(false);
+    if libvirt != Ability::Has || WORKS.load(Ordering::Relaxed) {
+        return libvirt;
+    }
+    let why = match Command::new("ebtables").args(["-t", "nat", "-L"]).stdin(Stdio::null()).output() {
+        Ok(tried) if tried.status.success() => {
+            WORKS.store(true, Ordering::Relaxed);
+            return Ability::Has;
+        }
+        Ok(tried) => String::from_utf8_lossy(&tried.stderr).trim().to_owned(),
+        Err(why) => why.to_string(),
+    };
+    Ability::Lacks { why: format!("ebtables does not work: {why}") }
 }
 
 #[cfg(test)]

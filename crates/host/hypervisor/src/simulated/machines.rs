@@ -281,6 +281,7 @@ pub(super) fn as_seen(definition: &Definition) -> Seen {
                 mac: adapter.mac,
                 network: adapter.network.clone(),
                 vlan: adapter.vlan,
+                spoofing_filter: adapter.spoofing_filter,
             })
             .collect(),
         guest_agent: false,

@@ -49,7 +49,13 @@ pub fn definition(n: u128) -> Definition {
             firmware: Firmware::Bios,
             disks: vec![disk(n, 0)],
             dvd: None,
-            adapters: vec![Adapter { no: 0, mac: Mac::drawn(domain), network: "default".into(), vlan: None }],
+            adapters: vec![Adapter {
+                no: 0,
+                mac: Mac::drawn(domain),
+                network: "default".into(),
+                vlan: None,
+                spoofing_filter: false,
+            }],
         },
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use virt_sys as s;
 
 use super::Driver;
+use super::filter;
 use super::looks::patchable;
 use super::trouble::Subject;
 use crate::raw::{Domain, Error, Impact, Kind};
@@ -50,6 +51,7 @@ impl Driver {
             if self.is_uncached(&folder) {
                 definition::uncached(&mut domain);
             }
+            filter::ready_for(&domain, connection)?;
             connection.define(&domain.to_xml()).map(drop)
         });
         defined.map_err(|why| {

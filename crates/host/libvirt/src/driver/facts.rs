@@ -5,14 +5,14 @@ use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 
 use hostler_hypervisor::Trouble;
-use hostler_model::host::Kvm;
+use hostler_model::host::{Ability, Kvm};
 use hostler_model::host_hardware::{NumaNode, Processors};
 use hostler_model::network::HostNetwork;
 use uuid::Uuid;
 
-use super::Driver;
 use super::networks::networks;
 use super::trouble::Subject;
+use super::{Driver, filter};
 use crate::events::Changed;
 use crate::probe;
 use crate::raw::Error;
@@ -37,6 +37,8 @@ pub struct LibvirtFacts {
     pub numa: Vec<NumaNode>,
     /// What confines machines.
     pub security: Vec<String>,
+    /// Whether it can drop what an adapter sends under another address than its own.
+    pub spoofing_filter: Ability,
 }
 
 impl Driver {
@@ -55,7 +57,8 @@ impl Driver {
             let networks = networks(connection)?;
             let HostView { processors, numa, security } = HostView::of(&connection.capabilities()?);
             let (libvirt, qemu) = (version(libvirt), version(qemu));
-            Ok(LibvirtFacts { libvirt, qemu, networks, processors, numa, security })
+            let spoofing_filter = filter::ready(connection)?;
+            Ok(LibvirtFacts { libvirt, qemu, networks, processors, numa, security, spoofing_filter })
         })
     }
 

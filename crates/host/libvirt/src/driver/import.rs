@@ -8,6 +8,7 @@ use hostler_model::seen::{Identity, Power, Seen};
 use hostler_model::{Code, Refusal};
 
 use super::Driver;
+use super::filter;
 use super::trouble::Subject;
 use crate::raw::{Error, Kind};
 use crate::xml::import::Taken;
@@ -62,6 +63,7 @@ impl Driver {
                     Err(why) if why.kind() == Kind::NoDomain => {}
                     Err(why) => return Err(why),
                 }
+                filter::ready_for(&tree, connection)?;
                 connection.define(&tree.to_xml()).map(drop)
             })
             .map_err(|why| subject.trouble(why))

@@ -3,6 +3,7 @@
 mod changes;
 mod disks;
 mod facts;
+mod filter;
 mod folders;
 mod guest;
 mod import;

@@ -11,6 +11,7 @@ use hostler_model::{Code, Refusal};
 use uuid::Uuid;
 
 use super::Driver;
+use super::filter;
 use super::trouble::Subject;
 use crate::raw::Error;
 use crate::tree::Element;
@@ -81,6 +82,13 @@ impl Driver {
                 ),
             })?;
         }
+        self.pool.with(|connection| filter::ready_for(&tree, connection)).map_err(|why| match why {
+            why if why.is_lost() => Subject::Host.trouble(why),
+            why => unsuitable(
+                format!("what its adapter sends under another address cannot be dropped: {}", why.message),
+                "Mend that on the host, or choose another host",
+            ),
+        })?;
         let there = self.on_host(|connection| connection.active_networks())?;
         match leaving.networks.iter().find(|network| !there.contains(network)) {
             None => Ok(()),

@@ -11,6 +11,7 @@ mod connection;
 mod domain;
 mod error;
 mod event;
+mod filter;
 mod network;
 mod params;
 

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use hostler_model::command::Definition;
 use hostler_model::hardware::{Adapter, Bus, Disk, Firmware};
 
-use super::identity;
-use super::patch;
 use super::read::AGENT_CHANNEL;
+use super::{SPOOFING_FILTER, identity, patch};
 use crate::tree::Element;
 
 /// How many disks and adapters can be added to a running machine: each takes a root port, and root ports cannot be
@@ -257,6 +256,9 @@ fn adapter(adapter: &Adapter, is_bridge: &dyn Fn(&str) -> bool) -> Element {
     if let Some(vlan) = adapter.vlan {
         let tag = Element::new("tag").with("id", vlan.to_string());
         interface.push(Element::new("vlan").holds(tag));
+    }
+    if adapter.spoofing_filter {
+        interface.push(Element::new("filterref").with("filter", SPOOFING_FILTER));
     }
     interface.holds(Element::new("model").with("type", "virtio")).holds(alias(&format!("net-{}", adapter.no)))
 }

@@ -10,3 +10,6 @@ pub(crate) mod patch;
 pub(crate) mod read;
 #[cfg(test)]
 mod tests;
+
+/// What our filter is called at libvirt, which drops what an adapter sends under another address than its own.
+pub(crate) const SPOOFING_FILTER: &str = "hostler-no-mac-spoofing";

@@ -6,7 +6,7 @@ use hostler_model::hardware::{Bus, DiskFormat, Mac};
 use hostler_model::seen::{Identity, SeenAdapter, SeenDisk};
 use serde::Deserialize;
 
-use super::identity;
+use super::{SPOOFING_FILTER, identity};
 use crate::tree::{Element, Wrong};
 
 /// The channel of the guest's agent.
@@ -193,6 +193,13 @@ struct InterfaceXml {
     mac: Option<MacXml>,
     source: Option<SourceXml>,
     vlan: Option<VlanXml>,
+    filterref: Option<FilterXml>,
+}
+
+#[derive(Deserialize)]
+struct FilterXml {
+    #[serde(rename = "@filter")]
+    filter: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -230,7 +237,10 @@ impl InterfaceXml {
         let mac = Mac::from_str(self.mac?.address?.as_str()).ok()?;
         let network = self.source.and_then(|from| from.network.or(from.bridge).or(from.dev).or(from.name));
         let vlan = self.vlan.and_then(|vlan| vlan.one());
-        Some(SeenAdapter { mac, network: network.unwrap_or_default(), vlan })
+        // What another filter holds is not known, so it is not said.
+        let filter = self.filterref.and_then(|held| held.filter);
+        let spoofing_filter = filter.is_some_and(|filter| filter == SPOOFING_FILTER);
+        Some(SeenAdapter { mac, network: network.unwrap_or_default(), vlan, spoofing_filter })
     }
 }
 

@@ -48,8 +48,20 @@ fn wanted(firmware: Firmware) -> Definition {
             ],
             dvd: Some(Media { file: "/iso/a & b.iso".into(), item: None }),
             adapters: vec![
-                Adapter { no: 0, mac: Mac([0x52, 0x54, 0, 0, 0, 1]), network: "default".into(), vlan: None },
-                Adapter { no: 1, mac: Mac([0x52, 0x54, 0, 0, 0, 2]), network: "br0".into(), vlan: Some(7) },
+                Adapter {
+                    no: 0,
+                    mac: Mac([0x52, 0x54, 0, 0, 0, 1]),
+                    network: "default".into(),
+                    vlan: None,
+                    spoofing_filter: false,
+                },
+                Adapter {
+                    no: 1,
+                    mac: Mac([0x52, 0x54, 0, 0, 0, 2]),
+                    network: "br0".into(),
+                    vlan: Some(7),
+                    spoofing_filter: true,
+                },
             ],
         },
     }
@@ -96,6 +108,8 @@ fn what_is_written_is_read_again() {
     assert_eq!((view.disks[3].dvd, view.disks[3].file.as_deref()), (true, Some("/iso/a & b.iso")));
     let networks: Vec<&str> = view.adapters.iter().map(|adapter| adapter.network.as_str()).collect();
     assert_eq!(networks, ["default", "br0"]);
+    let filtered: Vec<bool> = view.adapters.iter().map(|adapter| adapter.spoofing_filter).collect();
+    assert_eq!(filtered, [false, true]);
 }
 
 #[test]
@@ -118,6 +132,7 @@ fn a_definition_of_another_tool_is_read() {
         mac: mac(last),
         network: network.into(),
         vlan: None,
+        spoofing_filter: false,
     });
     assert_eq!(view.adapters, adapters, "an adapter without an address is none yet");
     assert_eq!(view.identity, None, "another tool's element with our element's name is not ours");

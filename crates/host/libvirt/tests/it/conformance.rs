@@ -33,7 +33,13 @@ impl Subject for Real {
         self.drawn.set(self.drawn.get() + 1);
         let mut hardware = hardware(vec![self.host.disk(0, Bus::Virtio, 8)]);
         let mac = Mac([0x52, 0x54, 0, 0, 0, self.drawn.get()]);
-        hardware.adapters.push(Adapter { no: 0, mac, network: "br-test".into(), vlan: None });
+        hardware.adapters.push(Adapter {
+            no: 0,
+            mac,
+            network: "br-test".into(),
+            vlan: None,
+            spoofing_filter: false,
+        });
         definition(self.drawn.get().into(), hardware)
     }
     fn fresh_disk(&self, _of: &Definition, no: u32) -> Disk {

@@ -20,7 +20,7 @@ fn a_machine_is_read_as_it_was_defined_and_gone_after_its_removal() {
         firmware: Firmware::Uefi,
         disks: disks.clone(),
         dvd: Some(Media { file: iso.clone(), item: None }),
-        adapters: vec![Adapter { no: 0, mac, network: "default".into(), vlan: None }],
+        adapters: vec![Adapter { no: 0, mac, network: "default".into(), vlan: None, spoofing_filter: false }],
     };
     let wanted = definition(1, hardware);
     let domain = wanted.identity.domain;
@@ -33,7 +33,10 @@ fn a_machine_is_read_as_it_was_defined_and_gone_after_its_removal() {
     assert_eq!(seen.identity, Some(wanted.identity));
     assert_eq!((seen.cpus, seen.memory_mib, seen.power), (3, 96, Power::Off));
     assert!(seen.persistent && !seen.guest_agent);
-    assert_eq!(seen.adapters, [SeenAdapter { mac, network: "default".into(), vlan: None }]);
+    assert_eq!(
+        seen.adapters,
+        [SeenAdapter { mac, network: "default".into(), vlan: None, spoofing_filter: false }]
+    );
     let disk = |no: usize| SeenDisk {
         target: disks[no].target(),
         file: Some(disks[no].file.clone()),

@@ -92,6 +92,10 @@ pub struct Like {
     /// The VLAN of its adapter, 1 to 4094, on an external network whose bridge filters VLANs; 0 for none
     #[arg(long, value_name = "ID", requires = "network", value_parser = clap::value_parser!(u16).range(0..=4094))]
     vlan: Option<u16>,
+    /// Its adapter may send under other addresses than its own; where absent that is dropped if its host can, with `=false`
+    /// only hosts that can are taken
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    allow_mac_spoofing: Option<bool>,
 }
 
 /// How a library disk becomes a machine's disk.
@@ -172,6 +176,7 @@ impl Like {
             network: self.network.clone(),
             mac: self.mac,
             vlan: self.vlan,
+            allow_mac_spoofing: self.allow_mac_spoofing,
             seed: BTreeMap::new(),
             candidates: Vec::new(),
         })

@@ -139,7 +139,8 @@ fn text(view: &VmView, width: Option<u16>) -> String {
     }
     for adapter in &hardware.adapters {
         let vlan = adapter.vlan.map_or_else(String::new, |vlan| format!(", VLAN {vlan}"));
-        let said = format!("{}: {} on {}{vlan}", adapter.no, adapter.mac, adapter.network);
+        let held = if adapter.spoofing_filter { ", no MAC spoofing" } else { "" };
+        let said = format!("{}: {} on {}{vlan}{held}", adapter.no, adapter.mac, adapter.network);
         lines.push(("Adapter", cell(said)));
     }
     if let Some(seen) = vm.seen() {

@@ -254,7 +254,13 @@ impl World {
                 firmware: Firmware::Bios,
                 disks: vec![Disk { no, file, format, size_bytes, bus, base: None, seed: false }],
                 dvd: None,
-                adapters: vec![Adapter { no, mac, network: "default".into(), vlan: None }],
+                adapters: vec![Adapter {
+                    no,
+                    mac,
+                    network: "default".into(),
+                    vlan: None,
+                    spoofing_filter: false,
+                }],
             },
         };
         host.outside(&Outside::Define(Box::new(definition), others))?;

@@ -39,6 +39,7 @@ pub(super) fn host(n: usize, machines: usize) -> Result<Plan> {
 pub(super) fn facts(n: usize) -> HostFacts {
     HostFacts {
         adapter_vlans: hostler_model::host::Ability::Unknown,
+        spoofing_filter: hostler_model::host::Ability::Unknown,
         host_name: format!("sim-{n:04}"),
         os: "Debian GNU/Linux 12 (bookworm)".into(),
         kernel: "6.1.0-41-amd64".into(),

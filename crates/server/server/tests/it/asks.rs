@@ -121,6 +121,7 @@ async fn hosts_are_rated_with_their_loads_and_a_creation_carries_the_best() {
         network: None,
         mac: None,
         vlan: None,
+        allow_mac_spoofing: None,
         seed: Default::default(),
         candidates: Vec::new(),
     };
