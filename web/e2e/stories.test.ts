@@ -53,6 +53,8 @@ test("a machine is created from a template with a name alone, and appears in a s
   await other.page.getByText("Nothing matches these filters").waitFor();
   await page.goto("/machines");
   await page.getByRole("button", { name: "Create machine" }).click();
+  // The list has a box whose label holds "name", too.
+  await page.getByRole("heading", { level: 1, name: "Create a machine" }).waitFor();
   await page.getByRole("textbox", { name: "Name" }).fill(name);
   await page.getByText("Would be placed on").waitFor();
   await page.getByText("of 5 stars").first().waitFor();
