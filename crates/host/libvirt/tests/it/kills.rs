@@ -45,9 +45,12 @@ fn a_driver_that_was_there_before_libvirt_finds_it() {
 
 #[test]
 fn a_libvirt_that_hangs_stops_nobody_for_long() {
-    let host = Host::new();
-    let vm = host.define(1);
+    let host = Host::without_libvirt();
     let changes = host.driver.subscribe();
+    host.start_libvirt();
+    // Until it is listened to nobody can lose it.
+    await_notice(&changes, Changed::Back);
+    let vm = host.define(1);
     assert_eq!(host.power(vm), Power::Off);
     host.signal_libvirt("-STOP");
     let begun = Instant::now();
