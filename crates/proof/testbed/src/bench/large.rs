@@ -9,7 +9,6 @@ use futures_util::StreamExt;
 use hostler_client::{Client, ListQuery, WindowQuery};
 use hostler_hypervisor::simulated::Outside;
 use hostler_model::seen::Power;
-use hostler_model::status::VmStatus;
 use hostler_model::view::VmView;
 use uuid::Uuid;
 
@@ -146,24 +145,23 @@ async fn equal(fleet: &Fleet, client: &Client) -> Result<()> {
         let mut query = ListQuery { limit: Some(1_000), ..ListQuery::default() };
         loop {
             let page = client.vms(&query).await?;
-            // Of one that is missing the record keeps how it was seen last.
-            let here = page.items.iter().filter(|row| row.status != VmStatus::Missing);
-            recorded.extend(here.filter_map(|row| Some((row.vm.domain, row.vm.seen()?.power))));
+            let seen = page.items.iter().filter_map(|row| Some((row.vm.domain, row.vm.seen()?.power)));
+            recorded.extend(seen);
             query.cursor = page.next.clone();
             if query.cursor.is_none() {
                 break;
             }
         }
         let truth = fleet.powers();
-        if truth == recorded {
+        // What else the record has is on no host: made by a job that failed, lost, or on its way.
+        if truth.iter().all(|(domain, power)| recorded.get(domain) == Some(power)) {
             return Ok(());
         }
         if Instant::now() > until {
             let differ = truth.iter().filter(|(domain, power)| recorded.get(*domain) != Some(power)).count();
             return Err(Trouble::Answer(format!(
-                "after {NEVER:?} the record differs from the hosts in {differ} of {} machines, and has {} itself",
-                truth.len(),
-                recorded.len()
+                "after {NEVER:?} the record differs from the hosts in {differ} of {} machines",
+                truth.len()
             )));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
