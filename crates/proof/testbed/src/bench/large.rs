@@ -23,8 +23,8 @@ const HOSTS: usize = 1_000;
 const MACHINES: usize = 20_000;
 /// Changes a second while it is busy.
 const CHANGES_PER_S: f64 = 200.0;
-/// How long processor time is watched: longer than the interval between two pictures of how loaded hosts are.
-const WATCHED: Duration = Duration::from_secs(60);
+/// How long processor time is watched.
+const WATCHED: Duration = Duration::from_secs(30);
 /// How often a change is made and waited for.
 const PROBES: u32 = 300;
 /// How often each list is asked for.
@@ -56,9 +56,11 @@ async fn measured() -> Result<Vec<Line>> {
     )];
     let still = busy(alone.about.pid, WATCHED).await?;
     lines.push(percent("  server's processor, nothing happens", still));
+    let probe_at = one_that_was_made(&fleet, &client).await?;
+    fleet.keep_apart(probe_at.1);
     let probed = tokio::select! {
         probed = async {
-            let probed = probe(&fleet, &client).await?;
+            let probed = probe(&fleet, &client, probe_at).await?;
             Ok::<_, Trouble>((probed, busy(alone.about.pid, WATCHED).await?))
         } => probed?,
         () = live(&fleet, &client, CHANGES_PER_S, 1) => unreachable_for_ever()?,
@@ -96,8 +98,7 @@ fn unreachable_for_ever<T>() -> Result<T> {
 }
 
 /// How long it takes from a change on a host until a window shows it. One machine is paused and resumed by turns.
-async fn probe(fleet: &Fleet, client: &Client) -> Result<Vec<Duration>> {
-    let (host, domain) = one_that_was_made(fleet, client).await?;
+async fn probe(fleet: &Fleet, client: &Client, (host, domain): (usize, Uuid)) -> Result<Vec<Duration>> {
     // Its domain is its id.
     let filter = Some(format!("id={domain}"));
     let query = WindowQuery { filter, limit: Some(1), ..WindowQuery::default() };

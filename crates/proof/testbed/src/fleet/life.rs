@@ -50,7 +50,8 @@ pub async fn live(fleet: &Fleet, client: &Client, per_s: f64, seed: u64) {
 
 fn all(fleet: &Fleet) -> Vec<(usize, Uuid)> {
     let hosts = fleet.hosts.iter().enumerate().filter(|(_, joined)| !joined.agent_runs.is_finished());
-    hosts.flat_map(|(n, joined)| joined.host.powers().into_keys().map(move |domain| (n, domain))).collect()
+    let all = hosts.flat_map(|(n, joined)| joined.host.powers().into_keys().map(move |domain| (n, domain)));
+    all.filter(|(_, domain)| Some(*domain) != fleet.apart).collect()
 }
 
 /// What happens next to a machine: so that about three of four run, whatever the start.

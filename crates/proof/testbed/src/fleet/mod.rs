@@ -39,6 +39,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Fleet {
     agents: JoinSet<()>,
     hosts: Vec<Joined>,
+    /// A machine to which nothing happens by chance.
+    apart: Option<Uuid>,
 }
 
 /// A host that has joined.
@@ -127,6 +129,11 @@ impl Fleet {
             joined.host.powers().into_iter().map(move |(domain, power)| (n, domain, power))
         });
         all.filter(|(.., power)| *power == Power::Running).map(|(n, domain, _)| (n, domain)).collect()
+    }
+
+    /// Nothing happens to this machine but what is let happen.
+    pub(crate) fn keep_apart(&mut self, domain: Uuid) {
+        self.apart = Some(domain);
     }
 
     /// Something happens on a host, behind everybody's back.
