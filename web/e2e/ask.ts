@@ -16,14 +16,15 @@ export function ask<T>(page: Page, method: string, path: string, body?: object):
   );
 }
 
-/** Waits for the end of a job; its state. */
+/** Waits for the end of a job, a minute at most, as pages are waited for; its state. */
 export async function ended(page: Page, job: number): Promise<string> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const { ended: at, state: now } = await ask<{ ended?: string; state: string }>(page, "GET", `/jobs/${job}`);
-    if (at !== undefined) return now;
+  const until = Date.now() + 60_000;
+  for (;;) {
+    const seen = await ask<{ ended?: string; state: string }>(page, "GET", `/jobs/${job}`);
+    if (seen.ended !== undefined) return seen.state;
+    if (Date.now() > until) throw new Error(`job ${job} does not end: ${JSON.stringify(seen)}`);
     await page.waitForTimeout(100);
   }
-  throw new Error(`job ${job} does not end`);
 }
 
 /** A network on the first host, for stories and pages that need one; where it stands already, it is as good. */

@@ -223,7 +223,7 @@ impl Engine {
                 _ => continue,
             }
             if let Act::Agent { agent, command } = &job.steps[at].act {
-                let (agent, rooms) = (*agent, rooms(*agent, command).collect::<Vec<_>>());
+                let (agent, mut rooms) = (*agent, rooms(*agent, command));
                 if let Some(error) = self.never(agent) {
                     job.steps[at].is = StepIs::Failed { error };
                     job.steps[at].answered = Some(turn.now);
@@ -231,7 +231,7 @@ impl Engine {
                     self.ready.insert(job.id);
                     continue;
                 }
-                if rooms.into_iter().any(|(on, class)| self.out_with(job, on, class) >= self.room(class)) {
+                if rooms.any(|(on, class)| self.out_with(job, on, class) >= self.room(class)) {
                     waiting = true;
                     continue;
                 }

@@ -159,10 +159,15 @@ async fn equal(fleet: &Fleet, client: &Client) -> Result<()> {
             return Ok(());
         }
         if Instant::now() > until {
-            let differ = truth.iter().filter(|(domain, power)| recorded.get(*domain) != Some(power)).count();
+            let differ = truth.iter().filter(|(domain, power)| recorded.get(*domain) != Some(power));
+            let few = differ.clone().take(3).map(|(domain, power)| {
+                format!("{domain} is {power:?} and recorded as {:?}", recorded.get(domain))
+            });
             return Err(Trouble::Answer(format!(
-                "after {NEVER:?} the record differs from the hosts in {differ} of {} machines",
-                truth.len()
+                "after {NEVER:?} the record differs from the hosts in {} of {} machines: {}",
+                differ.clone().count(),
+                truth.len(),
+                few.collect::<Vec<_>>().join("; ")
             )));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::figures::Line;
 use super::fleet::resident_of;
 use crate::alone::Alone;
-use crate::fleet::{Fleet, Wanted, live, populate};
+use crate::fleet::{Fleet, Wanted, get_into_trouble, live, populate};
 use crate::trouble::{Result, Trouble};
 
 /// How many machines, where nothing else is said.
@@ -60,6 +60,7 @@ async fn measured(runs: u32) -> Result<Vec<Line>> {
     let begun = Instant::now();
     let wanted = Wanted { hosts, vms, seed: 1 };
     populate(&mut fleet, &client, &alone.about.agents, wanted, |said| eprintln!("  {said}")).await?;
+    get_into_trouble(&fleet, &client).await?;
     let what = format!("{vms} machines on {hosts} hosts made and started through REST and agents");
     let mut lines = vec![
         Line::one(&what, format!("{:.0} s", begun.elapsed().as_secs_f64()), ""),

@@ -15,7 +15,7 @@ use crate::clearing::{Warden, run_warden};
 use crate::computer::Manner;
 use crate::demo::{Demo, show};
 use crate::first::{First, run_first};
-use crate::fleet::{Fleet, Wanted, live, populate};
+use crate::fleet::{Fleet, Wanted, get_into_trouble, live, populate};
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::line::{Line, Slow, run_line};
@@ -362,6 +362,7 @@ fn run_fleet(simulate: &Simulate) -> Result<()> {
         let wanted = Wanted { hosts: simulate.hosts, vms: simulate.vms, seed: simulate.seed };
         let mut fleet = Fleet::default();
         populate(&mut fleet, &client, &agents, wanted, |said| println!("{said}")).await?;
+        get_into_trouble(&fleet, &client).await?;
         if let Some(alone) = &alone {
             let about = serde_json::to_string(&alone.about).unwrap_or_default();
             println!("The server is {}, its state {}.", alone.about.server, alone.about.state.display());

@@ -29,7 +29,7 @@ use crate::trouble::{Result, Trouble};
 pub use believable::Wanted;
 pub use dice::Dice;
 pub use life::live;
-pub use populate::populate;
+pub use populate::{get_into_trouble, populate};
 
 /// The version that simulated agents say.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -84,7 +84,6 @@ pub async fn populate(
     // They fail, which is what they are for.
     while asking.join_next().await.is_some() {}
     done(client).await?;
-    trouble(fleet, client).await?;
     settled(client, wanted.vms).await?;
     said(format!("{} machines stand as they are to", wanted.vms));
     Ok(())
@@ -235,9 +234,12 @@ fn happen(fleet: &Fleet, made: &[Made]) {
     }
 }
 
-/// Hosts in trouble: one of fifty does not answer, one of a hundred has no libvirt, on one machines have filled the
-/// disk, one of forty is kept free by its administrator. The first one is always well.
-async fn trouble(fleet: &mut Fleet, client: &Client) -> Result<()> {
+/// Gets hosts into trouble: one of fifty does not answer from now on, one of a hundred has no libvirt, on one machines
+/// have filled the disk, one of forty is kept free by its administrator. The first one is always well.
+///
+/// # Errors
+/// The server refuses something that it should not.
+pub async fn get_into_trouble(fleet: &Fleet, client: &Client) -> Result<()> {
     let (mut silent, mut without, mut full) = (Vec::new(), Vec::new(), Vec::new());
     for (n, joined) in fleet.hosts.iter().enumerate() {
         match n % 100 {

@@ -46,7 +46,9 @@ fn networks_of_one_name_are_one_and_where_hosts_differ_is_named() {
     let lab = "<bridge name='virbr70'/><ip address='10.70.0.1' prefix='24'/>";
     made_by_hand(a, "lab", lab);
     made_by_hand(b, "lab", "<bridge name='virbr70'/>");
-    let view = shown(&site, "lab", "on both", |view| view.network.hosts.len() == 2).network;
+    // Virsh defines a network first and starts it then; in between it is not active, and said to be so.
+    let active = |view: &NetworkDetail| view.network.hosts.iter().filter(|on| on.network.active).count();
+    let view = shown(&site, "lab", "active on both", |view| active(view) == 2).network;
     let kinds: Vec<_> = view.hosts.iter().map(|on| (on.host_name.as_str(), on.network.kind)).collect();
     assert_eq!(kinds, [("a", NetworkKind::Internal), ("b", NetworkKind::Private)]);
     assert_eq!(view.hosts[0].network.addresses, ["10.70.0.1/24"]);
