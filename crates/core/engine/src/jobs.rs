@@ -452,6 +452,7 @@ impl Engine {
                 self.send_owed(Doer::Agent(agent), turn);
             }
         }
+        self.ask_suspects(turn);
         while let Some((ended, _)) = self.key_ends.first()
             && turn.now.since(*ended) >= crate::KEY_LIFE_MS
         {

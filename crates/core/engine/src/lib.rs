@@ -12,6 +12,7 @@
 //! volatile: sessions, progress, and which hosts are under suspicion.
 
 mod asks;
+mod follow;
 mod inventory;
 mod jobs;
 pub(crate) mod kinds;
@@ -36,14 +37,15 @@ use hostler_model::job::{Doer, DryRun, Job};
 use hostler_model::push::Work;
 use hostler_model::request::{CreateVm, Request};
 use hostler_model::{
-    AgentId, Change, HostId, InstallationId, JobId, Key, Ms, Object, Refusal, SessionId, StepNo, Timestamp,
-    UserId, VmId,
+    AgentId, Change, InstallationId, JobId, Key, Ms, Object, Refusal, SessionId, StepNo, Timestamp, UserId,
+    VmId,
 };
 use uuid::Uuid;
 
 pub use inventory::Inventory;
 pub use macs::Macs;
 pub use plan::View;
+use reports::Suspect;
 pub use session::Sessions;
 use table::JobTable;
 
@@ -256,7 +258,7 @@ pub struct Engine {
     restored: bool,
     // Volatile from here on.
     progress: BTreeMap<StepNo, Progress>,
-    suspects: BTreeMap<VmId, (HostId, Timestamp)>,
+    suspects: BTreeMap<VmId, Suspect>,
     graves: BTreeMap<(AgentId, Uuid), hostler_model::seen::Order>,
     ready: BTreeSet<JobId>,
     // Whether the server is still to be told what it owes itself since another life.
@@ -357,7 +359,8 @@ impl Engine {
         if !self.ready.is_empty() {
             return Some(Timestamp(i64::MIN));
         }
-        self.table.next_limit().into_iter().chain(self.sessions.next_resend()).min()
+        let ripe = self.suspects.values().filter(|suspect| !suspect.asked).map(Suspect::ripe_at).min();
+        self.table.next_limit().into_iter().chain(self.sessions.next_resend()).chain(ripe).min()
     }
 
     /// What a request would do, without doing it.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use hostler_model::access::Actor;
 use hostler_model::channel::{Fact, Hello, OLDEST_PROTOCOL, PROTOCOL, Report, ReportBody, ToAgent};
-use hostler_model::hardware::{Adapter, Disk, Firmware, Hardware, Media};
 use hostler_model::host::Host;
 use hostler_model::job::{Doer, Job, JobState, Phase};
 use hostler_model::request::Request;
@@ -15,6 +14,7 @@ use hostler_model::{
     AgentId, Code, HostId, JobId, Key, Name, Object, Refusal, SessionId, StepNo, Timestamp, VmId,
 };
 
+use crate::follow::{follow, hardware_of};
 use crate::records::presence_of;
 use crate::{CONFLICT_AFTER_MS, Effect, Engine, Progress, Turn};
 
@@ -22,6 +22,22 @@ use crate::{CONFLICT_AFTER_MS, Effect, Engine, Progress, Turn};
 #[derive(Default)]
 struct Refresh {
     changed: Vec<(Object, String)>,
+}
+
+/// Another host shows a machine, besides the one that the record binds it to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suspect {
+    host: HostId,
+    since: Timestamp,
+    /// Whether that host was asked once more, when it had been so for long enough to be a conflict.
+    pub(crate) asked: bool,
+}
+
+impl Suspect {
+    /// When it is a conflict, if it is so still.
+    pub(crate) fn ripe_at(&self) -> Timestamp {
+        self.since.plus(CONFLICT_AFTER_MS)
+    }
 }
 
 impl Engine {
@@ -200,6 +216,13 @@ impl Engine {
             None => {
                 self.settle_presence(&mut after, turn.now);
                 refresh.changed.push((Object::from(after), format!("vm {}: {what}", vm.spec.name)));
+                // Other hands have migrated it: the new host has said so already, and says nothing more by itself.
+                if fact.seen.is_none()
+                    && let Some(suspect) = self.suspects.get(&vm.id)
+                    && let Some(ask) = self.picture_of(suspect.host.into())
+                {
+                    turn.effect(ask);
+                }
             }
         }
     }
@@ -278,7 +301,7 @@ impl Engine {
         turn: &mut Turn<'_>,
     ) {
         let Some(seen) = fact.seen.as_deref() else {
-            if self.suspects.get(&vm.id).is_some_and(|(other, _)| *other == host) {
+            if self.suspects.get(&vm.id).is_some_and(|suspect| suspect.host == host) {
                 self.suspects.remove(&vm.id);
             }
             if vm.presence == (Presence::Conflict { other: host }) && !is_stopped(vm) {
@@ -307,14 +330,12 @@ impl Engine {
         }
         // A machine left behind by a migration of other hands is off on one side; two that are on are a conflict.
         let answers = vm.host.is_some_and(|bound| self.sessions.answers(bound.into()));
-        let since = match self.suspects.get(&vm.id) {
-            Some((other, since)) if *other == host => *since,
-            _ => {
-                self.suspects.insert(vm.id, (host, turn.now));
-                turn.now
-            }
-        };
-        let ripe = turn.now.since(since) >= CONFLICT_AFTER_MS;
+        let first = Suspect { host, since: turn.now, asked: false };
+        let suspect = self.suspects.entry(vm.id).or_insert(first);
+        if suspect.host != host {
+            *suspect = first;
+        }
+        let ripe = turn.now >= suspect.ripe_at();
         if answers && ripe && !matches!(vm.presence, Presence::Conflict { .. }) {
             let mut after = vm.clone();
             after.presence = Presence::Conflict { other: host };
@@ -385,8 +406,21 @@ impl Engine {
         turn.change(Key::Job(id), Some(Object::from(job)), Some(id), Actor::Refresher);
     }
 
+    /// Asks hosts once more that have shown another one's machine for long enough.
+    pub(crate) fn ask_suspects(&mut self, turn: &mut Turn<'_>) {
+        let ripe = |suspect: &&mut Suspect| !suspect.asked && turn.now >= suspect.ripe_at();
+        let mut hosts = BTreeSet::new();
+        for suspect in self.suspects.values_mut().filter(ripe) {
+            suspect.asked = true;
+            hosts.insert(suspect.host);
+        }
+        for ask in hosts.into_iter().filter_map(|host| self.picture_of(host.into())) {
+            turn.effect(ask);
+        }
+    }
+
     /// Asks an agent for a full picture.
-    pub fn picture_of(&self, agent: AgentId) -> Option<Effect> {
+    fn picture_of(&self, agent: AgentId) -> Option<Effect> {
         let session = self.sessions.of(agent)?;
         Some(Effect::Send { agent, session, message: Box::new(ToAgent::Picture) })
     }
@@ -401,101 +435,4 @@ fn is_stopped(vm: &Vm) -> bool {
 fn one_host_again(vm: &Vm) -> (Object, String) {
     let after = Vm { presence: Presence::Here, ..vm.clone() };
     (Object::from(after), format!("vm {}: shown by one host again", vm.spec.name))
-}
-
-/// Lets the record of a machine follow a fact; says what changed, in words.
-fn follow(vm: &mut Vm, seen: Option<&Seen>, order: Order, now: Timestamp) -> String {
-    let Some(seen) = seen else {
-        return match &mut vm.observed {
-            Some(observed) if !observed.gone => {
-                observed.gone = true;
-                observed.order = order;
-                observed.at = now;
-                "no longer on its host".to_owned()
-            }
-            _ => String::new(),
-        };
-    };
-    let what = match &vm.observed {
-        None => "seen on its host".to_owned(),
-        Some(before) if before.gone => "back on its host".to_owned(),
-        Some(before) if before.seen == *seen => {
-            // A job that changed its disks had looked at them before their sizes were known.
-            let learnt = learn_sizes(&mut vm.spec.hardware, seen);
-            return if learnt { "sizes of its disks".to_owned() } else { String::new() };
-        }
-        Some(before) if before.seen.power != seen.power => {
-            format!("{} to {}", before.seen.power.words(), seen.power.words())
-        }
-        Some(before) if before.seen.guest_agent != seen.guest_agent => {
-            if seen.guest_agent {
-                "guest agent answers".to_owned()
-            } else {
-                "guest agent silent".to_owned()
-            }
-        }
-        Some(before) if before.seen.snapshots != seen.snapshots => "snapshots changed".to_owned(),
-        Some(_) => "definition changed".to_owned(),
-    };
-    if vm.origin == Origin::Found {
-        // Nobody asked for anything of it yet: what it is is what it was asked to be.
-        vm.spec.hardware = hardware_of(seen);
-        vm.spec.name = Name::mended(&seen.name);
-    }
-    learn_sizes(&mut vm.spec.hardware, seen);
-    vm.observed = Some(Observed { seen: seen.clone(), gone: false, order, at: now });
-    what
-}
-
-/// Takes over how large disks are of which that was not known; whether there were any.
-fn learn_sizes(hardware: &mut Hardware, seen: &Seen) -> bool {
-    let mut learnt = false;
-    for disk in hardware.disks.iter_mut().filter(|disk| disk.size_bytes == 0) {
-        let shown = seen.disks.iter().find(|seen| seen.file.as_deref() == Some(disk.file.as_str()));
-        if let Some(size_bytes) = shown.and_then(|shown| shown.size_bytes).filter(|bytes| *bytes > 0) {
-            (disk.size_bytes, learnt) = (size_bytes, true);
-        }
-    }
-    learnt
-}
-
-/// The hardware of a machine that was found, as far as its host shows it.
-pub(crate) fn hardware_of(seen: &Seen) -> Hardware {
-    let number = |target: &str| {
-        target.chars().last().filter(char::is_ascii_lowercase).map_or(0, |c| c as u32 - 'a' as u32)
-    };
-    let disks = seen
-        .disks
-        .iter()
-        .filter(|disk| !disk.dvd)
-        .filter_map(|disk| {
-            Some(Disk {
-                no: number(&disk.target),
-                file: disk.file.clone()?,
-                format: disk.format,
-                size_bytes: disk.size_bytes.unwrap_or(0),
-                bus: disk.bus,
-                base: None,
-                seed: false,
-            })
-        })
-        .collect();
-    let dvd = seen.disks.iter().find(|disk| disk.dvd).and_then(|disk| disk.file.clone());
-    let adapters = seen.adapters.iter().zip(0..);
-    Hardware {
-        cpus: seen.cpus,
-        memory_mib: seen.memory_mib,
-        firmware: Firmware::Bios,
-        disks,
-        dvd: dvd.map(|file| Media { file, item: None }),
-        adapters: adapters
-            .map(|(a, no)| Adapter {
-                no,
-                mac: a.mac,
-                network: a.network.clone(),
-                vlan: a.vlan,
-                spoofing_filter: a.spoofing_filter,
-            })
-            .collect(),
-    }
 }

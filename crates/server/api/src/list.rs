@@ -5,6 +5,9 @@
 //! and `?`), `!~`, `<`, `<=`, `>`, `>=`; several values are joined by `|`; a value with `,` or `|` is put in `"…"`.
 //! Texts are compared without regard to capitals.
 
+use std::collections::BinaryHeap;
+use std::str::Chars;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hostler_model::view::Page;
@@ -63,25 +66,31 @@ pub(crate) fn page<T: Listed, V>(
     let sort = Sort::<T>::read(query.sort.as_deref().unwrap_or_default())?;
     let after = query.cursor.as_deref().map(|cursor| Place::read(cursor, &sort.text)).transpose()?;
     let after = after.map(|after| after.key(&sort)).transpose()?;
-    let mut lines: Vec<(Box<[u8]>, Key)> = Vec::new();
-    let mut total = 0;
+    // The first ones so far, and one more that tells whether there is a next page; the last of them on top.
+    let mut first: BinaryHeap<(Vec<u8>, Key)> = BinaryHeap::with_capacity(limit + 2);
+    let (mut total, mut place) = (0, Vec::new());
     for (key, thing) in T::all(picture) {
         if !lets_through(thing) || !filter.holds(picture, thing) {
             continue;
         }
         total += 1;
-        let line = (sort.key(picture, thing), key);
-        if after.as_ref().is_none_or(|after| line > *after) {
-            lines.push(line);
+        place.clear();
+        sort.put_key(picture, thing, &mut place);
+        let line = (place.as_slice(), key);
+        let is_before = |other: &(Vec<u8>, Key)| line < (other.0.as_slice(), other.1);
+        if after.as_ref().is_some_and(|after| line <= (after.0.as_slice(), after.1))
+            || first.len() > limit && !first.peek().is_some_and(is_before)
+        {
+            continue;
         }
+        if first.len() > limit {
+            first.pop();
+        }
+        first.push((place.clone(), key));
     }
-    // What is behind the page need not be in order.
+    let mut lines = first.into_sorted_vec();
     let more = lines.len() > limit;
-    if more {
-        lines.select_nth_unstable(limit);
-        lines.truncate(limit);
-    }
-    lines.sort_unstable();
+    lines.truncate(limit);
     let thing = |key: Key| {
         let stored = picture.get(key)?;
         Some((stored.revision.0, &**T::of(&stored.object)?))
@@ -100,13 +109,13 @@ pub(crate) fn page<T: Listed, V>(
 pub(crate) struct Place {
     /// Of which order it is a place.
     sort: String,
-    by: Vec<Cell>,
+    by: Vec<Cell<'static>>,
     id: String,
 }
 
 impl Place {
     /// The place as a list is sorted by it.
-    fn key<T: Listed>(&self, sort: &Sort<T>) -> Result<(Box<[u8]>, Key), Refusal> {
+    fn key<T: Listed>(&self, sort: &Sort<T>) -> Result<(Vec<u8>, Key), Refusal> {
         let id = Key::read(T::KIND, &self.id).filter(|_| self.by.len() == sort.by.len());
         let id = id.ok_or_else(not_ours)?;
         let cells = self.by.iter().cloned().zip(sort.by.iter().map(|(_, down)| *down));
@@ -165,12 +174,18 @@ impl<T: Listed> Sort<T> {
     }
 
     /// Where something stands, as bytes that sort as it does.
-    pub(crate) fn key(&self, picture: &Picture, thing: &T) -> Box<[u8]> {
-        order::key(self.by.iter().map(|(field, down)| ((field.get)(picture, thing), *down)))
+    pub(crate) fn key(&self, picture: &Picture, thing: &T) -> Vec<u8> {
+        let mut key = Vec::with_capacity(32);
+        self.put_key(picture, thing, &mut key);
+        key
+    }
+
+    fn put_key(&self, picture: &Picture, thing: &T, key: &mut Vec<u8>) {
+        order::put_key(key, self.by.iter().map(|(field, down)| ((field.get)(picture, thing), *down)));
     }
 
     fn place(&self, picture: &Picture, thing: &T) -> Place {
-        let by = self.by.iter().map(|(field, _)| (field.get)(picture, thing)).collect();
+        let by = self.by.iter().map(|(field, _)| (field.get)(picture, thing).owned()).collect();
         Place { sort: self.text.clone(), by, id: thing.id_text() }
     }
 }
@@ -190,7 +205,7 @@ pub(crate) struct Filter<T: 'static>(Vec<Term<T>>);
 struct Term<T: 'static> {
     field: &'static Field<T>,
     op: Op,
-    values: Vec<Cell>,
+    values: Vec<Cell<'static>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -243,7 +258,7 @@ impl<T: Listed> Filter<T> {
             return Err(Refusal::invalid("filter", cause).remedy("Write it as in status=running,name~web*"));
         };
         let field = field::<T>("filter", name.trim())?;
-        let values: Result<Vec<Cell>, Refusal> = split(value, '|')?
+        let values: Result<Vec<Cell<'static>>, Refusal> = split(value, '|')?
             .into_iter()
             .map(|value| cell(field, op, value.trim().trim_matches('"')))
             .collect();
@@ -257,7 +272,7 @@ impl<T: Listed> Filter<T> {
     }
 
     /// What a field has to be, where a term says so by `=`.
-    pub(crate) fn wanted(&self, name: &str) -> Option<&[Cell]> {
+    pub(crate) fn wanted(&self, name: &str) -> Option<&[Cell<'static>]> {
         let mut terms = self.0.iter().filter(|term| term.field.name == name && term.op == Op::Is);
         terms.next().map(|term| term.values.as_slice())
     }
@@ -265,8 +280,8 @@ impl<T: Listed> Filter<T> {
     pub(crate) fn holds(&self, picture: &Picture, thing: &T) -> bool {
         self.0.iter().all(|term| {
             let cell = (term.field.get)(picture, thing);
-            let any = |holds: fn(&Cell, &Cell) -> bool| {
-                let one = |cell: &Cell| term.values.iter().any(|value| holds(cell, value));
+            let any = |holds: fn(&Cell<'_>, &Cell<'_>) -> bool| {
+                let one = |cell: &Cell<'_>| term.values.iter().any(|value| holds(cell, value));
                 match &cell {
                     Cell::Many(all) => all.iter().any(one),
                     cell => one(cell),
@@ -286,12 +301,12 @@ impl<T: Listed> Filter<T> {
     }
 }
 
-fn known(cell: &Cell) -> bool {
+fn known(cell: &Cell<'_>) -> bool {
     *cell != Cell::None
 }
 
 /// A value as what its field holds.
-fn cell<T>(field: &Field<T>, op: Op, value: &str) -> Result<Cell, Refusal> {
+fn cell<T>(field: &Field<T>, op: Op, value: &str) -> Result<Cell<'static>, Refusal> {
     let refused = |what: &str| {
         Refusal::invalid("filter", format!("{} is {what}, not \"{}\"", field.name, shown(value)))
     };
@@ -300,14 +315,14 @@ fn cell<T>(field: &Field<T>, op: Op, value: &str) -> Result<Cell, Refusal> {
     }
     let pattern = matches!(op, Op::Like | Op::NotLike);
     match field.is {
-        Is::Text | Is::Texts => Ok(Cell::text(value)),
+        Is::Text | Is::Texts => Ok(Cell::text(value.to_owned())),
         _ if pattern => Err(Refusal::invalid("filter", format!("{} is no text to compare by ~", field.name))),
         Is::Number => value.parse().map(Cell::Number).map_err(|_| refused("a number")),
         Is::Flag => value.parse().map(Cell::Flag).map_err(|_| refused("true or false")),
-        Is::Time => Ok(Cell::text(value)),
+        Is::Time => Ok(Cell::text(value.to_owned())),
         Is::Word(words) => {
             if words().contains(&value) {
-                return Ok(Cell::text(value));
+                return Ok(Cell::text(value.to_owned()));
             }
             Err(refused("one of its words").remedy(format!("Use one of: {}", words().join(", "))))
         }
@@ -334,25 +349,30 @@ fn split(text: &str, sign: char) -> Result<Vec<&str>, Refusal> {
 }
 
 /// Whether a text fits a pattern. Never more work than one length times the other.
-fn like(cell: &Cell, pattern: &Cell) -> bool {
+fn like(cell: &Cell<'_>, pattern: &Cell<'_>) -> bool {
     let (Cell::Text(text), Cell::Text(pattern)) = (cell, pattern) else { return false };
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let (mut t, mut p) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&'*') {
-            star = Some((p, t));
-            p += 1;
-        } else if pattern.get(p).is_some_and(|c| *c == '?' || *c == text[t]) {
-            (t, p) = (t + 1, p + 1);
-        } else if let Some((at, from)) = star {
-            star = Some((at, from + 1));
-            (t, p) = (from + 1, at + 1);
-        } else {
-            return false;
+    let (mut text, mut pattern) = (text.chars(), pattern.chars());
+    // What follows the last star, and from where on it was not looked for yet.
+    let mut star: Option<(Chars<'_>, Chars<'_>)> = None;
+    loop {
+        let (mut next_text, mut next_pattern) = (text.clone(), pattern.clone());
+        match (next_text.next(), next_pattern.next()) {
+            (_, Some('*')) => {
+                star = Some((next_pattern.clone(), text.clone()));
+                pattern = next_pattern;
+            }
+            (None, None) => return true,
+            (Some(c), Some(wanted)) if wanted == '?' || wanted == c => {
+                (text, pattern) = (next_text, next_pattern);
+            }
+            (None, Some(_)) => return false,
+            (Some(_), _) => {
+                let Some((behind, from)) = &mut star else { return false };
+                from.next();
+                (text, pattern) = (from.clone(), behind.clone());
+            }
         }
     }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a person writes for a thing: a full id, a name, `name@host` where names collide, or the last six or more digits
 //! of an id; for a library item also its path, and for a group of hosts the path in their tree (`/All Hosts/Site A`). In paths, in queries and in bodies.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hostler_model::ids::means;
@@ -137,9 +138,14 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
 
 /// What people call this thing.
 pub(crate) fn called(picture: &Picture, key: Key) -> Option<String> {
+    name_in(picture, key).map(Cow::into_owned)
+}
+
+/// The same, not copied where it stands in the picture as it is.
+pub(crate) fn name_in(picture: &Picture, key: Key) -> Option<Cow<'_, str>> {
     match key {
         // Names repeat in other groups: the path says which.
-        Key::HostGroup(group) => picture.group_path(group),
+        Key::HostGroup(group) => picture.group_path(group).map(Cow::Owned),
         _ => name_of(&picture.get(key)?.object),
     }
 }
@@ -198,7 +204,7 @@ fn is_meant(written: &str, key: Key) -> bool {
 
 fn full(picture: &Picture, stored: &Stored) -> String {
     let name = match &stored.object {
-        Object::Item(item) => Some(item.seen.path.clone()),
+        Object::Item(item) => Some(item.seen.path.as_str().into()),
         Object::HostGroup(group) => return picture.group_path(group.id).unwrap_or_default(),
         other => name_of(other),
     };
@@ -209,18 +215,18 @@ fn full(picture: &Picture, stored: &Stored) -> String {
     }
 }
 
-fn name_of(object: &Object) -> Option<String> {
+fn name_of(object: &Object) -> Option<Cow<'_, str>> {
     Some(match object {
-        Object::Vm(vm) => vm.spec.name.to_string(),
-        Object::Host(host) => host.name.to_string(),
-        Object::HostGroup(group) => group.name.to_string(),
-        Object::Agent(agent) => agent.name.to_string(),
-        Object::Share(share) => share.name.to_string(),
-        Object::Item(item) => item.name.to_string(),
-        Object::Template(template) => template.spec.name.to_string(),
-        Object::User(user) => user.name.to_string(),
-        Object::Token(token) => token.name.to_string(),
-        Object::View(view) => view.called(),
+        Object::Vm(vm) => vm.spec.name.as_str().into(),
+        Object::Host(host) => host.name.as_str().into(),
+        Object::HostGroup(group) => group.name.as_str().into(),
+        Object::Agent(agent) => agent.name.as_str().into(),
+        Object::Share(share) => share.name.as_str().into(),
+        Object::Item(item) => item.name.as_str().into(),
+        Object::Template(template) => template.spec.name.as_str().into(),
+        Object::User(user) => user.name.as_str().into(),
+        Object::Token(token) => token.name.as_str().into(),
+        Object::View(view) => view.called().into(),
         Object::Enrolment(_) | Object::Credential(_) | Object::Job(_) | Object::Settings(_) => return None,
     })
 }

@@ -4,20 +4,25 @@
 use crate::listed::Cell;
 
 /// The key of these cells, each with whether it sorts the other way round.
-pub(crate) fn key(cells: impl Iterator<Item = (Cell, bool)>) -> Box<[u8]> {
+pub(crate) fn key<'a>(cells: impl Iterator<Item = (Cell<'a>, bool)>) -> Vec<u8> {
     let mut key = Vec::with_capacity(32);
+    put_key(&mut key, cells);
+    key
+}
+
+/// Puts that key behind what stands in `key`.
+pub(crate) fn put_key<'a>(key: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (cell, down) in cells {
         let from = key.len();
-        put(&mut key, &cell);
+        put(key, &cell);
         if down {
             key[from..].iter_mut().for_each(|byte| *byte = !*byte);
         }
     }
-    key.into_boxed_slice()
 }
 
 /// One cell: what it is, then its value. No cell's bytes begin another's.
-fn put(key: &mut Vec<u8>, cell: &Cell) {
+fn put(key: &mut Vec<u8>, cell: &Cell<'_>) {
     match cell {
         Cell::None => key.push(1),
         Cell::Flag(flag) => key.extend([2, u8::from(*flag)]),
@@ -49,7 +54,7 @@ mod tests {
     use super::*;
 
     /// What is near each other: beginnings of each other, zeros, signs.
-    fn cells() -> Vec<Cell> {
+    fn cells() -> Vec<Cell<'static>> {
         let texts = ["", "a", "a\0", "a\0b", "ab", "b", "\0", "\u{7f}", "ä", "\u{10ffff}"].map(Cell::text);
         let numbers = [i64::MIN, -256, -1, 0, 1, 255, 256, i64::MAX].map(Cell::Number);
         let mut cells = vec![Cell::None, Cell::Flag(false), Cell::Flag(true)];

@@ -10,8 +10,8 @@ use hostler_model::vm::{Origin, Presence, StopAction, Vm, VmEdit, VmSpec};
 use hostler_model::{Code, HostId, Key, Kind, Name, Object, Refusal, VmId};
 use serde::{Deserialize, Serialize};
 
+use crate::follow::hardware_of;
 use crate::plan::{Planned, Planner, View};
-use crate::reports::hardware_of;
 
 /// Who the machine is: one that the record knows, and its host has lost, or a new one.
 #[derive(Clone, Debug, Serialize, Deserialize)]

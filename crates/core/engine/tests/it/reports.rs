@@ -161,10 +161,15 @@ fn two_hosts_that_show_one_machine_are_a_conflict_after_ten_seconds_and_no_more_
     let twin = ours(vm_id(1), Power::Running);
     world.shows(1, twin.clone());
     assert_eq!(world.vm(vm_id(1)).presence, Presence::Here, "a migration by other hands looks like this");
+    world.sent();
     world.pass(9_999);
     world.picture(1, vec![twin.clone()]);
     assert_eq!(world.vm(vm_id(1)).presence, Presence::Here);
+    assert_eq!(world.sent(), Vec::<String>::new());
     world.pass(1);
+    assert_eq!(world.sent(), ["picture"], "asked, and not waited for until the next look");
+    world.pass(1);
+    assert_eq!(world.sent(), Vec::<String>::new(), "asked once");
     world.picture(1, vec![twin.clone()]);
     assert_eq!(world.vm(vm_id(1)).presence, Presence::Conflict { other: agent(1).into() });
     assert_eq!(world.ask(Request::TurnOffVm { vm: vm_id(1) }).unwrap_err().code, Code::VmStateForbids);
@@ -183,6 +188,22 @@ fn a_machine_that_left_its_host_is_taken_over_where_it_is_shown() {
     assert_eq!(world.vm(vm_id(1)).presence, Presence::Here);
     let job = world.ask(Request::TurnOffVm { vm: vm_id(1) }).unwrap();
     world.done(job, "turn-off");
+}
+
+#[test]
+fn a_machine_that_other_hands_have_migrated_is_asked_for_at_once_where_it_was_shown_before_it_left() {
+    let mut world = World::with_vms(2, &[Power::Running]);
+    world.sent();
+    world.shows(1, ours(vm_id(1), Power::Running));
+    assert_eq!(world.sent(), Vec::<String>::new());
+    world.shows_gone(0, vm_id(1).0);
+    assert_eq!(world.sent(), ["picture"]);
+    world.picture(1, vec![ours(vm_id(1), Power::Running)]);
+    assert_eq!(world.vm(vm_id(1)).host, Some(agent(1).into()));
+    assert_eq!(world.vm(vm_id(1)).presence, Presence::Here);
+    // Shown by nobody else, it is asked for nowhere.
+    world.shows_gone(1, vm_id(1).0);
+    assert_eq!(world.sent(), Vec::<String>::new());
 }
 
 #[test]

@@ -417,6 +417,7 @@ impl World {
                     Some(format!("{}{}", if undo { "undo " } else { "" }, command.word()))
                 }
                 ToAgent::Revoke { .. } => Some("revoke".to_owned()),
+                ToAgent::Picture => Some("picture".to_owned()),
                 _ => None,
             },
             Effect::Work { work, .. } => Some(format!("do {}", work.word())),

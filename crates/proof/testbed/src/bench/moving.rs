@@ -1,6 +1,7 @@
 //! A machine that moves between two hosts while it runs: through Hostler, by `virsh migrate` over the same carried and
 //! encrypted sockets, and by `virsh migrate` with its memory over plain TCP.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hostler_client::{Changed, How};
@@ -47,6 +48,8 @@ pub(super) fn migrate(runs: u32) -> Result<Vec<Line>> {
     let template = template(&mut site)?;
     let mut body = create("web", VmSource::Template { template })?;
     body.start = true;
+    // What it is given at its first start tells when it is up.
+    body.seed = BTreeMap::from([("hostname".into(), "web".into())]);
     site.done(taken(site.run(site.client().create_vm(&body, &How::default()))?)?.job)?;
     site.until("the guest answers", Duration::from_secs(300), async |client| {
         Ok(client.vm_guest_file("web", "/run/seed").await.ok())

@@ -123,14 +123,14 @@ impl<T: Windowed> Board<T> {
     }
 
     /// What something is counted under; thousands share a word.
-    fn word(&self, cell: Cell) -> Arc<str> {
+    fn word(&self, cell: Cell<'_>) -> Arc<str> {
         let word = match cell {
-            Cell::None | Cell::Many(_) => String::new(),
-            Cell::Flag(flag) => flag.to_string(),
-            Cell::Number(number) => number.to_string(),
+            Cell::None | Cell::Many(_) => "".into(),
+            Cell::Flag(flag) => flag.to_string().into(),
+            Cell::Number(number) => number.to_string().into(),
             Cell::Text(text) => text,
         };
-        match self.counts.get_key_value(word.as_str()) {
+        match self.counts.get_key_value(&*word) {
             Some((known, _)) => known.clone(),
             None => word.into(),
         }

@@ -42,7 +42,7 @@ impl Listed for Job {
         },
         Field { name: "about", is: Is::Texts, get: |picture, job| Cell::Many(about(picture, job)) },
         Field { name: "user", is: Is::Texts, get: |_, job| Cell::Many(asked_by(&job.actor)) },
-        Field { name: "title", is: Is::Text, get: |_, job| Cell::text(&job.title) },
+        Field { name: "title", is: Is::Text, get: |_, job| Cell::text(job.title.as_str()) },
         Field { name: "created", is: Is::Time, get: |_, job| Cell::time(job.created) },
         Field { name: "ended", is: Is::Time, get: |_, job| job.ended.map_or(Cell::None, Cell::time) },
     ];
@@ -61,18 +61,18 @@ impl Listed for Job {
 }
 
 /// `vm/0190…`, and `vm/web-1` for what is still there.
-fn about(picture: &Picture, job: &Job) -> Vec<Cell> {
+fn about(picture: &Picture, job: &Job) -> Vec<Cell<'static>> {
     let words = job.about.iter().flat_map(|key| {
         let name = called(picture, *key).map(|name| format!("{}/{name}", key.kind().word()));
         [Some(key.to_string()), name]
     });
-    words.flatten().map(|word| Cell::text(&word)).collect()
+    words.flatten().map(Cell::text).collect()
 }
 
 /// The user's name and id; `refresher`, `system`, an agent's name for what no user asked.
-fn asked_by(actor: &Actor) -> Vec<Cell> {
+fn asked_by(actor: &Actor) -> Vec<Cell<'_>> {
     match actor {
-        Actor::User { id, name } => vec![Cell::text(name.as_str()), Cell::text(&id.to_string())],
+        Actor::User { id, name } => vec![Cell::text(name.as_str()), Cell::text(id.to_string())],
         Actor::Agent { name, .. } => vec![Cell::text(name.as_str())],
         Actor::Refresher => vec![Cell::text("refresher")],
         Actor::System => vec![Cell::text("system")],
@@ -149,19 +149,19 @@ async fn newest(
 }
 
 /// The thing that one value names; one that is gone is found by its whole id.
-fn one_key(picture: &Picture, values: &[Cell]) -> Option<Key> {
+fn one_key(picture: &Picture, values: &[Cell<'_>]) -> Option<Key> {
     let [Cell::Text(written)] = values else { return None };
     let (kind, name) = written.split_once('/')?;
     let kind: Kind = kind.parse().ok()?;
     Key::read(kind, name).or_else(|| names::find(picture, kind, name).ok().map(|stored| stored.object.key()))
 }
 
-fn kinds(values: &[Cell]) -> Vec<JobKind> {
+fn kinds(values: &[Cell<'_>]) -> Vec<JobKind> {
     let is = |kind: &JobKind| values.contains(&Cell::text(kind.word()));
     JobKind::ALL.iter().copied().filter(is).collect()
 }
 
-fn states(values: &[Cell]) -> Vec<JobState> {
+fn states(values: &[Cell<'_>]) -> Vec<JobState> {
     let is = |state: &JobState| values.contains(&Cell::text(state.word()));
     JobState::ALL.iter().copied().filter(is).collect()
 }
