@@ -165,3 +165,18 @@ test("a cut connection is said, and what happened meanwhile is there when it is 
   await page.getByRole("main").getByText("Paused", { exact: true }).waitFor();
   await other.context.close();
 });
+
+test("a part of the console that does not arrive is said, and comes when the page is loaded again", async () => {
+  const other = await visitor(setting);
+  await signIn(other, "/jobs");
+  await other.page.getByRole("heading", { level: 1, name: "Jobs" }).waitFor();
+  await other.page.route(/\/assets\/palette-.*\.js$/u, (route) => route.abort());
+  await other.page.keyboard.press("Control+k");
+  await other.page.getByRole("heading", { name: "A part of the console did not arrive" }).waitFor();
+  await other.page.unroute(/\/assets\/palette-.*\.js$/u);
+  await other.page.getByRole("button", { name: "Load the page again" }).click();
+  await other.page.getByRole("heading", { level: 1, name: "Jobs" }).waitFor();
+  await other.page.keyboard.press("Control+k");
+  await other.page.getByRole("combobox", { name: "Search or do" }).waitFor();
+  await other.context.close();
+});

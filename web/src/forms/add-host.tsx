@@ -2,6 +2,7 @@ import { Button, Checkbox, FormGroup, Radio } from "@patternfly/react-core";
 import { useState } from "react";
 import { line } from "../actions/command.ts";
 import { send, type Ask } from "../api/client.ts";
+import { useWindow } from "../api/hooks.ts";
 import { refusalOf, type Refusal } from "../api/refusal.ts";
 import type { Schemas } from "../api/types.ts";
 import { ErrorBox } from "../parts/error-box.tsx";
@@ -31,7 +32,11 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
   const [privateKey, setPrivateKey] = useState("");
   const [sudoPassword, setSudoPassword] = useState("");
   const [name, setName] = useState("");
+  const [group, setGroup] = useState("");
+  const [server, setServer] = useState("");
   const [library, setLibrary] = useState(false);
+  const groups = useWindow("host-groups", { sort: "path", limit: 1000 }).window?.rows ?? [];
+  const into = groups.find(({ id }) => id === group);
   const computer = { address: address.trim(), port: Number(port) };
   // Another computer has other keys: what was confirmed is not confirmed for it.
   const another = (change: () => void): void => {
@@ -58,6 +63,8 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
     secrets: { ...proved, ...(sudoPassword === "" ? {} : { sudo_password: sudoPassword }) },
     roles: { host: true, library },
     ...(name.trim() === "" ? {} : { name: name.trim() }),
+    ...(into === undefined ? {} : { group: into.id }),
+    ...(server.trim() === "" ? {} : { server: server.trim() }),
   };
   const isWhole = chosen !== "" && body.user !== "" && (proof === "password" ? password !== "" : privateKey.trim() !== "");
   const ask = (secrets: Schemas["SshSecrets"]): Ask => ({ method: "POST", path: "/hosts", body: { ...body, secrets } });
@@ -76,7 +83,9 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
         "sudo-password-file": sudoPassword === "" ? undefined : "FILE",
         "host-key": chosen,
         name: name.trim(),
+        group: into?.path,
         library,
+        "server-address": server.trim(),
       })}
       onClose={onClose}
     >
@@ -125,6 +134,14 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
             <TextField id="add-sudo" type="password" label={names.sudo} value={sudoPassword} onChange={setSudoPassword} help={names.sudoHelp} autoComplete="off" />
           )}
           <TextField id="add-name" label={names.name} value={name} onChange={setName} help={names.nameHelp} />
+          <ChoiceField
+            id="add-group"
+            label={names.group}
+            value={into?.id ?? groups[0]?.id ?? ""}
+            onChange={setGroup}
+            choices={groups.map(({ id, path }) => ({ value: id, title: path }))}
+          />
+          <TextField id="add-server" label={names.server} value={server} onChange={setServer} help={names.serverHelp} />
           <Checkbox id="add-library" label={names.library} isChecked={library} onChange={(_, next) => setLibrary(next)} />
         </>
       )}

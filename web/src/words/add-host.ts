@@ -23,5 +23,8 @@ export const addHostWords = {
   sudoHelp: "Empty: the same password, or none",
   name: "Name here",
   nameHelp: "Empty: its host name",
+  group: "Host group",
+  server: "Where its agent finds the server",
+  serverHelp: "As HOST:PORT. Empty: the address from which the server comes to it",
   library: "It serves library shares, too",
 } as const;

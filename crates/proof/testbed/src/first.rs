@@ -50,6 +50,12 @@ pub fn run_first(first: &First) -> Result<()> {
     passable(Path::new("/run/libvirt"))?;
     own_devices()?;
     if first.fresh {
+        // Browsers run on such a computer. An address that comes with each machine that starts is another network to
+        // Chromium, which breaks off whatever it was asking for.
+        let new_ones = Path::new("/proc/sys/net/ipv6/conf/default/disable_ipv6");
+        if new_ones.exists() {
+            fs::write(new_ones, "1").map_err(Trouble::file(new_ones))?;
+        }
         empty_of_hostler(&first.folder.join("var-lib"))?;
     }
     for (own, place) in [("etc", "/etc/libvirt"), ("lib", "/var/lib/libvirt"), ("log", "/var/log/libvirt")] {
