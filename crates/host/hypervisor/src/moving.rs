@@ -94,7 +94,10 @@ impl Step<'_> {
                 moves.close(*domain, ticket);
                 again(self.fades(*domain, 0))
             }
-            Command::SendBases { way, bases, .. } => {
+            Command::SendBases { domain, way, bases } => {
+                // The other side has seen the marks, and answered. From here on a move may end so that nobody knows on
+                // which host the machine is, and then nobody would come back for them.
+                moves.unmark(*domain, &way.ticket)?;
                 if !bases.is_empty() {
                     moves.send_bases(way, bases, self.watch)?;
                 }

@@ -112,6 +112,16 @@ fn a_running_machine_moves_with_its_definition_and_leaves_nothing() {
 }
 
 #[test]
+fn the_marks_of_a_move_are_gone_before_it_can_end_in_doubt() {
+    let two = Two::prepared();
+    let marks = || two.old.host.folder(&format!("{FOLDER}/x")).unwrap().marks().len();
+    assert!(marks() > 0, "the other host has to see them");
+    let Command::Migrate { domain, way, .. } = migrate() else { panic!("a move") };
+    let sent = two.old.run(Command::SendBases { domain, way, bases: Vec::new() });
+    assert_eq!((sent, marks()), (Outcome::done(), 0));
+}
+
+#[test]
 fn a_host_that_does_not_see_the_same_files_or_has_the_machine_already_does_not_receive_it() {
     let two = Two::new();
     let own = SimulatedHost::new(3, FOLDER, GIB);
