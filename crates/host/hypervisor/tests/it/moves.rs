@@ -122,6 +122,17 @@ fn the_marks_of_a_move_are_gone_before_it_can_end_in_doubt() {
 }
 
 #[test]
+fn a_departure_that_a_loss_of_power_cut_short_leaves_no_marks_when_it_is_refused() {
+    let two = Two::new();
+    two.leave();
+    two.old.host.power_off();
+    two.old.host.power_on();
+    let again = two.old.run(Command::Leave { domain: domain(N), ticket: TICKET.into() });
+    assert!(matches!(again, Outcome::Refused { .. }), "{again:?}");
+    assert!(two.old.host.folder(&format!("{FOLDER}/x")).unwrap().marks().is_empty());
+}
+
+#[test]
 fn a_host_that_does_not_see_the_same_files_or_has_the_machine_already_does_not_receive_it() {
     let two = Two::new();
     let own = SimulatedHost::new(3, FOLDER, GIB);
