@@ -359,8 +359,8 @@ impl Engine {
         if !self.ready.is_empty() {
             return Some(Timestamp(i64::MIN));
         }
-        let ripe = self.suspects.values().filter(|suspect| !suspect.asked).map(Suspect::ripe_at).min();
-        self.table.next_limit().into_iter().chain(self.sessions.next_resend()).chain(ripe).min()
+        let asks = self.suspects.values().filter_map(Suspect::ask_at);
+        self.table.next_limit().into_iter().chain(self.sessions.next_resend()).chain(asks).min()
     }
 
     /// What a request would do, without doing it.

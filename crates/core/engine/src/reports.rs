@@ -30,13 +30,18 @@ pub(crate) struct Suspect {
     host: HostId,
     since: Timestamp,
     /// Whether that host was asked once more, when it had been so for long enough to be a conflict.
-    pub(crate) asked: bool,
+    asked: bool,
 }
 
 impl Suspect {
     /// When it is a conflict, if it is so still.
-    pub(crate) fn ripe_at(&self) -> Timestamp {
+    fn ripe_at(&self) -> Timestamp {
         self.since.plus(CONFLICT_AFTER_MS)
+    }
+
+    /// When that host is asked once more; none when it was.
+    pub(crate) fn ask_at(&self) -> Option<Timestamp> {
+        (!self.asked).then(|| self.ripe_at())
     }
 }
 
@@ -408,7 +413,7 @@ impl Engine {
 
     /// Asks hosts once more that have shown another one's machine for long enough.
     pub(crate) fn ask_suspects(&mut self, turn: &mut Turn<'_>) {
-        let ripe = |suspect: &&mut Suspect| !suspect.asked && turn.now >= suspect.ripe_at();
+        let ripe = |suspect: &&mut Suspect| suspect.ask_at().is_some_and(|at| turn.now >= at);
         let mut hosts = BTreeSet::new();
         for suspect in self.suspects.values_mut().filter(ripe) {
             suspect.asked = true;

@@ -253,8 +253,6 @@ impl Moves for Mover {
         let object = format!("domain {domain}");
         let note = self.note(ticket)?;
         let failed = |why: std::io::Error| failed(&object, format!("no mark can be laid: {why}"));
-        // Of a move that was given up.
-        self.unmark(domain, ticket)?;
         // What is to be taken away is known before it is there.
         fs::create_dir_all(&self.places.moves).map_err(failed)?;
         let laid = Laid { domain, ticket: ticket.to_owned(), files: leaving.files.clone() };

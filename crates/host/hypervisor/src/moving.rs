@@ -69,8 +69,8 @@ impl Step<'_> {
         let moves = self.world.moves;
         match self.command {
             Command::Leave { domain, ticket } => {
-                // An attempt that a loss of power cut short has laid marks. Now that the machine is off, this one is
-                // refused, and a step that was refused is not taken back.
+                // Of a move that was given up, or of an attempt that a loss of power cut short: now that the machine is
+                // off this one is refused, and a step that was refused is not taken back.
                 moves.unmark(*domain, ticket)?;
                 let seen = self.there(*domain)?;
                 guard::check(self.command, *domain, seen.power).map_err(Trouble::Refused)?;
