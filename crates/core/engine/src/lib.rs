@@ -102,8 +102,8 @@ pub enum Input {
     },
     /// A step shows progress.
     Progress {
-        /// Whose.
-        agent: AgentId,
+        /// Who does it.
+        by: Doer,
         /// The step.
         no: StepNo,
         /// How much is done.
@@ -347,7 +347,7 @@ impl Engine {
             Input::Connected { connection, hello } => self.connected(connection, &hello, &mut turn),
             Input::Lost { agent, session } => self.lost(agent, session),
             Input::Report { agent, report } => self.report(agent, *report, &mut turn),
-            Input::Progress { agent, no, done, of } => self.progressed(agent, no, done, of, now),
+            Input::Progress { by, no, done, of } => self.progressed(by, no, done, of, now),
             Input::Worked { no, outcome } => self.ended(Doer::Server, no, outcome, &mut turn),
             Input::Time => self.time(&mut turn),
         }

@@ -112,8 +112,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn progressed(&mut self, agent: AgentId, no: StepNo, done: u64, of: u64, now: Timestamp) {
-        if self.table.job_of(Doer::Agent(agent), no).is_some() {
+    pub(crate) fn progressed(&mut self, by: Doer, no: StepNo, done: u64, of: u64, now: Timestamp) {
+        if self.table.job_of(by, no).is_some() {
             let moved = self.progress.get(&no).is_none_or(|before| before.done != done);
             let at = if moved { now } else { self.progress.get(&no).map_or(now, |before| before.moved) };
             self.progress.insert(no, Progress { done, of, moved: at });

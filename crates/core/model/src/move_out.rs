@@ -12,6 +12,10 @@ pub struct Peer {
     /// The serial numbers of the certificates with which it is let in, hexadecimal.
     #[serde(default)]
     pub serials: Vec<String>,
+    /// Whether what is large (a machine's memory, bases) may travel between the two without encryption. It does only where
+    /// both are told so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unencrypted: bool,
 }
 
 /// The way to an agent that waits for a machine.

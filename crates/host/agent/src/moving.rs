@@ -21,8 +21,8 @@ use hostler_libvirt::Driver;
 use hostler_model::command::{Leaving, Peer, Way};
 use hostler_model::{Code, Refusal};
 use hostler_transfer::{
-    Access, Credentials, FileOffer, Limits, Link, Listening, Offers, PORTS, Ticket, TransferError, dial,
-    listen,
+    Access, Credentials, Encryption, FileOffer, Limits, Link, Listening, Offers, PORTS, Ticket,
+    TransferError, dial, listen,
 };
 use hostler_wire::Identity;
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ impl Mover {
         };
         let ended = self.runtime.block_on(async {
             loop {
-                let sending = link.send_file(sha256, &path, &told);
+                let sending = link.send_file(sha256, &path, sent.encryption, &told);
                 tokio::pin!(sending);
                 let ended = loop {
                     tokio::select! {
@@ -196,6 +196,7 @@ struct Sending<'w> {
     watch: &'w dyn Watch,
     before: u64,
     of: u64,
+    encryption: Encryption,
 }
 
 /// Removes the folders of a move's sockets. What is not there need not be removed.
@@ -224,6 +225,14 @@ fn unsuitable(object: &str, cause: String, remedy: &str) -> Trouble {
 
 fn in_words(object: &str, why: &TransferError) -> Trouble {
     failed(object, why.to_string())
+}
+
+/// Whether what is large is encrypted between this agent and another.
+fn encryption(peer: &Peer) -> Encryption {
+    match peer.unencrypted {
+        true => Encryption::Waived,
+        false => Encryption::Kept,
+    }
 }
 
 fn ticket(id: &str, peer: &Peer) -> Ticket {
@@ -338,6 +347,12 @@ impl Moves for Mover {
         let folders = self.make_folders(id)?;
         offers.sockets.insert(LIBVIRT.into(), self.places.libvirt.clone());
         offers.sockets.insert(MEMORY.into(), folders.memory.join("s"));
+        // libvirt's own socket is never among them: whoever could write into it would command this host.
+        if from.unencrypted {
+            tracing::info!(%domain, from = %from.agent, "its memory and bases may come without encryption");
+            offers.unencrypted =
+                lacking.iter().map(String::as_str).chain([MEMORY]).map(str::to_owned).collect();
+        }
         let credentials = self.credentials()?;
         let opened = self.runtime.block_on(listen(
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -372,7 +387,7 @@ impl Moves for Mover {
         let link = self.way(way)?;
         let of = bases.len() as u64;
         for (before, sha256) in (0..).zip(bases) {
-            self.send_base(&link, sha256, &Sending { watch, before, of })?;
+            self.send_base(&link, sha256, &Sending { watch, before, of, encryption: encryption(&way.to) })?;
         }
         Ok(())
     }
@@ -389,8 +404,8 @@ impl Moves for Mover {
             let own = Access { mode: 0o600, owner: None };
             let qemu = Access { mode: 0o600, owner: self.places.qemu };
             (
-                link.carry(LIBVIRT, &libvirt, own).map_err(refused)?,
-                link.carry(MEMORY, &memory, qemu).map_err(refused)?,
+                link.carry(LIBVIRT, &libvirt, own, Encryption::Kept).map_err(refused)?,
+                link.carry(MEMORY, &memory, qemu, encryption(&way.to)).map_err(refused)?,
             )
         };
         drop(link);

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dial::Line;
 use crate::error::TransferError;
 use crate::frame::Hail;
+use crate::plain::Encryption;
 
 /// Between reading and writing, each way: large enough that a memory page stream is not held up by system calls.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -70,6 +71,7 @@ pub(crate) fn carry(
     socket: &str,
     path: &Path,
     access: Access,
+    encryption: Encryption,
 ) -> Result<Carried, TransferError> {
     let failed = |cause| TransferError::file(path, cause);
     let listener = UnixListener::bind(path).map_err(failed)?;
@@ -79,17 +81,17 @@ pub(crate) fn carry(
         chown(path, Some(user), Some(group)).map_err(failed)?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(access.mode)).map_err(failed)?;
-    tokio::spawn(accept(listener, line, socket.to_owned(), path.to_owned(), stop));
+    let hail = Hail::Carry {
+        ticket: line.ticket.id.clone(),
+        socket: socket.to_owned(),
+        unencrypted: encryption == Encryption::Waived,
+    };
+    tokio::spawn(accept(listener, line, hail, path.to_owned(), stop));
     Ok(carried)
 }
 
-async fn accept(
-    listener: UnixListener,
-    line: Arc<Line>,
-    socket: String,
-    path: PathBuf,
-    stop: CancellationToken,
-) {
+async fn accept(listener: UnixListener, line: Arc<Line>, hail: Hail, path: PathBuf, stop: CancellationToken) {
+    let hail = Arc::new(hail);
     let room = Arc::new(Semaphore::new(MOST));
     loop {
         let accepted = tokio::select! {
@@ -99,17 +101,17 @@ async fn accept(
         let near = match accepted {
             Ok((near, _)) => near,
             Err(why) => {
-                tracing::warn!(%why, socket, "a connection to a carried socket was not accepted");
+                tracing::warn!(%why, ?path, "a connection to a carried socket was not accepted");
                 tokio::time::sleep(BREATH).await;
                 continue;
             }
         };
         // Beyond the bound it is closed at once, which its maker sees.
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let (line, socket, stop) = (Arc::clone(&line), socket.clone(), stop.clone());
+        let (line, hail, stop) = (Arc::clone(&line), Arc::clone(&hail), stop.clone());
         tokio::spawn(async move {
-            if let Err(why) = one(near, &line, &socket, &stop).await {
-                tracing::debug!(%why, socket, "a carried connection has ended early");
+            if let Err(why) = one(near, &line, &hail, &stop).await {
+                tracing::debug!(%why, ?hail, "a carried connection has ended early");
             }
             drop(place);
         });
@@ -121,12 +123,11 @@ async fn accept(
 async fn one(
     near: UnixStream,
     line: &Line,
-    socket: &str,
+    hail: &Hail,
     stop: &CancellationToken,
 ) -> Result<(), TransferError> {
-    let hail = Hail::Carry { ticket: line.ticket.id.clone(), socket: socket.to_owned() };
     let (far, _) = tokio::select! {
-        opened = line.open(&hail) => opened?,
+        opened = line.open(hail) => opened?,
         () = stop.cancelled() => return Err(TransferError::Stopped),
     };
     join(near, far, stop).await.map(|_| ()).map_err(|cause| TransferError::of_connection(&cause))

@@ -18,6 +18,7 @@ use crate::error::TransferError;
 use crate::files::{self, Sent};
 use crate::frame::{self, Hail, Reply, silent};
 use crate::identity::Credentials;
+use crate::plain::{self, Encryption, Stream};
 use crate::ticket::{Limits, Ticket};
 
 /// Said on the first connection: I am there.
@@ -25,7 +26,7 @@ pub(crate) const HERE: u8 = 1;
 /// Said on the first connection: that was all.
 pub(crate) const BYE: u8 = 2;
 
-pub(crate) type Far = TlsStream<TcpStream>;
+pub(crate) type Far = Stream<TlsStream<TcpStream>>;
 
 /// What all connections of a pair need.
 pub(crate) struct Line {
@@ -52,6 +53,16 @@ impl Line {
             frame::write(&mut far, hail).await.map_err(|cause| TransferError::of_connection(&cause))?;
             let reply: Reply =
                 frame::read(&mut far).await.map_err(|cause| TransferError::of_connection(&cause))?;
+            let far = match (reply.unencrypted(), hail.unencrypted()) {
+                (false, _) => Far::Left(far),
+                (true, true) => {
+                    let bare = plain::go_first(far.into_inner().0).await;
+                    Far::Right(bare.map_err(|cause| TransferError::of_connection(&cause))?)
+                }
+                (true, false) => {
+                    return Err(TransferError::Lost("it would go on without encryption unasked".into()));
+                }
+            };
             Ok((far, reply))
         };
         let shaken = timeout(self.limits.handshake, shake).await;
@@ -107,12 +118,19 @@ pub async fn dial(
 }
 
 impl Link {
-    /// Carries connections to the other side's socket of this name: whoever may connects to `path`.
+    /// Carries connections to the other side's socket of this name: whoever may connects to `path`. Encryption that is
+    /// waived here is kept all the same unless the other side waives it as well.
     ///
     /// # Errors
     /// The socket cannot be made there.
-    pub fn carry(&self, socket: &str, path: &Path, access: Access) -> Result<Carried, TransferError> {
-        carry(Arc::clone(&self.line), socket, path, access)
+    pub fn carry(
+        &self,
+        socket: &str,
+        path: &Path,
+        access: Access,
+        encryption: Encryption,
+    ) -> Result<Carried, TransferError> {
+        carry(Arc::clone(&self.line), socket, path, access, encryption)
     }
 
     /// Sends a file to where the other side offers to keep one of this name. `progress` is told bytes done of bytes in
@@ -125,10 +143,11 @@ impl Link {
         &self,
         name: &str,
         path: &Path,
+        encryption: Encryption,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<Sent, TransferError> {
         tokio::select! {
-            sent = files::send(&self.line, name, path, progress) => sent,
+            sent = files::send(&self.line, name, path, encryption, progress) => sent,
             () = self.line.stop.cancelled() => Err(self.lost()),
         }
     }

@@ -19,6 +19,8 @@ use tokio::time::timeout;
 use crate::dial::Line;
 use crate::error::{TransferError, Why};
 use crate::frame::{self, Hail, Reply, silent};
+use crate::listen::{Far, go_on};
+use crate::plain::Encryption;
 use crate::sparse::{PIECE_BYTES, Span, digest, span};
 use crate::ticket::Limits;
 
@@ -76,6 +78,7 @@ pub(crate) async fn send(
     line: &Line,
     name: &str,
     path: &Path,
+    encryption: Encryption,
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<Sent, TransferError> {
     let stop = Stop(Arc::default());
@@ -105,10 +108,11 @@ pub(crate) async fn send(
         file: name.to_owned(),
         size_bytes: size,
         sha256: sha256.clone(),
+        unencrypted: encryption == Encryption::Waived,
     };
     let (far, reply) = line.open(&hail).await?;
     let at = match reply {
-        Reply::From { at } if at <= size => at,
+        Reply::From { at, .. } if at <= size => at,
         Reply::Stored => return Ok(Sent { sha256, size_bytes: size, resumed_at: size, sent_bytes: 0 }),
         other => return Err(TransferError::Lost(format!("an answer that makes no sense: {other:?}"))),
     };
@@ -227,7 +231,7 @@ async fn hear_end(
             }
             Reply::Stored => return Ok(()),
             Reply::Refused { why, cause } => return Err(TransferError::Refused { why, cause }),
-            Reply::Go | Reply::From { .. } | Reply::Unknown => {}
+            Reply::Go { .. } | Reply::From { .. } | Reply::Unknown => {}
         }
     }
 }
@@ -262,8 +266,9 @@ fn open_part(path: &Path, size: u64) -> io::Result<Result<(File, u64), Reply>> {
     Ok(Ok((file, at)))
 }
 
-pub(crate) async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
-    mut far: S,
+pub(crate) async fn receive(
+    mut far: Far,
+    encryption: Encryption,
     offer: &FileOffer,
     size: u64,
     sha256: &str,
@@ -293,7 +298,9 @@ pub(crate) async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(opened) => opened,
         Err(reply) => return frame::write(&mut far, &reply).await.map_err(lost),
     };
-    frame::write(&mut far, &Reply::From { at }).await.map_err(lost)?;
+    let unencrypted = encryption == Encryption::Waived;
+    frame::write(&mut far, &Reply::From { at, unencrypted }).await.map_err(lost)?;
+    let far = go_on(far, encryption, limits.handshake).await?;
 
     let (hear, mut say) = split(far);
     let (arrived, checked) = (Arc::new(AtomicU64::new(at)), Arc::new(AtomicU64::new(0)));

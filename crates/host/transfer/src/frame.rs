@@ -20,9 +20,22 @@ pub(crate) enum Hail {
     /// Claims the ticket. This connection stays open as long as the pair.
     Begin { ticket: String },
     /// One connection of a socket.
-    Carry { ticket: String, socket: String },
+    Carry {
+        ticket: String,
+        socket: String,
+        /// Whether what it carries need not be encrypted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unencrypted: bool,
+    },
     /// A file.
-    File { ticket: String, file: String, size_bytes: u64, sha256: String },
+    File {
+        ticket: String,
+        file: String,
+        size_bytes: u64,
+        sha256: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unencrypted: bool,
+    },
     /// What this version does not know.
     #[serde(other)]
     Unknown,
@@ -32,10 +45,17 @@ pub(crate) enum Hail {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub(crate) enum Reply {
-    /// Yes.
-    Go,
+    /// Yes. What follows is not encrypted if that was asked for and is said here.
+    Go {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unencrypted: bool,
+    },
     /// Yes; this much of the file is here already, in bytes.
-    From { at: u64 },
+    From {
+        at: u64,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unencrypted: bool,
+    },
     /// How far a file is, in bytes: arrived, and then checked.
     At { arrived: u64, checked: u64 },
     /// The file is here, whole and durable.
@@ -47,7 +67,22 @@ pub(crate) enum Reply {
     Unknown,
 }
 
+impl Hail {
+    /// Whether it asks that what follows need not be encrypted.
+    pub(crate) fn unencrypted(&self) -> bool {
+        match self {
+            Self::Carry { unencrypted, .. } | Self::File { unencrypted, .. } => *unencrypted,
+            Self::Begin { .. } | Self::Unknown => false,
+        }
+    }
+}
+
 impl Reply {
+    /// Whether what follows is not encrypted.
+    pub(crate) fn unencrypted(&self) -> bool {
+        matches!(self, Self::Go { unencrypted: true } | Self::From { unencrypted: true, .. })
+    }
+
     pub(crate) fn no(why: Why, cause: impl Into<String>) -> Self {
         Self::Refused { why, cause: cause.into() }
     }

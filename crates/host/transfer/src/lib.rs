@@ -6,6 +6,8 @@
 //! that it is there. Each further connection of the pair carries one connection of a unix socket, both ways and with
 //! its half-closes, or one file, with its holes, checked by its digest, resumed where an earlier attempt ended. TCP's own
 //! windows hold a writer back, one connection without the others. When the first connection ends, everything ends.
+//! What is offered and asked for as [`Encryption::Waived`] goes on without encryption once both ends have shown who they
+//! are; a file's digest is announced before that, and so holds all the same.
 //!
 //! It decides nothing, knows neither the server nor libvirt, and opens no file and no socket but those that its caller
 //! offered. Only `agent` calls it. TLS is rustls with ring, named in each configuration.
@@ -17,6 +19,7 @@ mod files;
 mod frame;
 mod identity;
 mod listen;
+mod plain;
 mod sparse;
 mod ticket;
 
@@ -28,6 +31,7 @@ pub use error::{TransferError, Why};
 pub use files::{FileOffer, Sent};
 pub use identity::{Credentials, Peer};
 pub use listen::{Ended, Listening, Offers, listen};
+pub use plain::Encryption;
 pub use ticket::{Limits, Ticket};
 
 /// The ports on which an agent may listen, each for the time of one ticket.

@@ -1,6 +1,6 @@
 //! The listening side: one port, one ticket, one peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ use crate::error::{TransferError, Why};
 use crate::files::{self, FileOffer};
 use crate::frame::{self, Hail, Reply};
 use crate::identity::Credentials;
+use crate::plain::{self, Encryption, Stream};
 use crate::ticket::{Limits, Ticket};
 
 /// Handshakes at a time: whoever has no certificate of ours keeps nobody else waiting for long.
@@ -38,6 +39,17 @@ pub struct Offers {
     pub sockets: BTreeMap<String, PathBuf>,
     /// Files by name, and where they are to be kept.
     pub files: BTreeMap<String, FileOffer>,
+    /// Which of them need not be encrypted, if the peer asks for that.
+    pub unencrypted: BTreeSet<String>,
+}
+
+impl Offers {
+    fn encryption(&self, name: &str, asked: bool) -> Encryption {
+        match asked && self.unencrypted.contains(name) {
+            true => Encryption::Waived,
+            false => Encryption::Kept,
+        }
+    }
 }
 
 /// How a pair ended.
@@ -194,7 +206,23 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, state: Arc<State>) {
     state.end(Ended::Stopped);
 }
 
-type Far = TlsStream<TcpStream>;
+pub(crate) type Far = TlsStream<TcpStream>;
+
+/// Leaves encryption behind where that was agreed.
+pub(crate) async fn go_on(
+    far: Far,
+    encryption: Encryption,
+    within: Duration,
+) -> Result<Stream<Far>, TransferError> {
+    match encryption {
+        Encryption::Kept => Ok(Stream::Left(far)),
+        Encryption::Waived => {
+            let bare = timeout(within, plain::follow(far.into_inner().0)).await;
+            let bare = bare.map_err(|_| frame::silent(within))?;
+            bare.map(Stream::Right).map_err(|cause| TransferError::of_connection(&cause))
+        }
+    }
+}
 
 async fn serve(mut far: Far, hail: Hail, state: &Arc<State>) {
     if let Err(refused) = admit(&hail, state) {
@@ -202,17 +230,21 @@ async fn serve(mut far: Far, hail: Hail, state: &Arc<State>) {
         let _ = timeout(state.limits.handshake, frame::write(&mut far, &refused)).await;
         return;
     }
+    let asked = hail.unencrypted();
     match hail {
         Hail::Begin { .. } => begin(far, state).await,
-        Hail::Carry { socket, .. } => carried(far, &socket, state).await,
+        Hail::Carry { socket, .. } => {
+            carried(far, &socket, state.offers.encryption(&socket, asked), state).await;
+        }
         Hail::File { file, size_bytes, sha256, .. } => {
             if let Some(offer) = state.offers.files.get(&file) {
+                let encryption = state.offers.encryption(&file, asked);
                 {
                     let mut at_work = state.at_work.lock().unwrap_or_else(PoisonError::into_inner);
                     at_work.push(file.clone());
                 }
                 let received = tokio::select! {
-                    received = files::receive(far, offer, size_bytes, &sha256, &state.limits) => received,
+                    received = files::receive(far, encryption, offer, size_bytes, &sha256, &state.limits) => received,
                     () = state.stop.cancelled() => Err(TransferError::Stopped),
                 };
                 if let Err(why) = received {
@@ -262,7 +294,8 @@ fn admit(hail: &Hail, state: &State) -> Result<(), Reply> {
 
 async fn begin(mut far: Far, state: &Arc<State>) {
     state.begun.store(true, Ordering::Relaxed);
-    let said = timeout(state.limits.handshake, frame::write(&mut far, &Reply::Go)).await;
+    let said =
+        timeout(state.limits.handshake, frame::write(&mut far, &Reply::Go { unencrypted: false })).await;
     let kept = match said {
         Ok(Ok(())) => {
             let until = Instant::now() + state.limits.whole;
@@ -279,7 +312,7 @@ async fn begin(mut far: Far, state: &Arc<State>) {
     });
 }
 
-async fn carried(mut far: Far, socket: &str, state: &Arc<State>) {
+async fn carried(mut far: Far, socket: &str, encryption: Encryption, state: &Arc<State>) {
     let Some(path) = state.offers.sockets.get(socket) else { return };
     let near = match UnixStream::connect(path).await {
         Ok(near) => near,
@@ -290,9 +323,14 @@ async fn carried(mut far: Far, socket: &str, state: &Arc<State>) {
             return;
         }
     };
-    if !matches!(timeout(state.limits.handshake, frame::write(&mut far, &Reply::Go)).await, Ok(Ok(()))) {
+    let go = Reply::Go { unencrypted: encryption == Encryption::Waived };
+    if !matches!(timeout(state.limits.handshake, frame::write(&mut far, &go)).await, Ok(Ok(()))) {
         return;
     }
+    let far = match go_on(far, encryption, state.limits.handshake).await {
+        Ok(far) => far,
+        Err(why) => return tracing::info!(%why, socket, "a connection did not go on without encryption"),
+    };
     match join(far, near, &state.stop).await {
         Ok((there, back)) => tracing::debug!(socket, there, back, "a carried connection has ended"),
         Err(why) => tracing::debug!(socket, %why, "a carried connection has ended early"),

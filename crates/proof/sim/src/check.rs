@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hostler_agent_core::Task;
 use hostler_model::channel::{FromAgent, ReportBody, ToAgent};
 use hostler_model::command::{Class, Command, Outcome};
-use hostler_model::job::{JobState, StepIs};
+use hostler_model::job::{Act, Job, JobKind, JobState, StepIs};
 use hostler_model::object::Installation;
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
@@ -183,6 +183,7 @@ impl World {
                         self.check_upgraded(*agent, version);
                     }
                     if job.state.is_ended() && !job.is_open() {
+                        self.check_stayed(job);
                         self.count(ended_word(job.state));
                     }
                 }
@@ -190,6 +191,31 @@ impl World {
                 Some(Object::Settings(now)) => self.allow(&now.settings),
                 _ => {}
             }
+        }
+    }
+
+    /// A migration that says it was taken back left its machine where it was: it does not run where it was to go.
+    fn check_stayed(&mut self, job: &Job) {
+        if job.kind != JobKind::MigrateVm
+            || !matches!(job.state, JobState::FailedUndone | JobState::Cancelled)
+        {
+            return;
+        }
+        // What nobody could decide is settled by people, and the job says so.
+        if job.error.as_ref().is_some_and(|error| error.code == Code::MigrationUndecided) {
+            return;
+        }
+        let to = job.choices.get("to").and_then(|to| to["agent"].as_str());
+        let Some(at) = self.agents.iter().position(|agent| Some(agent.id.to_string().as_str()) == to) else {
+            return;
+        };
+        let leave = job.step("leave").and_then(|step| match &step.act {
+            Act::Agent { command, .. } => command.domain(),
+            _ => None,
+        });
+        let runs = |power: &Power| power.is_on() && *power != Power::PausedBusy;
+        if let Some(domain) = leave.filter(|domain| self.on_states(at).get(domain).is_some_and(runs)) {
+            self.fail(format!("{} was taken back, and machine {domain} runs on host {at}", job.label()));
         }
     }
 

@@ -6,6 +6,7 @@ use hostler_drive::Drive;
 use hostler_engine::{Effect, Engine, Input, Loaded};
 use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
 use hostler_model::command::Outcome;
+use hostler_model::job::Doer;
 use hostler_model::refresher::RefresherKind;
 use hostler_model::seen::Order;
 use hostler_model::{AgentId, Key, Timestamp};
@@ -294,7 +295,7 @@ impl World {
                 self.server_input(Input::Report { agent, report });
             }
             FromAgent::Progress { no, done, of } => {
-                self.server_input(Input::Progress { agent, no, done, of });
+                self.server_input(Input::Progress { by: Doer::Agent(agent), no, done, of });
             }
             FromAgent::Heartbeat { .. } | FromAgent::Answer { .. } | FromAgent::Unknown => {}
             FromAgent::Bye { .. } => {

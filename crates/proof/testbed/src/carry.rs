@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use hostler_model::AgentId;
-use hostler_transfer::{Access, Credentials, Limits, Offers, PORTS, Peer, Ticket, dial, listen};
+use hostler_transfer::{Access, Credentials, Encryption, Limits, Offers, PORTS, Peer, Ticket, dial, listen};
 use hostler_wire::Identity;
 
 use crate::trouble::{Result, Trouble};
@@ -71,8 +71,10 @@ pub(crate) fn run_carry(carry: &Carry) -> Result<()> {
             Some(address) => {
                 let link = dial(address, &credentials, ticket, Limits::default()).await.map_err(said)?;
                 let access = || Access { mode: 0o666, owner: None };
-                let _libvirt = link.carry("libvirt", &carry.libvirt, access()).map_err(said)?;
-                let _memory = link.carry("memory", &carry.memory, access()).map_err(said)?;
+                let _libvirt =
+                    link.carry("libvirt", &carry.libvirt, access(), Encryption::Kept).map_err(said)?;
+                let _memory =
+                    link.carry("memory", &carry.memory, access(), Encryption::Kept).map_err(said)?;
                 println!("{STANDS}{}", address.port());
                 Err(said(link.over().await))
             }

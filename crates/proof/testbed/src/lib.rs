@@ -23,6 +23,7 @@ mod host;
 mod library;
 mod line;
 mod link;
+mod overhear;
 mod process;
 mod server;
 mod site;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostler_engine::Input;
 use hostler_model::channel::{Report, ReportBody};
+use hostler_model::job::Doer;
 use hostler_model::{AgentId, StepNo};
 
 /// How many facts one place in the queue holds. More is more than the machines of a large host, and takes another place,
@@ -76,7 +77,7 @@ impl Waiting {
 
     /// How far a step is.
     pub(crate) fn progress(&mut self, agent: AgentId, no: StepNo, done: u64, of: u64) -> Way {
-        let input = Input::Progress { agent, no, done, of };
+        let input = Input::Progress { by: Doer::Agent(agent), no, done, of };
         if let Some(pending) = self.progress.get(&no)
             && let waiting @ Some(_) = &mut *pending.lock()
         {

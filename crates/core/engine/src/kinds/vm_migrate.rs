@@ -68,8 +68,10 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
     let domain = at.domain;
     let to: To = p.choose("to", |view, _| target(view, vm, to))?;
     p.share_host(to.agent.into());
-    let pair: Pair =
-        p.choose("pair", |view, _| Ok(Pair { from: peer(view, at.agent)?, to: peer(view, to.agent)? }))?;
+    let pair: Pair = p.choose("pair", |view, _| {
+        let unencrypted = trusted(view, at.agent) && trusted(view, to.agent);
+        Ok(Pair { from: peer(view, at.agent, unencrypted)?, to: peer(view, to.agent, unencrypted)? })
+    })?;
     // It names the move and is no secret: what lets an agent in is its certificate, of which `pair` names the serial number.
     let ticket: String =
         p.choose("ticket", |_, ids| Ok(format!("{}{}", ids.draw().simple(), ids.draw().simple())))?;
@@ -164,10 +166,16 @@ pub(super) fn is_lost(view: View<'_>, agent: AgentId) -> bool {
     view.inv.hosts.get(&agent.into()).is_none_or(|host| host.dead_since.is_some())
 }
 
-fn peer(view: View<'_>, agent: AgentId) -> Result<Peer, Refusal> {
+/// Whether the groups of a host say that the network of its like is trusted.
+fn trusted(view: View<'_>, agent: AgentId) -> bool {
+    let host = view.inv.hosts.get(&agent.into());
+    host.is_some_and(|host| view.inv.in_force(host).unencrypted_transfers)
+}
+
+fn peer(view: View<'_>, agent: AgentId, unencrypted: bool) -> Result<Peer, Refusal> {
     let known = view.inv.agents.get(&agent);
     let known = known.ok_or_else(|| Refusal::not_found(format!("agent {agent}")))?;
-    Ok(Peer { agent, serials: known.certificates().into_iter().map(str::to_owned).collect() })
+    Ok(Peer { agent, serials: known.certificates().into_iter().map(str::to_owned).collect(), unencrypted })
 }
 
 /// Chooses the host: the one that was named, else the best rated of the freest that see the machine's folder.

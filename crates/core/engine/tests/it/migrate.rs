@@ -1,14 +1,18 @@
 //! Live migration: who is asked what, in which order, and what each answer comes to.
 
+use hostler_engine::Effect;
+use hostler_model::channel::ToAgent;
 use hostler_model::command::{Answer, Command, Leaving, Outcome};
+use hostler_model::host_group::{ALL_HOSTS, HostGroup};
 use hostler_model::job::JobState;
 use hostler_model::request::Request;
+use hostler_model::reserve::OwnReserve;
 use hostler_model::seen::Power;
 use hostler_model::setting::Settings;
 use hostler_model::vm::Presence;
-use hostler_model::{Code, JobId, Object};
+use hostler_model::{Code, JobId, Key, Object, Timestamp};
 
-use crate::world::{World, agent, machine, ours, trouble, vm_id};
+use crate::world::{World, agent, machine, name, ours, trouble, vm_id};
 
 fn migration() -> Request {
     Request::MigrateVm { vm: vm_id(1), to: None }
@@ -266,8 +270,47 @@ fn a_machine_that_does_not_run_is_not_migrated() {
 fn commands_of_a_move_are_repeated_where_that_can_do_no_harm() {
     let domain = vm_id(1).0;
     assert!(Command::Stay { domain, ticket: String::new() }.may_be_repeated());
-    let to = hostler_model::command::Peer { agent: agent(1), serials: Vec::new() };
+    let to = hostler_model::command::Peer { agent: agent(1), serials: Vec::new(), unencrypted: false };
     let way = hostler_model::command::Way { to, address: String::new(), port: 1, ticket: String::new() };
     let migrate = Command::Migrate { domain, way: Box::new(way), limit_ms: 1, most_rounds: 1 };
     assert!(!migrate.may_be_repeated());
+}
+
+#[test]
+fn what_is_large_goes_without_encryption_only_where_the_groups_of_both_hosts_say_so() {
+    for (here, there) in
+        [(None, None), (Some(true), None), (Some(false), Some(true)), (Some(true), Some(true))]
+    {
+        let all = HostGroup::all_hosts(Timestamp(0));
+        let mut world = World::with(2, vec![all.into(), machine(1, 0, Power::Running).into()]);
+        for (n, unencrypted_transfers) in [(0, here), (1, there)] {
+            let group = Request::CreateHostGroup {
+                parent: Some(ALL_HOSTS),
+                name: name(&format!("group-{n}")),
+                notes: String::new(),
+                reserve: OwnReserve::default(),
+                unencrypted_transfers,
+            };
+            let made = world.ask(group).unwrap();
+            let Key::HostGroup(to) = world.jobs[&made].about[0] else { panic!("no group") };
+            world.ask(Request::MoveHost { host: agent(n).into(), to }).unwrap();
+        }
+        let job = world.ask(migration()).unwrap();
+        world.answer(job, "leave", done(Answer::Leaving { leaving: Box::new(Leaving::default()) }));
+        world.answer(job, "receive", done(Answer::Receiving { port: 49_300, lacking: Vec::new() }));
+        world.done(job, "send-bases");
+        let told = world.effects.iter().filter_map(|effect| match effect {
+            Effect::Send { message, .. } => match &**message {
+                ToAgent::Do { command, .. } => match &**command {
+                    Command::Receive { from, .. } => Some(from.unencrypted),
+                    Command::SendBases { way, .. } | Command::Migrate { way, .. } => Some(way.to.unencrypted),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        });
+        let both = here == Some(true) && there == Some(true);
+        assert_eq!(told.collect::<Vec<_>>(), [both; 3], "{here:?} {there:?}");
+    }
 }

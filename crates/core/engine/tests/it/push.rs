@@ -192,3 +192,19 @@ fn asked(address: &str) -> AddHost {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn how_much_of_the_program_is_on_its_way_is_shown_until_it_is_there() {
+    let mut world = World::new(0);
+    let job = world.ask(add("192.0.2.7")).unwrap();
+    until(&mut world, job, "install");
+    let no = world.jobs[&job].step("install").unwrap().no;
+    assert_eq!(world.engine.progress_of(no), None);
+    world.own_progress(no, 40);
+    assert_eq!(world.engine.progress_of(no).map(|progress| (progress.done, progress.of)), Some((40, 100)));
+    // An agent has no say in it.
+    world.progress(0, no, 90);
+    assert_eq!(world.engine.progress_of(no).map(|progress| progress.done), Some(40));
+    world.done(job, "install");
+    assert_eq!(world.engine.progress_of(no), None);
+}

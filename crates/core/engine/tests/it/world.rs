@@ -328,8 +328,13 @@ impl World {
         self.answer(job, key, Outcome::done());
     }
 
+    /// What the server itself does shows progress.
+    pub fn own_progress(&mut self, no: StepNo, done: u64) {
+        self.decide(Input::Progress { by: Doer::Server, no, done, of: 100 });
+    }
+
     pub fn progress(&mut self, n: u128, no: StepNo, done: u64) {
-        self.decide(Input::Progress { agent: agent(n), no, done, of: 100 });
+        self.decide(Input::Progress { by: Doer::Agent(agent(n)), no, done, of: 100 });
     }
 
     // People.

@@ -49,7 +49,7 @@ impl Two {
 
     fn receive(&self) -> Outcome {
         let leaving = Box::new(self.leave());
-        let from = Peer { agent: agent(1), serials: Vec::new() };
+        let from = Peer { agent: agent(1), serials: Vec::new(), unencrypted: false };
         self.new.run(Command::Receive { domain: domain(N), ticket: TICKET.into(), from, leaving })
     }
 
@@ -77,7 +77,7 @@ fn agent(n: u128) -> AgentId {
 }
 
 fn migrate() -> Command {
-    let to = Peer { agent: agent(2), serials: Vec::new() };
+    let to = Peer { agent: agent(2), serials: Vec::new(), unencrypted: false };
     let way = Box::new(Way { to, address: "192.0.2.2".into(), port: 49_300, ticket: TICKET.into() });
     Command::Migrate { domain: domain(N), way, limit_ms: 60_000, most_rounds: 10 }
 }

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hostler_transfer::{Access, Offers};
+use hostler_transfer::{Access, Encryption, Offers};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
@@ -38,7 +38,7 @@ async fn many_connections_of_one_socket_pass_with_their_half_closes() {
     let two = Two::new();
     let listening = two.listen(offer("libvirt", &far)).await;
     let link = two.dial(&listening).await.unwrap();
-    let carried = link.carry("libvirt", &near, OWN).unwrap();
+    let carried = link.carry("libvirt", &near, OWN, Encryption::Kept).unwrap();
     assert_eq!(std::fs::metadata(carried.path()).unwrap().permissions().mode() & 0o777, 0o600);
     let mut asked = tokio::task::JoinSet::new();
     for n in 0..20_u8 {
@@ -72,7 +72,7 @@ async fn a_reader_that_takes_nothing_holds_back_its_own_writer_and_nobody_else()
     let two = Two::new();
     let listening = two.listen(offer("qemu", &far)).await;
     let link = two.dial(&listening).await.unwrap();
-    let _carried = link.carry("qemu", &near, OWN).unwrap();
+    let _carried = link.carry("qemu", &near, OWN, Encryption::Kept).unwrap();
     let mut stuck = UnixStream::connect(&near).await.unwrap();
     let (unread, _) = timeout(GENEROUS, listener.accept()).await.unwrap().unwrap();
     // Until nothing more is taken for a while: what lies between is bounded.
@@ -99,7 +99,7 @@ async fn a_socket_that_is_not_offered_or_that_nobody_serves_ends_at_once() {
     let link = two.dial(&listening).await.unwrap();
     for name in ["qemu", "libvirt"] {
         let near = folder.path().join(name);
-        let _carried = link.carry(name, &near, OWN).unwrap();
+        let _carried = link.carry(name, &near, OWN, Encryption::Kept).unwrap();
         let mut stream = UnixStream::connect(&near).await.unwrap();
         let mut nothing = Vec::new();
         // An end or a reset: either way it is over.
@@ -117,7 +117,7 @@ async fn what_is_carried_ends_with_the_pair_at_both_ends() {
     let two = Two::new();
     let listening = two.listen(offer("qemu", &far)).await;
     let link = two.dial(&listening).await.unwrap();
-    let carried = link.carry("qemu", &near, OWN).unwrap();
+    let carried = link.carry("qemu", &near, OWN, Encryption::Kept).unwrap();
     let mut here = UnixStream::connect(&near).await.unwrap();
     let (mut there, _) = timeout(GENEROUS, listener.accept()).await.unwrap().unwrap();
     // It is joined all the way before it is broken.

@@ -3,7 +3,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hostler_transfer::{FileOffer, Link, Offers, Sent, TransferError, Why};
+use hostler_transfer::{Encryption, FileOffer, Link, Offers, Sent, TransferError, Why};
 use proptest::prelude::*;
 use tokio::time::timeout;
 
@@ -15,7 +15,7 @@ fn offer(path: &Path) -> Offers {
 }
 
 async fn send(link: &Link, path: &Path) -> Result<Sent, TransferError> {
-    timeout(GENEROUS, link.send_file("base", path, &|_, _| {})).await.unwrap()
+    timeout(GENEROUS, link.send_file("base", path, Encryption::Kept, &|_, _| {})).await.unwrap()
 }
 
 /// The file, as data at offsets.
@@ -45,7 +45,8 @@ async fn a_sparse_file_arrives_whole_read_only_and_with_its_holes() {
         done.store(d, Ordering::Relaxed);
         of.store(o, Ordering::Relaxed);
     };
-    let sent = timeout(GENEROUS, link.send_file("base", &source, &told)).await.unwrap().unwrap();
+    let sent =
+        timeout(GENEROUS, link.send_file("base", &source, Encryption::Kept, &told)).await.unwrap().unwrap();
     assert_eq!((sent.size_bytes, sent.resumed_at), (50 << 20, 0));
     assert!(sent.sent_bytes < 2 << 20, "holes do not travel: {} bytes did", sent.sent_bytes);
     assert!(fs::read(&source).unwrap() == fs::read(&place).unwrap());
@@ -80,7 +81,7 @@ async fn what_had_arrived_is_not_sent_again() {
             }
         };
         tokio::select! {
-            sent = link.send_file("base", &source, &|_, _| {}) => panic!("too quick to be broken off: {sent:?}"),
+            sent = link.send_file("base", &source, Encryption::Kept, &|_, _| {}) => panic!("too quick to be broken off: {sent:?}"),
             () = part => {}
         }
     }
@@ -132,7 +133,8 @@ async fn a_file_that_is_not_offered_or_larger_than_offered_is_refused() {
     let link = two.dial(&listening).await.unwrap();
     let refused = |why: TransferError| matches!(why, TransferError::Refused { why: Why::NotOffered, .. });
     assert!(refused(send(&link, &source).await.unwrap_err()));
-    let other = timeout(GENEROUS, link.send_file("../b", &source, &|_, _| {})).await.unwrap();
+    let other =
+        timeout(GENEROUS, link.send_file("../b", &source, Encryption::Kept, &|_, _| {})).await.unwrap();
     assert!(refused(other.unwrap_err()));
     assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
 }

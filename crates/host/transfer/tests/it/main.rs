@@ -3,5 +3,6 @@
 
 mod carried;
 mod files;
+mod plain;
 mod tickets;
 mod world;

@@ -1,11 +1,12 @@
 //! A machine that moves between two hosts while it runs: through Hostler, by `virsh migrate` over the same carried and
-//! encrypted sockets, and by `virsh migrate` with its memory over plain TCP.
+//! encrypted sockets, by `virsh migrate` with its memory over plain TCP, and through Hostler where the network is trusted.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hostler_client::{Changed, How};
 use hostler_model::body::Migrate;
+use hostler_model::host_group::{ALL_HOSTS, EditHostGroup};
 use hostler_model::request::VmSource;
 use hostler_model::status::VmStatus;
 
@@ -56,15 +57,18 @@ pub(super) fn migrate(runs: u32) -> Result<Vec<Line>> {
     })?;
     let domain = site.vm("web")?.vm.domain.to_string();
     let mut bench = Bench { site, domain };
-    let (mut ours, mut carried, mut plain) = (Moves::default(), Moves::default(), Moves::default());
+    let (mut ours, mut carried) = (Moves::default(), Moves::default());
+    let (mut plain, mut trusted) = (Moves::default(), Moves::default());
     // The first round warms both hosts' libvirts and is not counted.
     for round in 0..=runs {
-        let kinds: [(&mut Moves, Way); 3] = [
-            (&mut ours, Bench::by_hostler),
-            (&mut carried, |bench| bench.by_virsh(true)),
-            (&mut plain, |bench| bench.by_virsh(false)),
+        let kinds: [(&mut Moves, bool, Way); 4] = [
+            (&mut ours, false, Bench::by_hostler),
+            (&mut carried, false, |bench| bench.by_virsh(true)),
+            (&mut plain, false, |bench| bench.by_virsh(false)),
+            (&mut trusted, true, Bench::by_hostler),
         ];
-        for (moves, by) in kinds {
+        for (moves, trusted, by) in kinds {
+            bench.trusts(trusted)?;
             let whole = by(&mut bench)?;
             let still = bench.stood_still()?;
             bench.follows()?;
@@ -79,6 +83,7 @@ pub(super) fn migrate(runs: u32) -> Result<Vec<Line>> {
         Line::times("`virsh migrate` through the same carried, encrypted sockets", &carried.whole, ""),
         Line::ratio(&ours.whole, &carried.whole, "≤ 1.1× or ≤ 400 ms more"),
         Line::times("`virsh migrate`, memory over plain TCP", &plain.whole, ""),
+        Line::times("through Hostler, its network trusted", &trusted.whole, ""),
         Line::times("downtime through Hostler", &ours.still, ""),
         Line::times("downtime of `virsh migrate`, carried", &carried.still, ""),
         Line::ratio(&ours.still, &carried.still, "≤ 50 ms more"),
@@ -92,6 +97,13 @@ impl Bench {
         let name = self.site.vm("web")?.host_name.unwrap_or_default();
         let here = self.site.hosts.iter().position(|host| host.name() == name);
         here.map(|here| (here, 1 - here)).ok_or_else(|| said("the machine is nowhere"))
+    }
+
+    /// Whether the network between the hosts is trusted.
+    fn trusts(&self, trusted: bool) -> Result<()> {
+        let unencrypted_transfers = Some(Some(trusted));
+        let edit = EditHostGroup { unencrypted_transfers, ..EditHostGroup::default() };
+        self.site.change(self.site.client().edit_host_group(&ALL_HOSTS.to_string(), &edit, &How::default()))
     }
 
     /// Until its job is done, and so until what was only for the move is taken away.

@@ -19,6 +19,7 @@ use crate::fleet::{Fleet, Wanted, get_into_trouble, live, populate};
 use crate::ground::Ground;
 use crate::host::Host;
 use crate::line::{Line, Slow, run_line};
+use crate::overhear::{Overhear, run_overhear};
 use crate::trouble::{Result, Trouble};
 use crate::versions::{AgentOf, run_agent_of};
 
@@ -231,6 +232,9 @@ enum Verb {
     /// An end of a carried line.
     #[command(hide = true)]
     Carry(Carry),
+    /// Says which texts go by on this computer's network; for tests.
+    #[command(hide = true)]
+    Overhear(Overhear),
     /// An agent that speaks as another version does.
     #[command(hide = true)]
     AgentOf(AgentOf),
@@ -292,6 +296,7 @@ pub fn main() -> Result<()> {
         Verb::FirstProcess(first) => run_first(&first),
         Verb::Line(line) => run_line(&line),
         Verb::Carry(carry) => run_carry(&carry),
+        Verb::Overhear(overhear) => run_overhear(&overhear),
         Verb::AgentOf(agent) => run_agent_of(agent),
         Verb::Warden(warden) => run_warden(&warden),
         Verb::Hold => loop {

@@ -4,13 +4,16 @@ use hostler_client::{Changed, ClientError, How};
 use hostler_model::Code;
 use hostler_model::action::VmAction;
 use hostler_model::body::Migrate;
+use hostler_model::host_group::{ALL_HOSTS, EditHostGroup};
 use hostler_model::job::JobState;
 use hostler_model::network::NetworkKind;
 use hostler_model::new_network::NewNetwork;
-use hostler_model::request::CreateVm;
+use hostler_model::request::{CreateVm, VmSource};
 use hostler_model::status::VmStatus;
 use hostler_model::view::JobView;
-use hostler_testbed::{Site, empty};
+use hostler_testbed::{Site, create, empty, program, wait_for};
+
+use crate::world::{BOOTS, library, read_token, with_seed};
 
 /// What drops frames with another address than the adapter's.
 const FILTER: &str = "hostler-no-mac-spoofing";
@@ -127,6 +130,36 @@ fn a_running_machine_moves_to_the_other_host_and_back_and_runs_on_one_of_them_al
     assert_eq!(left_of_moves(&site), "");
     site.doing("web", VmAction::TurnOff).unwrap();
     site.doing("web", VmAction::Start).unwrap();
+}
+
+#[test]
+#[ignore = "needs root, libvirt and the tiny Linux disk"]
+fn what_travels_is_encrypted_unless_the_group_says_that_the_network_is_trusted() {
+    let mut site = sharing();
+    let template = library(&mut site);
+    let from = VmSource::Template { template };
+    let ask = CreateVm { start: true, ..with_seed(create("web", from).unwrap()) };
+    site.change(site.client().create_vm(&ask, &How::default())).unwrap();
+    // By then the guest's kernel has said in its memory what it is.
+    read_token(&site, "web");
+    let (of_memory, of_libvirt) = ("Linux version ", "</domain>");
+    let cases = [("ear-1", None, "listens\n"), ("ear-2", Some(true), "listens\nLinux version \n")];
+    for (ear, trusted, heard) in cases {
+        let edit = EditHostGroup { unencrypted_transfers: Some(trusted), ..EditHostGroup::default() };
+        site.change(site.client().edit_host_group(&ALL_HOSTS.to_string(), &edit, &How::default())).unwrap();
+        let testbed = program("hostler-testbed").unwrap().to_string_lossy().into_owned();
+        site.host_named("a").launch(ear, &[&testbed, "overhear", of_memory, of_libvirt]).unwrap();
+        let log = |site: &mut Site| site.host_named("a").log_of(ear);
+        wait_for(BOOTS, "it listens", || log(&mut site).contains("listens").then_some(())).unwrap();
+        let job = migrate(&site, "web", None).unwrap();
+        assert_eq!(job.job.state, JobState::Completed, "{:?} {:?}", job.job.error, job.job.warnings);
+        if trusted.is_some() {
+            wait_for(BOOTS, "it is heard", || log(&mut site).contains(of_memory).then_some(())).unwrap();
+        }
+        assert_eq!(log(&mut site), heard, "{trusted:?}");
+        site.host_named("a").kill(ear).unwrap();
+    }
+    site.becomes("web", VmStatus::Running).unwrap();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use hostler_model::agent::Roles;
 use hostler_model::job::{Job, JobState};
 use hostler_model::push::{AskHostKeys, NewHost, SshSecrets};
 use hostler_model::{Code, JobId};
-use hostler_testbed::{Computer, Host, Site, taken, wait_for};
+use hostler_testbed::{Computer, Host, Site, Slow, taken, wait_for};
 
 /// How long what follows may take on a busy computer.
 const FOLLOWS: Duration = Duration::from_secs(120);
@@ -296,6 +296,23 @@ fn a_job_that_is_cancelled_or_whose_server_dies_leaves_a_computer_that_can_be_ad
     assert!(ended.notes.iter().any(|note| note.starts_with("stays: on computer")), "{:?}", ended.notes);
     let given = fs::read_dir(site.server.state().join("ssh")).map(|all| all.count()).unwrap_or_default();
     assert_eq!(given, 0, "the server has removed what ssh was given in its life before");
+
+    // Over a line that takes its time, one sees how far the program is, and need not wait for it.
+    site.hosts[0].slow(Slow { delay_ms: 0, rate_kbit_s: 40_000, loss_percent: 0 }).unwrap();
+    let job = asked(&site, &body);
+    let seen = site.until("the program is on its way", FOLLOWS, async |client| {
+        let view = client.job(job).await?;
+        assert!(view.job.is_open(), "it has ended: {:?}", view.job);
+        let install = view.progress.into_iter().find(|step| step.key == "install" && step.done > 0);
+        Ok(install.map(|step| (step.done, step.of)))
+    });
+    let (done, of) = seen.unwrap();
+    assert!(done < of, "{done} of {of}");
+    site.run(site.client().cancel_job(job, &How::default())).unwrap();
+    site.hosts[0].heal().unwrap();
+    let ended = site.ended(job).unwrap().job;
+    assert_eq!(ended.state, JobState::Cancelled, "{:?}", ended.error);
+    nothing_is_left(&site);
 
     let job = added(&site, &body);
     assert_eq!(job.state, JobState::Completed, "{:?}", job.error);

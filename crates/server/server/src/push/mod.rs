@@ -122,7 +122,7 @@ impl Push {
             let word = work.word();
             tracing::info!(%job, work = word, "the server begins");
             let outcome = tokio::select! {
-                outcome = works::carry_out(&shared, job, &work) => outcome,
+                outcome = works::carry_out(&shared, no, job, &work) => outcome,
                 _ = stopped => Outcome::Revoked,
             };
             match &outcome {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use hostler_model::push::{HostKey, SshSecrets, SshTarget};
 use hostler_model::{Code, Refusal};
@@ -19,8 +20,18 @@ pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const ALIAS: &str = "computer";
 /// How much of what is said on the computer is read: more is none of ours.
 const MOST_SAID: u64 = 64 * 1024;
+/// A file that goes to the computer.
+pub(super) struct Sent<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// Is told now and then how many bytes of it are on their way.
+    pub told: &'a (dyn Fn(u64) + Send + Sync),
+}
+
 /// How much of a file is sent at a time.
 const PIECE: usize = 256 * 1024;
+/// How often is told how much is on its way.
+const TELL_EVERY: Duration = Duration::from_millis(300);
 /// What answers when `ssh` asks for a password. It is run in the private folder.
 const ASKPASS: &str = "#!/bin/sh\nexec cat password\n";
 
@@ -80,7 +91,7 @@ pub(super) async fn run(
     secrets: &SshSecrets,
     command: &str,
     head: &str,
-    file: Option<&Path>,
+    file: Option<Sent<'_>>,
 ) -> Result<Said, Refusal> {
     let trouble =
         |why: io::Error| Refusal::new(Code::Internal, on.label(), format!("ssh cannot be run: {why}"));
@@ -147,15 +158,27 @@ fn algorithms(kind: &str) -> &str {
     if kind == "ssh-rsa" { "rsa-sha2-512,rsa-sha2-256" } else { kind }
 }
 
-async fn feed(stdin: &mut (impl AsyncWriteExt + Unpin), head: &str, file: Option<&Path>) -> io::Result<()> {
+async fn feed(
+    stdin: &mut (impl AsyncWriteExt + Unpin),
+    head: &str,
+    file: Option<Sent<'_>>,
+) -> io::Result<()> {
     stdin.write_all(head.as_bytes()).await?;
-    let Some(file) = file else { return Ok(()) };
-    let mut file = tokio::fs::File::open(file).await?;
+    let Some(Sent { path, told }) = file else { return Ok(()) };
+    let mut file = tokio::fs::File::open(path).await?;
     let mut piece = vec![0; PIECE];
+    let (mut sent, mut last) = (0, Instant::now());
     loop {
         match file.read(&mut piece).await? {
             0 => return Ok(()),
-            some => stdin.write_all(&piece[..some]).await?,
+            some => {
+                stdin.write_all(&piece[..some]).await?;
+                sent += some as u64;
+            }
+        }
+        if last.elapsed() >= TELL_EVERY {
+            told(sent);
+            last = Instant::now();
         }
     }
 }

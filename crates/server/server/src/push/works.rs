@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostler_engine::Input;
 use hostler_model::command::{Answer, Outcome};
+use hostler_model::job::Doer;
 use hostler_model::push::{SshTarget, Work, secrets_gone};
-use hostler_model::{AgentId, Code, JobId, Key, Refusal};
+use hostler_model::{AgentId, Code, JobId, Key, Refusal, StepNo};
 
 use super::remote::{self, Script};
-use super::ssh::{self, Said};
+use super::ssh::{self, Said, Sent};
 use super::{Kept, keys};
-use crate::decide::Shared;
+use crate::decide::{Message, Shared};
 use crate::program::Program;
 
 /// How long an agent may take to connect: it starts, looks at its computer, and dials.
@@ -19,7 +21,7 @@ const CONNECTS: Duration = Duration::from_secs(90);
 /// How often is looked whether it has, beside being told.
 const LOOK: Duration = Duration::from_millis(500);
 
-pub(super) async fn carry_out(shared: &Arc<Shared>, job: JobId, work: &Work) -> Outcome {
+pub(super) async fn carry_out(shared: &Arc<Shared>, no: StepNo, job: JobId, work: &Work) -> Outcome {
     // Waiting for an agent takes nothing up.
     let _room = match work.target() {
         Some(_) => shared.push.room.acquire().await.ok(),
@@ -27,7 +29,7 @@ pub(super) async fn carry_out(shared: &Arc<Shared>, job: JobId, work: &Work) -> 
     };
     let done = match work {
         Work::CheckComputer { on } => check(shared, on).await,
-        Work::InstallAgent { on } => install(shared, job, on).await,
+        Work::InstallAgent { on } => install(shared, no, job, on).await,
         Work::EnrolComputer { on, name, server, .. } => {
             let name = name.as_ref().map(ToString::to_string).unwrap_or_default();
             enrol(shared, on, &name, server.as_deref().unwrap_or_default()).await
@@ -67,7 +69,7 @@ async fn run(
     on: &SshTarget,
     script: Script,
     parameters: &[&str],
-    file: Option<&std::path::Path>,
+    file: Option<Sent<'_>>,
 ) -> Result<Said, Refusal> {
     let Kept { secrets, .. } = kept(shared, on)?;
     let Some(folder) = &shared.push.folder else {
@@ -124,10 +126,15 @@ fn unfinished(shared: &Shared, on: &SshTarget, agent: &str, pushed: Option<&str>
     Ok(())
 }
 
-async fn install(shared: &Arc<Shared>, job: JobId, on: &SshTarget) -> Result<Answer, Refusal> {
+async fn install(shared: &Arc<Shared>, no: StepNo, job: JobId, on: &SshTarget) -> Result<Answer, Refusal> {
     let program = program(shared).await?;
     let (mark, size) = (mark(shared, job), program.size_bytes.to_string());
-    run(shared, on, Script::Install, &[&mark, &size, &program.sha256], Some(&program.path)).await?;
+    let told = |done| {
+        let progress = Input::Progress { by: Doer::Server, no, done, of: program.size_bytes };
+        shared.queue.push(Message::Input(progress));
+    };
+    let sent = Sent { path: &program.path, told: &told };
+    run(shared, on, Script::Install, &[&mark, &size, &program.sha256], Some(sent)).await?;
     Ok(Answer::Nothing)
 }
 
