@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hostler_model::channel::ToAgent;
-use hostler_model::command::{Answer, Class, Mark, Outcome};
+use hostler_model::command::{Answer, Class, Command, Mark, Outcome};
 use hostler_model::job::{Act, Doer, Job, Phase, Step, StepIs, Undo};
 use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Timestamp};
 
@@ -415,7 +415,7 @@ impl Engine {
             let Some(Doer::Agent(agent)) = undone_by else { continue };
             let Some(error) = self.never(agent) else { continue };
             let undoing = waits || job.steps[at].is == StepIs::Undoing;
-            job.steps[at].is = if undoing { StepIs::Undone } else { StepIs::Failed { error } };
+            job.steps[at].is = if undoing { StepIs::Undone } else { unanswered(&job.steps[at].act, error) };
             job.steps[at].answered = Some(turn.now);
         }
     }
@@ -521,5 +521,15 @@ pub(crate) fn end(job: &mut Job, now: Timestamp) {
     job.waits_for = None;
     if job.ended.is_none() {
         job.ended = Some(now);
+    }
+}
+
+/// What a step comes to whose agent will never answer. Whether a machine has left a dead host, the other host knows.
+fn unanswered(act: &Act, error: Refusal) -> StepIs {
+    match act {
+        Act::Agent { command, .. } if matches!(**command, Command::Migrate { .. }) => {
+            StepIs::Done { answer: Answer::Moved { sure: false, why: error.cause } }
+        }
+        _ => StepIs::Failed { error },
     }
 }

@@ -196,13 +196,14 @@ impl World {
 
     /// A migration that says it was taken back left its machine where it was: it does not run where it was to go.
     fn check_stayed(&mut self, job: &Job) {
-        if job.kind != JobKind::MigrateVm
-            || !matches!(job.state, JobState::FailedUndone | JobState::Cancelled)
-        {
+        let taken_back = matches!(job.state, JobState::FailedUndone | JobState::Cancelled);
+        // A restored store ends what had long been done when it was lost.
+        if job.kind != JobKind::MigrateVm || !taken_back || self.restored {
             return;
         }
-        // What nobody could decide is settled by people, and the job says so.
-        if job.error.as_ref().is_some_and(|error| error.code == Code::MigrationUndecided) {
+        // What nobody could decide is settled by people, and what people have given up they were right to.
+        let undecided = job.error.as_ref().is_some_and(|error| error.code == Code::MigrationUndecided);
+        if undecided || job.step("look").is_some_and(|step| matches!(step.is, StepIs::Failed { .. })) {
             return;
         }
         let to = job.choices.get("to").and_then(|to| to["agent"].as_str());

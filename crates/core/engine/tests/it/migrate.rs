@@ -96,6 +96,46 @@ fn while_the_new_host_is_silent_nothing_runs_again_and_nobody_may_start_it() {
     assert_eq!(start.code, Code::VmBusy);
 }
 
+fn declared_dead(world: &mut World) {
+    world.lose(0);
+    world.ask(Request::DeclareHostDead { host: agent(0).into(), confirm: "host-0".into() }).unwrap();
+}
+
+#[test]
+fn of_an_old_host_that_is_declared_dead_meanwhile_the_new_one_is_asked_and_a_machine_that_arrived_stays() {
+    let (mut world, job) = leaving();
+    declared_dead(&mut world);
+    assert_eq!(world.sent(), ["see whether it arrived"]);
+    let seen = ours(vm_id(1), Power::Running);
+    world.answer_with(
+        job,
+        "look",
+        done(Answer::Vm { seen: Some(Box::new(seen.clone())) }),
+        Some(seen.clone()),
+    );
+    assert_eq!(world.sent(), ["read machine", "close the way"]);
+    world.done(job, "close");
+    world.answer_with(job, "read", Outcome::done(), Some(seen));
+    assert_eq!(world.state(job), JobState::CompletedWithWarnings);
+    let vm = world.vm(vm_id(1));
+    assert_eq!((vm.host, vm.presence), (Some(agent(1).into()), Presence::Here));
+}
+
+#[test]
+fn a_machine_that_had_not_left_an_old_host_that_is_declared_dead_is_missing_with_it() {
+    let (mut world, job) = leaving();
+    declared_dead(&mut world);
+    world.sent();
+    world.answer(job, "look", done(Answer::Vm { seen: None }));
+    assert_eq!(world.sent(), ["do not receive"]);
+    world.done(job, "not-received");
+    assert_eq!(world.sent(), [""; 0]);
+    assert_eq!(world.state(job), JobState::FailedUndone, "{:?}", world.jobs[&job]);
+    let vm = world.vm(vm_id(1));
+    assert_eq!(vm.host, Some(agent(0).into()));
+    assert!(matches!(vm.presence, Presence::Missing { .. }), "{:?}", vm.presence);
+}
+
 #[test]
 fn a_new_host_that_cannot_say_leaves_the_decision_to_people() {
     let (mut world, job) = leaving();

@@ -26,6 +26,10 @@ const KEPT: &[(u64, &str)] = &[
     (412, "what a failed restart of a host started again was started all at once"),
     (419, "a machine that stands still as at a hand-over stays for somebody to settle, and that is no fault"),
     (
+        2443,
+        "an old host was declared dead in a move, which then said that it was taken back, and had arrived",
+    ),
+    (
         3554,
         "a welcome that came twice asked for two certificates at once, which no agent of the product does",
     ),
