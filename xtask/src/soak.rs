@@ -17,7 +17,8 @@ const FAULTS: u32 = 50;
 /// Something cannot be built, or a story fails.
 pub fn run(kills: Option<u32>, faults: Option<u32>, seed: Option<u64>) -> Result<(), Trouble> {
     in_front(commands::command(&["cargo", "build"]).args(commands::PROGRAMS))?;
-    let test = ["cargo", "test", "-p", "hostler-testbed", "--test", "it"];
+    // As the tests build them: the stories' package by itself would have its dependencies built anew, with fewer features.
+    let test = ["cargo", "test", "--quiet", "--workspace", "--test", "it"];
     in_front(commands::command(&test).arg("--no-run"))?;
     let stories = |which| {
         let mut stories = commands::command(&[tree::target().join("debug/hostler-testbed")]);

@@ -4,6 +4,10 @@
 //! else; a library file lies inside the folder of the
 //! share that the command names. What is made bears mark and owner, what is deleted is looked at as it is deleted.
 
+mod library;
+mod refused;
+mod seed;
+
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -14,28 +18,22 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hostler_disk::{
-    Deletion, Format, Kind, Rejected, Stamp, WalkLimits, check_foreign, confine, create_blank, create_copy,
-    create_overlay, create_seed, delete_marked, find_base, inspect_as, is_file, make_folder, read_stamp,
-    remove_empty_folder, walk_share,
+    Deletion, Format, Rejected, Stamp, check_foreign, confine, create_blank, create_copy, create_overlay,
+    create_seed, delete_marked, find_base, inspect_as, is_file, make_folder, read_stamp, remove_empty_folder,
 };
 use hostler_hypervisor::{DefinitionFile, DiskFile, Disks, NewDisk, Trouble, Watch};
 use hostler_model::command::{Base, DiskContent};
 use hostler_model::hardware::DiskFormat;
-use hostler_model::library::{ImageFacts, ItemKind, Problem, SeenItem};
+use hostler_model::library::SeenItem;
 use hostler_model::machine_folder::DEEPEST;
-use hostler_model::{Code, Refusal, Timestamp, VmId};
+use hostler_model::{Code, Refusal, VmId};
 use sha2::{Digest, Sha256};
 
+use self::library::library_file;
+use self::refused::{disguised, failed, invalid, rejected, trouble};
+use self::seed::seed;
 use crate::folders::{FOLDER_RIGHTS, FolderTrouble, Folders};
 
-/// The first line of a seed; a guest looks for it.
-const SEED: &str = "HOSTLER-SEED\n";
-/// How much of a seed the guest reads, in bytes, the NUL at its end included.
-const SEED_BYTES: usize = 4_096;
-/// The largest disk a seed may be: it is held in memory.
-const SEED_DISK_BYTES: u64 = 16 << 20;
-/// How many items a share may have to be told in one message.
-const MOST_ITEMS: usize = 10_000;
 /// How many library files' contents are remembered.
 const MOST_KNOWN: usize = 1_024;
 /// How long a file must have been left alone before its times say that it is still the same.
@@ -404,22 +402,7 @@ impl Disks for AgentDisks {
     }
 
     fn scan(&self, folder: &str) -> Result<Vec<SeenItem>, Trouble> {
-        let walked =
-            walk_share(share(folder)?, WalkLimits::default()).map_err(|why| rejected(folder, &why))?;
-        // A picture in part would report files as gone that are there.
-        if let Some(cut) = walked.cuts.first() {
-            let refusal =
-                Refusal::new(Code::DiskFailed, folder, format!("not all of it can be read: {cut:?}"));
-            return Err(Trouble::Failed(
-                refusal.remedy("Make it readable, or name a smaller folder as the share"),
-            ));
-        }
-        if walked.found.len() > MOST_ITEMS {
-            let cause = format!("it holds {} files; a share has {MOST_ITEMS} at most", walked.found.len());
-            let refusal = Refusal::new(Code::DiskFailed, folder, cause);
-            return Err(Trouble::Failed(refusal.remedy("Name a smaller folder as the share")));
-        }
-        Ok(walked.found.into_iter().map(item).collect())
+        library::scan(folder)
     }
 }
 
@@ -453,73 +436,6 @@ fn step(watch: &dyn Watch, done: u64, of: u64) -> ControlFlow<()> {
     if watch.aborted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// The folder of a share, which the server names.
-fn share(folder: &str) -> Result<&Path, Trouble> {
-    let path = Path::new(folder);
-    if path.is_absolute() && path != Path::new("/") {
-        return Ok(path);
-    }
-    Err(Trouble::Refused(Refusal::new(
-        Code::PathForbidden,
-        folder,
-        "a share's folder is an absolute path, not /",
-    )))
-}
-
-fn library_file(folder: &str, path: &str) -> Result<PathBuf, Trouble> {
-    confine(share(folder)?, Path::new(path)).map_err(|why| rejected(path, &why))
-}
-
-/// The content of a seed's disk.
-fn seed(file: &str, text: &str, size_bytes: u64) -> Result<Vec<u8>, Trouble> {
-    if text.contains('\0') || text.lines().any(|line| !line.contains('=')) {
-        return Err(invalid(file, "a seed is lines of key=value, none of them empty"));
-    }
-    let mut content = format!("{SEED}{text}");
-    if !content.ends_with('\n') {
-        content.push('\n');
-    }
-    let mut content = content.into_bytes();
-    content.push(0);
-    if content.len() > SEED_BYTES {
-        return Err(invalid(file, format!("a seed has {SEED_BYTES} bytes at most")));
-    }
-    let size = usize::try_from(size_bytes).unwrap_or(usize::MAX);
-    if size < content.len() || size_bytes > SEED_DISK_BYTES {
-        return Err(invalid(file, format!("{size_bytes} bytes are no size for the disk of a seed")));
-    }
-    content.resize(size, 0);
-    Ok(content)
-}
-
-fn item(found: hostler_disk::Found) -> SeenItem {
-    let (kind, image) = match found.kind {
-        Kind::Disk { image } => (ItemKind::Disk, image),
-        Kind::Iso => (ItemKind::Iso, None),
-        Kind::Floppy => (ItemKind::Floppy, None),
-        Kind::Script => (ItemKind::Script, None),
-        Kind::AnswerFile => (ItemKind::AnswerFile, None),
-        Kind::Other => (ItemKind::Other, None),
-    };
-    SeenItem {
-        path: found.relative_path,
-        kind,
-        size_bytes: found.size_bytes,
-        modified: Timestamp(found.modified_unix_ms),
-        image: image.map(|image| ImageFacts {
-            format: match image.format {
-                Format::Qcow2 => DiskFormat::Qcow2,
-                Format::Raw | Format::Iso => DiskFormat::Raw,
-                Format::Vmdk => DiskFormat::Vmdk,
-                Format::Vhd => DiskFormat::Vhd,
-                Format::Vhdx => DiskFormat::Vhdx,
-            },
-            virtual_size_bytes: image.virtual_size_bytes,
-        }),
-        problem: found.problem.map(|why| Problem { cause: why.cause(), remedy: why.remedy().to_owned() }),
-    }
-}
-
 fn format_of(format: DiskFormat, object: &str) -> Result<Format, Trouble> {
     Ok(match format {
         DiskFormat::Qcow2 => Format::Qcow2,
@@ -533,46 +449,4 @@ fn format_of(format: DiskFormat, object: &str) -> Result<Format, Trouble> {
             return Err(Trouble::Refused(refusal.remedy("Upgrade the agent")));
         }
     })
-}
-
-fn disguised() -> Rejected {
-    Rejected::Disguised { expected: "qcow2".into(), content: "another format".into() }
-}
-
-fn invalid(object: &str, cause: impl Into<String>) -> Trouble {
-    Trouble::Refused(Refusal::invalid(object, cause))
-}
-
-fn failed(object: &str, cause: String) -> Trouble {
-    Trouble::Failed(Refusal::new(Code::DiskFailed, object, cause))
-}
-
-fn rejected(object: &str, why: &Rejected) -> Trouble {
-    let code = match why {
-        Rejected::LeavesShare => Code::PathForbidden,
-        _ => Code::DiskRejected,
-    };
-    Trouble::Refused(Refusal::new(code, object, why.cause()).remedy(why.remedy()))
-}
-
-/// What an error of crate `disk` means for the call that met it.
-fn trouble(object: &str, why: hostler_disk::Error) -> Trouble {
-    use hostler_disk::Error as E;
-    let refusal = |code| Refusal::new(code, object, why.to_string()).remedy(why.remedy());
-    match &why {
-        E::Stopped => Trouble::Aborted,
-        E::Full { .. } => Trouble::Failed(refusal(Code::DiskFull)),
-        E::Rejected { why, .. } => rejected(object, why),
-        E::Exists { .. } => Trouble::Refused(refusal(Code::DiskFailed)),
-        E::Size { .. } => Trouble::Refused(refusal(Code::ValueInvalid)),
-        E::Format { .. } => Trouble::Refused(refusal(Code::DiskRejected)),
-        E::Mark { .. } => Trouble::Refused(refusal(Code::Internal)),
-        E::Busy { .. }
-        | E::SourceChanged { .. }
-        | E::QemuImgAbsent { .. }
-        | E::QemuImgTimeout { .. }
-        | E::QemuImgKilled { .. }
-        | E::QemuImgFailed { .. }
-        | E::Io { .. } => Trouble::Failed(refusal(Code::DiskFailed)),
-    }
 }

@@ -14,6 +14,7 @@ mod folders;
 mod host;
 mod host_add;
 mod host_group;
+mod host_show;
 mod job;
 mod library;
 pub mod list;

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use crate::cli::failure::Failure;
 use crate::cli::follow::Change;
 use crate::cli::here::Here;
-use crate::cli::host::{RATINGS, rating};
+use crate::cli::host_show::{RATINGS, rating};
 use crate::cli::list::{HistoryPart, Part};
 use crate::cli::performance::{self, Span};
 use crate::cli::values;
