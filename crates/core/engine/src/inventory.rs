@@ -138,6 +138,16 @@ impl Inventory {
         Above::of(self.line_of(host.group)).for_host(host)
     }
 
+    /// Whether what travels between two hosts need not be encrypted: it is in force for both, and for the nearest group
+    /// that both are in. Of a network between two groups only a group above them can speak.
+    pub fn unencrypted_between(&self, one: &Host, other: &Host) -> bool {
+        let above: Vec<HostGroupId> = self.line_of(other.group).map(|group| group.id).collect();
+        let shared = self.line_of(one.group).find(|group| above.contains(&group.id));
+        let says = |above: Above| above.for_group().unencrypted_transfers;
+        shared.is_some_and(|shared| says(Above::of(self.line_of(shared.id))))
+            && [one, other].iter().all(|host| self.in_force(host).unencrypted_transfers)
+    }
+
     /// The hosts in a group, not those in groups below it.
     pub(crate) fn hosts_in(&self, group: HostGroupId) -> impl Iterator<Item = &Arc<Host>> {
         self.by_group.get(&group).into_iter().flatten().filter_map(|id| self.hosts.get(id))

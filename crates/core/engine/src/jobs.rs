@@ -528,7 +528,8 @@ pub(crate) fn end(job: &mut Job, now: Timestamp) {
 fn unanswered(act: &Act, error: Refusal) -> StepIs {
     match act {
         Act::Agent { command, .. } if matches!(**command, Command::Migrate { .. }) => {
-            StepIs::Done { answer: Answer::Moved { sure: false, why: error.cause } }
+            let why = format!("the move was not heard of again: {}: {}", error.object, error.cause);
+            StepIs::Done { answer: Answer::Moved { sure: false, why } }
         }
         _ => StepIs::Failed { error },
     }

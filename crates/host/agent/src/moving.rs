@@ -21,7 +21,7 @@ use hostler_libvirt::Driver;
 use hostler_model::command::{Leaving, Peer, Way};
 use hostler_model::{Code, Refusal};
 use hostler_transfer::{
-    Access, Credentials, Encryption, FileOffer, Limits, Link, Listening, Offers, PORTS, Ticket,
+    Access, Credentials, Encryption, FileOffer, Limits, Link, Listening, Offers, PORTS, SocketOffer, Ticket,
     TransferError, dial, listen,
 };
 use hostler_wire::Identity;
@@ -336,22 +336,21 @@ impl Moves for Mover {
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     let path = base_path(&self.places.bases, sha256);
-                    offers
-                        .files
-                        .insert(sha256.clone(), FileOffer { path, mode: 0o444, most_bytes: MOST_BASE_BYTES });
+                    let encryption = encryption(from);
+                    let offer = FileOffer { path, mode: 0o444, most_bytes: MOST_BASE_BYTES, encryption };
+                    offers.files.insert(sha256.clone(), offer);
                     lacking.push(sha256.clone());
                 }
                 Err(why) => return Err(failed(sha256, why.to_string())),
             }
         }
         let folders = self.make_folders(id)?;
-        offers.sockets.insert(LIBVIRT.into(), self.places.libvirt.clone());
-        offers.sockets.insert(MEMORY.into(), folders.memory.join("s"));
-        // libvirt's own socket is never among them: whoever could write into it would command this host.
+        // Whoever could write into libvirt's own socket would command this host.
+        let libvirt = SocketOffer { path: self.places.libvirt.clone(), encryption: Encryption::Kept };
+        let memory = SocketOffer { path: folders.memory.join("s"), encryption: encryption(from) };
+        offers.sockets.extend([(LIBVIRT.into(), libvirt), (MEMORY.into(), memory)]);
         if from.unencrypted {
             tracing::info!(%domain, from = %from.agent, "its memory and bases may come without encryption");
-            offers.unencrypted =
-                lacking.iter().map(String::as_str).chain([MEMORY]).map(str::to_owned).collect();
         }
         let credentials = self.credentials()?;
         let opened = self.runtime.block_on(listen(

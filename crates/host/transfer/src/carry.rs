@@ -61,8 +61,9 @@ where
     B: AsyncRead + AsyncWrite + Unpin,
 {
     tokio::select! {
-        joined = copy_bidirectional_with_sizes(&mut a, &mut b, BUFFER_BYTES, BUFFER_BYTES) => joined,
+        biased;
         () = stop.cancelled() => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the pair has ended")),
+        joined = copy_bidirectional_with_sizes(&mut a, &mut b, BUFFER_BYTES, BUFFER_BYTES) => joined,
     }
 }
 

@@ -42,6 +42,8 @@ pub struct FileOffer {
     pub mode: u32,
     /// How large it may be, in bytes.
     pub most_bytes: u64,
+    /// Whether it is encrypted on its way, if the peer waives it too.
+    pub encryption: Encryption,
 }
 
 /// A file that was sent.
@@ -268,7 +270,7 @@ fn open_part(path: &Path, size: u64) -> io::Result<Result<(File, u64), Reply>> {
 
 pub(crate) async fn receive(
     mut far: Far,
-    encryption: Encryption,
+    asked: bool,
     offer: &FileOffer,
     size: u64,
     sha256: &str,
@@ -298,6 +300,7 @@ pub(crate) async fn receive(
         Ok(opened) => opened,
         Err(reply) => return frame::write(&mut far, &reply).await.map_err(lost),
     };
+    let encryption = offer.encryption.if_asked(asked);
     let unencrypted = encryption == Encryption::Waived;
     frame::write(&mut far, &Reply::From { at, unencrypted }).await.map_err(lost)?;
     let far = go_on(far, encryption, limits.handshake).await?;

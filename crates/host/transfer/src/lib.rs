@@ -30,7 +30,7 @@ pub use dial::{Link, dial};
 pub use error::{TransferError, Why};
 pub use files::{FileOffer, Sent};
 pub use identity::{Credentials, Peer};
-pub use listen::{Ended, Listening, Offers, listen};
+pub use listen::{Ended, Listening, Offers, SocketOffer, listen};
 pub use plain::Encryption;
 pub use ticket::{Limits, Ticket};
 

@@ -1,6 +1,6 @@
 //! The listening side: one port, one ticket, one peer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -36,20 +36,18 @@ const BREATH: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug, Default)]
 pub struct Offers {
     /// Sockets by name. They need not be there yet.
-    pub sockets: BTreeMap<String, PathBuf>,
+    pub sockets: BTreeMap<String, SocketOffer>,
     /// Files by name, and where they are to be kept.
     pub files: BTreeMap<String, FileOffer>,
-    /// Which of them need not be encrypted, if the peer asks for that.
-    pub unencrypted: BTreeSet<String>,
 }
 
-impl Offers {
-    fn encryption(&self, name: &str, asked: bool) -> Encryption {
-        match asked && self.unencrypted.contains(name) {
-            true => Encryption::Waived,
-            false => Encryption::Kept,
-        }
-    }
+/// A socket to which connections are carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketOffer {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether what it carries is encrypted, if the peer waives it too.
+    pub encryption: Encryption,
 }
 
 /// How a pair ended.
@@ -234,17 +232,16 @@ async fn serve(mut far: Far, hail: Hail, state: &Arc<State>) {
     match hail {
         Hail::Begin { .. } => begin(far, state).await,
         Hail::Carry { socket, .. } => {
-            carried(far, &socket, state.offers.encryption(&socket, asked), state).await;
+            carried(far, &socket, asked, state).await;
         }
         Hail::File { file, size_bytes, sha256, .. } => {
             if let Some(offer) = state.offers.files.get(&file) {
-                let encryption = state.offers.encryption(&file, asked);
                 {
                     let mut at_work = state.at_work.lock().unwrap_or_else(PoisonError::into_inner);
                     at_work.push(file.clone());
                 }
                 let received = tokio::select! {
-                    received = files::receive(far, encryption, offer, size_bytes, &sha256, &state.limits) => received,
+                    received = files::receive(far, asked, offer, size_bytes, &sha256, &state.limits) => received,
                     () = state.stop.cancelled() => Err(TransferError::Stopped),
                 };
                 if let Err(why) = received {
@@ -312,8 +309,9 @@ async fn begin(mut far: Far, state: &Arc<State>) {
     });
 }
 
-async fn carried(mut far: Far, socket: &str, encryption: Encryption, state: &Arc<State>) {
-    let Some(path) = state.offers.sockets.get(socket) else { return };
+async fn carried(mut far: Far, socket: &str, asked: bool, state: &Arc<State>) {
+    let Some(SocketOffer { path, encryption }) = state.offers.sockets.get(socket) else { return };
+    let encryption = encryption.if_asked(asked);
     let near = match UnixStream::connect(path).await {
         Ok(near) => near,
         Err(why) => {
@@ -327,7 +325,11 @@ async fn carried(mut far: Far, socket: &str, encryption: Encryption, state: &Arc
     if !matches!(timeout(state.limits.handshake, frame::write(&mut far, &go)).await, Ok(Ok(()))) {
         return;
     }
-    let far = match go_on(far, encryption, state.limits.handshake).await {
+    let gone_on = tokio::select! {
+        gone_on = go_on(far, encryption, state.limits.handshake) => gone_on,
+        () = state.stop.cancelled() => return,
+    };
+    let far = match gone_on {
         Ok(far) => far,
         Err(why) => return tracing::info!(%why, socket, "a connection did not go on without encryption"),
     };

@@ -21,6 +21,13 @@ pub enum Encryption {
     Waived,
 }
 
+impl Encryption {
+    /// What it comes to with a peer that asked, or did not ask, to go on without.
+    pub(crate) fn if_asked(self, asked: bool) -> Self {
+        if asked { self } else { Self::Kept }
+    }
+}
+
 /// A connection that was encrypted when it began, and may not be any more.
 pub(crate) type Stream<T> = Either<T, TcpStream>;
 

@@ -8,6 +8,7 @@ use hostler_client::{Changed, Client, ClientError, How};
 use hostler_model::JobId;
 use hostler_model::command::Command;
 use hostler_model::job::{Act, DryRun, JobState, Step, StepIs};
+use hostler_model::push::Work;
 use hostler_model::view::{Accepted, JobView};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -247,7 +248,13 @@ impl Progress {
 
 /// Whether what a step tells of its progress counts bytes. Of the others only the share means something.
 pub(super) fn in_bytes(step: &Step) -> bool {
-    matches!(&step.act, Act::Agent { command, .. } if matches!(**command, Command::Migrate { .. }))
+    match &step.act {
+        Act::Agent { command, .. } => {
+            matches!(**command, Command::Migrate { .. } | Command::BringProgram { .. })
+        }
+        Act::Server { work } => matches!(**work, Work::InstallAgent { .. }),
+        Act::Record => false,
+    }
 }
 
 /// What a job is doing now, in words.

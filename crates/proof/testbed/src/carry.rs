@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use hostler_model::AgentId;
-use hostler_transfer::{Access, Credentials, Encryption, Limits, Offers, PORTS, Peer, Ticket, dial, listen};
+use hostler_transfer::{
+    Access, Credentials, Encryption, Limits, Offers, PORTS, Peer, SocketOffer, Ticket, dial, listen,
+};
 use hostler_wire::Identity;
 
 use crate::trouble::{Result, Trouble};
@@ -60,8 +62,10 @@ pub(crate) fn run_carry(carry: &Carry) -> Result<()> {
         match carry.dial {
             None => {
                 let mut offers = Offers::default();
-                offers.sockets.insert("libvirt".into(), carry.libvirt.clone());
-                offers.sockets.insert("memory".into(), carry.memory.clone());
+                for (name, path) in [("libvirt", &carry.libvirt), ("memory", &carry.memory)] {
+                    let offer = SocketOffer { path: path.clone(), encryption: Encryption::Kept };
+                    offers.sockets.insert(name.into(), offer);
+                }
                 let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
                 let door = listen(any, PORTS, &credentials, ticket, offers, Limits::default()).await;
                 let mut door = door.map_err(said)?;

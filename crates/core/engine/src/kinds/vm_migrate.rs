@@ -69,7 +69,9 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
     let to: To = p.choose("to", |view, _| target(view, vm, to))?;
     p.share_host(to.agent.into());
     let pair: Pair = p.choose("pair", |view, _| {
-        let unencrypted = trusted(view, at.agent) && trusted(view, to.agent);
+        let hosts = [at.agent, to.agent].map(|agent| view.inv.hosts.get(&agent.into()));
+        let unencrypted =
+            matches!(hosts, [Some(one), Some(other)] if view.inv.unencrypted_between(one, other));
         Ok(Pair { from: peer(view, at.agent, unencrypted)?, to: peer(view, to.agent, unencrypted)? })
     })?;
     // It names the move and is no secret: what lets an agent in is its certificate, of which `pair` names the serial number.
@@ -134,6 +136,17 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
             Some(Err(())) => return undecided(vm, &at.name, &to, &why, p),
         }
     }
+    let gone: bool = p.choose("source-lost", |view, _| Ok(is_lost(view, at.agent)))?;
+    if gone {
+        return Err(Stop::Undone(
+            Refusal::new(
+                Code::HostNotResponding,
+                format!("vm {}", at.name),
+                format!("{why}, and the machine is not known to have arrived on {}", to.host),
+            )
+            .remedy("Bring the old host back, or make the machine anew from what is kept of it"),
+        ));
+    }
     p.step("stay", at.agent, Command::Stay { domain, ticket });
     Err(Stop::Undone(
         Refusal::new(
@@ -154,7 +167,9 @@ fn undecided(vm: VmId, name: &str, to: &To, why: &str, p: &mut Planner<'_>) -> P
         Refusal::new(
             Code::MigrationUndecided,
             format!("vm {name}"),
-            format!("{to} could not say whether it runs there, and where it was it does not run: {why}"),
+            format!(
+                "{to} could not say whether it runs there, and where it was it is not known to run: {why}"
+            ),
         )
         .remedy(format!(
             "Settle it when {to} answers (hostler vm settle {name}): both hosts are asked, and one keeps it"
@@ -164,12 +179,6 @@ fn undecided(vm: VmId, name: &str, to: &To, why: &str, p: &mut Planner<'_>) -> P
 
 pub(super) fn is_lost(view: View<'_>, agent: AgentId) -> bool {
     view.inv.hosts.get(&agent.into()).is_none_or(|host| host.dead_since.is_some())
-}
-
-/// Whether the groups of a host say that the network of its like is trusted.
-fn trusted(view: View<'_>, agent: AgentId) -> bool {
-    let host = view.inv.hosts.get(&agent.into());
-    host.is_some_and(|host| view.inv.in_force(host).unencrypted_transfers)
 }
 
 fn peer(view: View<'_>, agent: AgentId, unencrypted: bool) -> Result<Peer, Refusal> {

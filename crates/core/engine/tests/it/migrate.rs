@@ -131,9 +131,28 @@ fn a_machine_that_had_not_left_an_old_host_that_is_declared_dead_is_missing_with
     world.done(job, "not-received");
     assert_eq!(world.sent(), [""; 0]);
     assert_eq!(world.state(job), JobState::FailedUndone, "{:?}", world.jobs[&job]);
+    let error = world.jobs[&job].error.clone().unwrap();
+    assert_eq!(error.code, Code::HostNotResponding);
+    assert!(error.cause.contains("host-0: it was declared dead"), "{error}");
     let vm = world.vm(vm_id(1));
     assert_eq!(vm.host, Some(agent(0).into()));
     assert!(matches!(vm.presence, Presence::Missing { .. }), "{:?}", vm.presence);
+}
+
+#[test]
+fn a_move_of_which_both_hosts_are_declared_dead_ends_and_so_does_one_that_was_cancelled_before() {
+    for cancelled in [false, true] {
+        let (mut world, job) = leaving();
+        if cancelled {
+            world.cancel(job).unwrap();
+        }
+        declared_dead(&mut world);
+        world.sent();
+        world.lose(1);
+        world.ask(Request::DeclareHostDead { host: agent(1).into(), confirm: "host-1".into() }).unwrap();
+        assert!(world.state(job).is_ended(), "{:?}", world.jobs[&job]);
+        assert_eq!(world.vm(vm_id(1)).host, Some(agent(0).into()));
+    }
 }
 
 #[test]
@@ -317,23 +336,40 @@ fn commands_of_a_move_are_repeated_where_that_can_do_no_harm() {
 }
 
 #[test]
-fn what_is_large_goes_without_encryption_only_where_the_groups_of_both_hosts_say_so() {
-    for (here, there) in
-        [(None, None), (Some(true), None), (Some(false), Some(true)), (Some(true), Some(true))]
-    {
-        let all = HostGroup::all_hosts(Timestamp(0));
-        let mut world = World::with(2, vec![all.into(), machine(1, 0, Power::Running).into()]);
-        for (n, unencrypted_transfers) in [(0, here), (1, there)] {
+fn what_is_large_goes_without_encryption_only_where_a_group_that_both_hosts_are_in_says_so_and_none_denies_it()
+ {
+    let (yes, no) = (Some(true), Some(false));
+    // What all hosts say, what two groups say, in which of them the hosts are; whether it goes so.
+    let cases = [
+        (None, [None, None], [0, 1], false),
+        (None, [yes, None], [0, 0], true),
+        (None, [yes, None], [0, 1], false),
+        // Each trusts its own network, and nobody the one between them.
+        (None, [yes, yes], [0, 1], false),
+        (yes, [None, None], [0, 1], true),
+        (yes, [yes, None], [0, 1], true),
+        (yes, [no, None], [0, 1], false),
+        (yes, [None, no], [0, 1], false),
+        (no, [yes, yes], [0, 1], false),
+        (no, [yes, None], [0, 0], true),
+    ];
+    for case @ (all, says, places, wanted) in cases {
+        let top = HostGroup { unencrypted_transfers: all, ..HostGroup::all_hosts(Timestamp(0)) };
+        let mut world = World::with(2, vec![top.into(), machine(1, 0, Power::Running).into()]);
+        let groups = [0, 1].map(|n: usize| {
             let group = Request::CreateHostGroup {
                 parent: Some(ALL_HOSTS),
                 name: name(&format!("group-{n}")),
                 notes: String::new(),
                 reserve: OwnReserve::default(),
-                unencrypted_transfers,
+                unencrypted_transfers: says[n],
             };
             let made = world.ask(group).unwrap();
-            let Key::HostGroup(to) = world.jobs[&made].about[0] else { panic!("no group") };
-            world.ask(Request::MoveHost { host: agent(n).into(), to }).unwrap();
+            let Key::HostGroup(made) = world.jobs[&made].about[0] else { panic!("no group") };
+            made
+        });
+        for (n, place) in (0..).zip(places) {
+            world.ask(Request::MoveHost { host: agent(n).into(), to: groups[place] }).unwrap();
         }
         let job = world.ask(migration()).unwrap();
         world.answer(job, "leave", done(Answer::Leaving { leaving: Box::new(Leaving::default()) }));
@@ -350,7 +386,6 @@ fn what_is_large_goes_without_encryption_only_where_the_groups_of_both_hosts_say
             },
             _ => None,
         });
-        let both = here == Some(true) && there == Some(true);
-        assert_eq!(told.collect::<Vec<_>>(), [both; 3], "{here:?} {there:?}");
+        assert_eq!(told.collect::<Vec<_>>(), [wanted; 3], "{case:?}");
     }
 }

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hostler_transfer::{Access, Encryption, Offers};
+use hostler_transfer::{Access, Encryption, Offers, SocketOffer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
@@ -11,7 +11,8 @@ use crate::world::{GENEROUS, Two};
 const OWN: Access = Access { mode: 0o600, owner: None };
 
 fn offer(name: &str, path: &Path) -> Offers {
-    Offers { sockets: [(name.to_owned(), path.to_owned())].into(), ..Offers::default() }
+    let socket = SocketOffer { path: path.to_owned(), encryption: Encryption::Kept };
+    Offers { sockets: [(name.to_owned(), socket)].into(), ..Offers::default() }
 }
 
 /// Answers each connection with what it read, backwards, after its end of writing was heard.

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use crate::world::{GENEROUS, Two};
 
 fn offer(path: &Path) -> Offers {
-    let file = FileOffer { path: path.to_owned(), mode: 0o444, most_bytes: 64 << 20 };
+    let file =
+        FileOffer { path: path.to_owned(), mode: 0o444, most_bytes: 64 << 20, encryption: Encryption::Kept };
     Offers { files: [("base".to_owned(), file)].into(), ..Offers::default() }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use hostler_transfer::{Access, Encryption, FileOffer, Link, Offers, dial};
+use hostler_transfer::{Access, Encryption, FileOffer, Link, Offers, SocketOffer, dial};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -61,13 +61,14 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, keep: Arc<Mutex<V
     let _ = to.shutdown().await;
 }
 
-fn offers(socket: &Path, file: &Path, unencrypted: bool) -> Offers {
-    let offer = FileOffer { path: file.to_owned(), mode: 0o444, most_bytes: 64 << 20 };
-    let names = ["memory".to_owned(), "base".to_owned()];
+/// Memory and a base as is said, and libvirt's socket encrypted in any case.
+fn offers(socket: &Path, file: &Path, encryption: Encryption) -> Offers {
+    let file = FileOffer { path: file.to_owned(), mode: 0o444, most_bytes: 64 << 20, encryption };
+    let sockets = [("memory", encryption), ("libvirt", Encryption::Kept)];
+    let socket = |encryption| SocketOffer { path: socket.to_owned(), encryption };
     Offers {
-        sockets: ["memory", "libvirt"].map(|name| (name.to_owned(), socket.to_owned())).into(),
-        files: [("base".to_owned(), offer)].into(),
-        unencrypted: names.into_iter().filter(|_| unencrypted).collect(),
+        sockets: sockets.map(|(name, encryption)| (name.to_owned(), socket(encryption))).into(),
+        files: [("base".to_owned(), file)].into(),
     }
 }
 
@@ -103,7 +104,7 @@ async fn speak(near: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_is_carried_in_the_clear_only_where_both_ends_say_so_and_arrives_whole_either_way() {
     use Encryption::{Kept, Waived};
-    for (offered, asked) in [(false, Kept), (false, Waived), (true, Kept), (true, Waived)] {
+    for (offered, asked) in [(Kept, Kept), (Kept, Waived), (Waived, Kept), (Waived, Waived)] {
         let folder = tempfile::tempdir().unwrap();
         let (far, near) = (folder.path().join("far"), folder.path().join("near"));
         answering(&far);
@@ -122,8 +123,8 @@ async fn a_socket_is_carried_in_the_clear_only_where_both_ends_say_so_and_arrive
             done.unwrap();
         }
         drop(carried);
-        let clear = offered && asked == Waived;
-        assert_eq!((between.saw(MARK), between.saw(ANSWER)), (clear, clear), "{offered} {asked:?}");
+        let clear = (offered, asked) == (Waived, Waived);
+        assert_eq!((between.saw(MARK), between.saw(ANSWER)), (clear, clear), "{offered:?} {asked:?}");
         assert!(!between.saw(b"\"want\""), "what a connection is for is never said in the clear");
     }
 }
@@ -134,7 +135,7 @@ async fn a_socket_of_which_it_was_not_said_stays_encrypted_beside_one_of_which_i
     let (far, near) = (folder.path().join("far"), folder.path().join("near"));
     answering(&far);
     let two = Two::new();
-    let listening = two.listen(offers(&far, &folder.path().join("base"), true)).await;
+    let listening = two.listen(offers(&far, &folder.path().join("base"), Encryption::Waived)).await;
     let between = Between::stand(at(&listening)).await;
     let link = between.dial(&two).await;
     let _carried = link.carry("libvirt", &near, OWN, Encryption::Waived).unwrap();
@@ -145,7 +146,7 @@ async fn a_socket_of_which_it_was_not_said_stays_encrypted_beside_one_of_which_i
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_travels_in_the_clear_only_where_both_ends_say_so_and_is_checked_either_way() {
     use Encryption::{Kept, Waived};
-    for (offered, asked) in [(false, Waived), (true, Kept), (true, Waived)] {
+    for (offered, asked) in [(Kept, Waived), (Waived, Kept), (Waived, Waived)] {
         let folder = tempfile::tempdir().unwrap();
         let (source, place) = (folder.path().join("source"), folder.path().join("base"));
         let mut content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 247) as u8).collect();
@@ -158,7 +159,7 @@ async fn a_file_travels_in_the_clear_only_where_both_ends_say_so_and_is_checked_
         let sent =
             timeout(GENEROUS, link.send_file("base", &source, asked, &|_, _| {})).await.unwrap().unwrap();
         assert!(fs::read(&place).unwrap() == content);
-        assert_eq!(between.saw(MARK), offered && asked == Waived, "{offered} {asked:?}");
+        assert_eq!(between.saw(MARK), (offered, asked) == (Waived, Waived), "{offered:?} {asked:?}");
         assert!(!between.saw(sent.sha256.as_bytes()), "the digest is said under encryption, so it holds");
     }
 }
