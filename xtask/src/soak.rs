@@ -29,10 +29,10 @@ pub fn run(kills: Option<u32>, faults: Option<u32>, seed: Option<u64>) -> Result
     };
     let fleet_alone = faults.is_some() || seed.is_some();
     if kills.is_some() || !fleet_alone {
-        in_front(stories("kills").env("HOSTLER_KILLS", kills.unwrap_or(KILLS).to_string()))?;
+        in_front(stories("kills::").env("HOSTLER_KILLS", kills.unwrap_or(KILLS).to_string()))?;
     }
     if fleet_alone || kills.is_none() {
-        let mut fleet: Command = stories("survives");
+        let mut fleet: Command = stories("survives::");
         fleet.env("HOSTLER_TINY_LINUX", tiny_linux::build()?);
         fleet.env("HOSTLER_FAULTS", faults.unwrap_or(FAULTS).to_string());
         if let Some(seed) = seed {

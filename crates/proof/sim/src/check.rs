@@ -70,8 +70,6 @@ impl World {
                 return None;
             }
             let theirs = agent.host.powers();
-            // What stands still at the hand-over of a migration does not run.
-            let runs = |power: &Power| power.is_on() && *power != Power::PausedBusy;
             let on = |domain: &Uuid| after.get(domain).is_some_and(runs);
             theirs.into_iter().find(|(domain, power)| runs(power) && on(domain)).map(|(domain, _)| domain)
         });
@@ -214,7 +212,6 @@ impl World {
             Act::Agent { command, .. } => command.domain(),
             _ => None,
         });
-        let runs = |power: &Power| power.is_on() && *power != Power::PausedBusy;
         if let Some(domain) = leave.filter(|domain| self.on_states(at).get(domain).is_some_and(runs)) {
             self.fail(format!("{} was taken back, and machine {domain} runs on host {at}", job.label()));
         }
@@ -295,6 +292,11 @@ impl World {
         }
         self.check_groups();
     }
+}
+
+/// Whether its processors run. What stands still at the hand-over of a migration does not.
+fn runs(power: &Power) -> bool {
+    power.is_on() && *power != Power::PausedBusy
 }
 
 fn ended_word(state: JobState) -> &'static str {

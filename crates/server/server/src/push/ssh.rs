@@ -20,6 +20,13 @@ pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const ALIAS: &str = "computer";
 /// How much of what is said on the computer is read: more is none of ours.
 const MOST_SAID: u64 = 64 * 1024;
+/// How much of a file is sent at a time.
+const PIECE: usize = 256 * 1024;
+/// How often is told how much is on its way.
+const TELL_EVERY: Duration = Duration::from_millis(300);
+/// What answers when `ssh` asks for a password. It is run in the private folder.
+const ASKPASS: &str = "#!/bin/sh\nexec cat password\n";
+
 /// A file that goes to the computer.
 pub(super) struct Sent<'a> {
     /// Where it is.
@@ -27,13 +34,6 @@ pub(super) struct Sent<'a> {
     /// Is told now and then how many bytes of it are on their way.
     pub told: &'a (dyn Fn(u64) + Send + Sync),
 }
-
-/// How much of a file is sent at a time.
-const PIECE: usize = 256 * 1024;
-/// How often is told how much is on its way.
-const TELL_EVERY: Duration = Duration::from_millis(300);
-/// What answers when `ssh` asks for a password. It is run in the private folder.
-const ASKPASS: &str = "#!/bin/sh\nexec cat password\n";
 
 /// What was said on the computer, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
