@@ -72,6 +72,18 @@ fn sshd(host: &mut Host) {
     wait_for(FOLLOWS, "sshd listens", || host.shell("ss -Hltn 'sport = 22' | grep -q .").ok()).unwrap();
 }
 
+/// The second to ask for the lock, which is what installs, comes late to it, as on a computer that is busy.
+const LATE: &str = r#"
+    mount -t tmpfs -o mode=755 tmpfs /usr/local/sbin
+    cat > /usr/local/sbin/flock <<'FLOCK'
+#!/bin/sh
+echo >> /run/asked
+if [ "$(wc -l < /run/asked)" = 2 ]; then touch /run/waits; sleep 4; touch /run/waited; fi
+exec /usr/bin/flock "$@"
+FLOCK
+    chmod 755 /usr/local/sbin/flock
+"#;
+
 /// Lets the user sign in with this password, and do by sudo what this line says.
 fn lets(host: &Computer, password: &str, sudoers: &str) {
     let script = "printf 'pusher:%s\\n' \"$1\" | chpasswd; printf '%s\\n' \"$2\" > /etc/sudoers.d/pusher";
@@ -317,4 +329,22 @@ fn a_job_that_is_cancelled_or_whose_server_dies_leaves_a_computer_that_can_be_ad
     let job = added(&site, &body);
     assert_eq!(job.state, JobState::Completed, "{:?}", job.error);
     site.host_answers("b").unwrap();
+}
+
+#[test]
+#[ignore = "needs root, libvirt, sshd and sudo"]
+fn what_goes_on_on_a_computer_after_its_job_was_undone_does_nothing() {
+    let site = site();
+    lets(&site.hosts[0], "unknown", "pusher ALL=(ALL) NOPASSWD: ALL");
+    site.hosts[0].inside(&["sh", "-ec", LATE]).unwrap();
+
+    let job = asked(&site, &with_key(&site));
+    wait_for(FOLLOWS, "it has begun", || site.hosts[0].shell("test -e /run/waits").ok()).unwrap();
+    site.run(site.client().cancel_job(job, &How::default())).unwrap();
+    let ended = site.ended(job).unwrap().job;
+    assert_eq!(ended.state, JobState::Cancelled, "{:?}", ended.error);
+    site.hosts[0].shell("test ! -e /run/waited").expect("the job was undone before it goes on");
+    let over = "test -e /run/waited && ! pgrep -x sudo";
+    wait_for(FOLLOWS, "it has gone on, and ended", || site.hosts[0].shell(over).ok()).unwrap();
+    nothing_is_left(&site);
 }

@@ -8,6 +8,8 @@ pushed=$folder/pushed
 unit=/etc/systemd/system/hostler-agent.service
 service=/etc/hostler/agent-service
 state=/var/lib/hostler-agent
+# The jobs whose installations were removed, a mark each: gone when the computer restarts, as is all that they began.
+removed=/run/hostler-agent-push.removed
 fail() {
     printf 'hostler:fail %s %s\n' "$1" "$(printf %s "$2" | tr -s '\n\r\t' '   ' | cut -c 1-600)"
     exit 3
@@ -20,7 +22,7 @@ done
 [ -n "$begun" ] || fail broken 'the connection broke before anything was begun'
 echo hostler:begun
 [ "$(id -u)" = 0 ] || fail sudo 'what sudo runs does not run as root'
-for tool in flock sha256sum stat head cut tr sed mktemp; do
+for tool in flock sha256sum stat head cut tr sed grep mktemp; do
     command -v "$tool" >/dev/null || fail tools "the program $tool is missing"
 done
 # What was begun before, and cut off, ends first.

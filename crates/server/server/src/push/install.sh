@@ -1,6 +1,8 @@
 IFS= read -r mark
 IFS= read -r size
 IFS= read -r sha256
+# A connection that was broken off may have brought this here, and sudo begun it, only after the job took all back.
+if grep -qxF -e "$mark" "$removed" 2>/dev/null; then fail broken 'the job that asked for this has been undone'; fi
 if [ -e "$pushed" ]; then remove; fi
 [ ! -e "$state/identity/agent.json" ] || fail present 'an agent is enrolled there already'
 mkdir -p "$folder"

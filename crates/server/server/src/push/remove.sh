@@ -1,4 +1,5 @@
 IFS= read -r mark
+printf '%s\n' "$mark" >>"$removed"
 if [ ! -e "$pushed" ]; then exit 0; fi
 if [ "$(head -n 1 "$pushed")" != "$mark" ]; then
     echo 'hostler:stays an agent that another job installed'
