@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::cage::Cage;
 use crate::commands::{ip, program, run};
 use crate::counting;
-use crate::ground::{self, Ground, passable};
+use crate::ground::{self, Ground, hardware_address, passable};
 use crate::link::is_device;
 use crate::process::{Process, wait_for};
 use crate::trouble::{Result, Trouble};
@@ -203,7 +203,7 @@ impl Computer {
     /// The address of its adapter: the same at each boot, or others would look for it at the one before.
     fn mac(&self) -> String {
         let n = self.about.address.rsplit('.').next().and_then(|n| n.parse::<u8>().ok());
-        format!("02:68:74:62:{:02x}:{:02x}", self.about.number, n.unwrap_or_default())
+        hardware_address(self.about.number, n.unwrap_or_default())
     }
 
     /// Cuts the power: everything in it is gone at once, what was not on disk is lost.

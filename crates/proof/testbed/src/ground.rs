@@ -128,7 +128,9 @@ impl Ground {
 
     fn build_bridge(&self) -> Result<()> {
         let bridge = bridge_of(self.number);
-        ip(&format!("link add {bridge} type bridge"))?;
+        // Without one of its own it has that of a port, another whenever a line comes or goes, and whoever knows the one
+        // before speaks to nobody until that is forgotten.
+        ip(&format!("link add {bridge} address {} type bridge", hardware_address(self.number, 1)))?;
         ip(&format!("address add {}/24 dev {bridge}", self.address()))?;
         ip(&format!("link set {bridge} up")).map(drop)
     }
@@ -166,6 +168,11 @@ pub(crate) fn folder_of(number: u8) -> PathBuf {
 
 pub(crate) fn bridge_of(number: u8) -> String {
     format!("htb{number}")
+}
+
+/// The hardware address of the `n`-th on a testbed's network, this computer's bridge the first.
+pub(crate) fn hardware_address(number: u8, n: u8) -> String {
+    format!("02:68:74:62:{number:02x}:{n:02x}")
 }
 
 /// The folder that libvirt's cache is kept in.

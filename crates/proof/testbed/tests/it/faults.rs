@@ -118,6 +118,9 @@ fn two_that_are_cut_from_each_other_reach_everybody_else_also_after_a_power_cut(
 fn a_slow_link_is_late_narrow_or_loses_all_and_is_fast_again() {
     let ground = Ground::claim().unwrap();
     let [a, b] = two(&ground);
+    assert!(round_trip(a.address(), FOLLOWS).is_some());
+    let known = a.shell(&format!("ip neigh show {}", ground.address())).unwrap();
+    assert!(known.contains("lladdr 02:68:74:62:"), "it would have another address with each line: {known}");
     let slow = |slow: Slow| a.slow(slow).unwrap();
     slow(Slow { delay_ms: 100, ..Slow::default() });
     for _ in 0..3 {
