@@ -60,6 +60,21 @@ test("a group is made, keeps something for its hosts, takes one in and gives it 
   await page.getByRole("main").getByText(path).first().waitFor();
   await page.getByText("Processor 33 %").first().waitFor();
 
+  // What the host sets itself is nearer, until the group overwrites it.
+  const own = await ask<{ job: number }>(page, "PATCH", `/hosts/${before.id}`, { reserve: { cpu_percent: 44 } });
+  assert.equal(await ended(page, own.job), "completed");
+  await page.goto("/hosts?tab=groups");
+  await act(path, "Edit");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Processor kept" }).fill("22");
+  await dialog.getByText("Nothing changes for them.").waitFor();
+  await dialog.getByRole("checkbox", { name: "Reserves that groups and hosts below have set give way" }).check();
+  await dialog.getByText(`${before.name}: processor kept, percent 44 → 22`).waitFor();
+  await dialog.getByRole("button", { name: "Save", exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.goto(`/hosts/${before.id}`);
+  await page.getByText("Processor 22 %").first().waitFor();
+
   await page.goto("/machines?tree=on");
   await page.getByRole("treeitem").filter({ hasText: name }).getByText(name, { exact: true }).last().click();
   await page.waitForURL((url) => url.searchParams.get("filter") === `under_host_group=${path}`);

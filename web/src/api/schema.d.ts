@@ -2383,6 +2383,12 @@ export interface components {
              * @default null
              */
             notes?: string | null;
+            /**
+             * @description Whether the reserves that groups and hosts below have set give way, all five of them: from then on they are as in
+             *     this group. Default no. The old manager asked the same of whoever changed the reserves of a group (P-042).
+             * @default false
+             */
+            overwrite_below?: boolean;
             /** @default {} */
             reserve?: components["schemas"]["EditReserve"] | null;
             /**

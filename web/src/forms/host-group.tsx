@@ -1,9 +1,11 @@
+import { Checkbox } from "@patternfly/react-core";
 import { line } from "../actions/command.ts";
 import type { HostGroupView, Schemas } from "../api/types.ts";
 import { mebibytes } from "../parts/quantities.ts";
 import { hostGroupWords } from "../words/host-groups.ts";
 import { FormDialog } from "./dialog.tsx";
 import { useDraft, useEdit, type Draft } from "./draft.ts";
+import { EffectsOf } from "./effects.tsx";
 import { ChoiceField, LongTextField, TextField } from "./fields.tsx";
 import { ownReserve, ownTextsOf, type OwnTexts } from "./own-reserve.ts";
 import { restsOn } from "./rests.ts";
@@ -16,16 +18,17 @@ interface Fields extends OwnTexts {
   name: string;
   notes: string;
   unencrypted: Own;
+  overwrites: boolean;
 }
 
 const ownOf = (is: boolean | null | undefined): Own => (typeof is === "boolean" ? (is ? "true" : "false") : "");
 
 function fieldsOf(group: HostGroupView): Fields {
   const { name, notes = "", reserve = {}, unencrypted_transfers: unencrypted } = group;
-  return { name, notes, ...ownTextsOf(reserve), unencrypted: ownOf(unencrypted) };
+  return { name, notes, ...ownTextsOf(reserve), unencrypted: ownOf(unencrypted), overwrites: false };
 }
 
-const nothing: Fields = { name: "", notes: "", cpu: "", memory: "", disk: "", operations: "", network: "", unencrypted: "" };
+const nothing: Fields = { name: "", notes: "", cpu: "", memory: "", disk: "", operations: "", network: "", unencrypted: "", overwrites: false };
 
 /** What a command says of a value: itself, or that the group above decides. */
 const said = (value: string | undefined): string | undefined => (value === undefined ? undefined : value === "" ? "inherit" : value);
@@ -82,13 +85,16 @@ export function EditHostGroupForm({ group, above, onClose }: { group: HostGroupV
     ...(notes === undefined ? {} : { notes }),
     ...(reserve === undefined || Object.keys(reserve).length === 0 ? {} : { reserve }),
     ...(unencrypted === undefined ? {} : { unencrypted_transfers: unencrypted === "" ? null : unencrypted === "true" }),
+    ...(values.overwrites ? { overwrite_below: true } : {}),
   };
   const isWhole = values.name.trim() !== "" && reserve !== undefined && Object.keys(body).length > 0;
+  const ask = isWhole ? { method: "PATCH" as const, path: `/host-groups/${group.id}`, body } : undefined;
+  const hasEffects = body.reserve !== undefined || body.unencrypted_transfers !== undefined || values.overwrites;
   return (
     <FormDialog
       title={hostGroupWords.editTitle(group.path)}
       submit={hostGroupWords.save}
-      ask={isWhole ? { method: "PATCH", path: `/host-groups/${group.id}`, body } : undefined}
+      ask={ask}
       command={line("host-group edit", [group.path], {
         name,
         notes,
@@ -98,6 +104,7 @@ export function EditHostGroupForm({ group, above, onClose }: { group: HostGroupV
         "reserve-disk-operations": said(changed("operations")),
         "reserve-network": said(changed("network")),
         "unencrypted-transfers": said(unencrypted),
+        "overwrite-below": values.overwrites,
         "if-match": base.revision,
       })}
       draft={edit}
@@ -105,6 +112,8 @@ export function EditHostGroupForm({ group, above, onClose }: { group: HostGroupV
       onClose={onClose}
     >
       <GroupFields draft={edit} above={above} before={before} isTop={group.parent === undefined || group.parent === null} />
+      <Checkbox id="group-overwrites" label={names.overwrite} isChecked={values.overwrites} onChange={(_, overwrites) => edit.set({ overwrites })} />
+      <EffectsOf ask={hasEffects ? ask : undefined} names={hostGroupWords.effects.setting} />
     </FormDialog>
   );
 }

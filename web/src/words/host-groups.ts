@@ -28,6 +28,7 @@ export const hostGroupWords = {
     operations: "Disk operations a second kept for each host",
     network: "Network kept for each host, in percent",
     unencrypted: "Data may travel between its hosts without encryption",
+    overwrite: "Reserves that groups and hosts below have set give way to these",
     to: "Into",
     inherited: (value: string) => `${value}, as above`,
     asAbove: (value: string) => `As above: ${value}`,
@@ -38,8 +39,14 @@ export const hostGroupWords = {
   },
   effects: {
     reading: "What would be otherwise is being found out.",
-    none: (hosts: number, machines: number) => `${hosts.toLocaleString()} hosts with ${machines.toLocaleString()} machines move. Nothing else changes for them.`,
-    some: (hosts: number, machines: number) => `${hosts.toLocaleString()} hosts with ${machines.toLocaleString()} machines move, and for these something else is in force then:`,
+    moving: {
+      none: (hosts: number, machines: number) => `${hosts.toLocaleString()} hosts with ${machines.toLocaleString()} machines move. Nothing else changes for them.`,
+      some: (hosts: number, machines: number) => `${hosts.toLocaleString()} hosts with ${machines.toLocaleString()} machines move, and for these something else is in force then:`,
+    },
+    setting: {
+      none: (hosts: number, machines: number) => `It concerns ${hosts.toLocaleString()} hosts with ${machines.toLocaleString()} machines. Nothing changes for them.`,
+      some: (hosts: number, machines: number) => `It concerns ${hosts.toLocaleString()} hosts with ${machines.toLocaleString()} machines, and for these something else is in force then:`,
+    },
     more: (count: number) => `and ${count.toLocaleString()} more`,
     change: (host: string, property: string, before: string, after: string) => `${host}: ${property} ${before} → ${after}`,
     properties: {

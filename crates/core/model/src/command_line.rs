@@ -329,6 +329,7 @@ impl Line<'_> {
             "--unencrypted-transfers",
             edit.unencrypted_transfers.map(|is| or_inherit(is, |is| is.to_string())),
         );
+        self.flag("--overwrite-below", edit.overwrite_below);
         self.option("--notes", edit.notes.clone());
     }
 

@@ -117,6 +117,10 @@ pub struct EditHostGroup {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     #[schema(value_type = Option<bool>)]
     pub unencrypted_transfers: Option<Option<bool>>,
+    /// Whether the reserves that groups and hosts below have set give way, all five of them: from then on they are as in
+    /// this group. Default no. The old manager asked the same of whoever changed the reserves of a group (P-042).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub overwrite_below: bool,
 }
 
 /// By whom a value in force was set.

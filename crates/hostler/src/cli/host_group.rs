@@ -76,7 +76,8 @@ Fields to filter and sort by: path, name, parent, under_host_group, notes, creat
     #[command(after_help = "Examples:
   hostler host-group edit '/All Hosts/Site A' --name 'Site B'
   hostler host-group edit '/All Hosts/Site A' --reserve-memory inherit --unencrypted-transfers true
-  hostler host-group edit '/All Hosts' --reserve-cpu 10 --dry-run")]
+  hostler host-group edit '/All Hosts' --reserve-cpu 10 --dry-run
+  hostler host-group edit '/All Hosts/Site A' --reserve-memory 2GiB --overwrite-below")]
     Edit {
         /// Which
         group: String,
@@ -86,6 +87,9 @@ Fields to filter and sort by: path, name, parent, under_host_group, notes, creat
         /// What it sets.
         #[command(flatten)]
         sets: Sets,
+        /// Let the reserves that groups and hosts below have set give way, all of them
+        #[arg(long)]
+        overwrite_below: bool,
         /// How it is done.
         #[command(flatten)]
         change: Change,
@@ -168,12 +172,13 @@ pub(super) async fn run(here: &Here, command: Commands) -> Result<(), Failure> {
             let asked = client.create_host_group(&body, &how.how()).await;
             change(here, &client, &how, asked).await
         }
-        Commands::Edit { group, name, sets, change: how } => {
+        Commands::Edit { group, name, sets, overwrite_below, change: how } => {
             let body = EditHostGroup {
                 name: name.as_deref().map(Name::new).transpose()?,
                 notes: sets.notes,
                 reserve: sets.kept.edit(),
                 unencrypted_transfers: sets.unencrypted_transfers.map(|own| own.0),
+                overwrite_below,
             };
             if body == EditHostGroup::default() {
                 return Err(Failure::usage(

@@ -61,6 +61,7 @@ fn requests() -> Vec<Request> {
         r#"{"ask":"edit-host-group","group":"ID","edit":{"name":"-n","notes":"","reserve":{"cpu_percent":null},
             "unencrypted_transfers":null}}"#,
         r#"{"ask":"edit-host-group","group":"ID","edit":{"reserve":null,"unencrypted_transfers":false}}"#,
+        r#"{"ask":"edit-host-group","group":"ID","edit":{"reserve":{"disk_mib":5},"overwrite_below":true}}"#,
         r#"{"ask":"move-host-group","group":"ID","to":"ID"}"#,
         r#"{"ask":"delete-host-group","group":"ID"}"#,
         r#"{"ask":"create-network","hosts":["ID"],"network":{"name":"lab","kind":"private"}}"#,

@@ -57,9 +57,10 @@ impl World {
                 let unencrypted = [None, Some(None), Some(Some(true)), Some(Some(false))];
                 let unencrypted_transfers = self.dice.pick(&unencrypted).copied().flatten();
                 let notes = Some("seen to".into());
+                let overwrite_below = self.dice.chance(300);
                 Request::EditHostGroup {
                     group,
-                    edit: EditHostGroup { name, notes, reserve, unencrypted_transfers },
+                    edit: EditHostGroup { name, notes, reserve, unencrypted_transfers, overwrite_below },
                 }
             }
             JobKind::MoveHostGroup => {

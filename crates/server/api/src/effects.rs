@@ -23,10 +23,11 @@ pub(crate) fn effects(picture: &Picture, request: &Request) -> Option<Effects> {
             Some(of_host(picture, *host, |before| Host { group: *to, ..before.clone() }))
         }
         Request::EditHostGroup { group, edit } => {
-            Some(of_group(picture, *group, |before| before.edited(edit)))
+            Some(of_group(picture, *group, edit.overwrite_below, |before| before.edited(edit)))
         }
         Request::MoveHostGroup { group, to } => {
-            Some(of_group(picture, *group, |before| HostGroup { parent: Some(*to), ..before.clone() }))
+            let moved = |before: &HostGroup| HostGroup { parent: Some(*to), ..before.clone() };
+            Some(of_group(picture, *group, false, moved))
         }
         _ => None,
     }
@@ -41,19 +42,30 @@ fn of_host(picture: &Picture, id: HostId, change: impl Fn(&Host) -> Host) -> Eff
     effects
 }
 
-fn of_group(picture: &Picture, id: HostGroupId, change: impl Fn(&HostGroup) -> HostGroup) -> Effects {
+/// `overwrites`: what is set of reserves below gives way.
+fn of_group(
+    picture: &Picture,
+    id: HostGroupId,
+    overwrites: bool,
+    change: impl Fn(&HostGroup) -> HostGroup,
+) -> Effects {
     let mut effects = Effects::default();
     let Some(changed) = picture.host_group(id).map(change) else { return effects };
-    let after = |group: HostGroupId| {
+    let after = |host: &Host| {
         let line =
-            host_group::line(group, |at| if at == id { Some(&changed) } else { picture.host_group(at) });
-        Above::of(line)
+            host_group::line(host.group, |at| if at == id { Some(&changed) } else { picture.host_group(at) });
+        let mut then = Above::of(line).for_host(host);
+        if overwrites {
+            let line =
+                host_group::line(id, |at| if at == id { Some(&changed) } else { picture.host_group(at) });
+            then.reserve = Above::of(line).for_group().reserve;
+        }
+        then
     };
     for stored in picture.by_name(Kind::Host) {
         let Object::Host(host) = &stored.object else { continue };
         if picture.branch(host.group).is_some_and(|branch| branch.line.contains(&id)) {
-            let then = after(host.group).for_host(host);
-            add(&mut effects, picture, host, &picture.in_force(host), &then);
+            add(&mut effects, picture, host, &picture.in_force(host), &after(host));
         }
     }
     effects

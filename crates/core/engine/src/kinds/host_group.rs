@@ -1,7 +1,8 @@
-//! Groups of hosts: made, changed, moved, deleted; and hosts moved between them. Only the record changes, and never that
-//! of hosts below: what is in force for them is found by going up the tree.
+//! Groups of hosts: made, changed, moved, deleted; and hosts moved between them. Only the record changes, and that of what
+//! is below only where it is said to give way: what is in force there is found by going up the tree.
 
 use std::cmp::max;
+use std::sync::Arc;
 
 use hostler_model::host::Host;
 use hostler_model::host_group::{ALL_HOSTS, ALL_HOSTS_NAME, DEEPEST, EditHostGroup, HostGroup, is_fixed};
@@ -130,8 +131,35 @@ pub(super) fn edit(id: HostGroupId, edit: &EditHostGroup, p: &mut Planner<'_>) -
     if let (Some(parent), Some(name)) = (before.parent, &edit.name) {
         lock_name(p, parent, name);
     }
-    p.record("edit", vec![Record::Put { object: Object::from(before.edited(edit)) }]);
+    let mut records = vec![Record::Put { object: Object::from(before.edited(edit)) }];
+    if edit.overwrite_below {
+        let below: Vec<Object> = p.choose("below", |view, _| Ok(setting_below(view, id, DEEPEST)))?;
+        for mut object in below {
+            p.about(object.key(), "");
+            p.lock(Lock::exclusive(object.key()));
+            match &mut object {
+                Object::HostGroup(group) => Arc::make_mut(group).reserve = OwnReserve::default(),
+                Object::Host(host) => Arc::make_mut(host).spec.reserve = OwnReserve::default(),
+                _ => continue,
+            }
+            records.push(Record::Put { object });
+        }
+    }
+    p.record("edit", records);
     Ok(())
+}
+
+/// The groups and hosts below a group that set reserves themselves.
+fn setting_below(view: View<'_>, id: HostGroupId, most: usize) -> Vec<Object> {
+    let hosts = view.inv.hosts_in(id).filter(|host| !host.spec.reserve.is_empty());
+    let mut found: Vec<Object> = hosts.map(|host| Object::Host(host.clone())).collect();
+    for group in view.inv.groups_in(id).take_while(|_| most > 1) {
+        if !group.reserve.is_empty() {
+            found.push(Object::HostGroup(group.clone()));
+        }
+        found.extend(setting_below(view, group.id, most - 1));
+    }
+    found
 }
 
 pub(super) fn admit_move(view: View<'_>, id: HostGroupId, to: HostGroupId) -> Result<(), Refusal> {

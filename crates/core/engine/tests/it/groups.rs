@@ -193,6 +193,49 @@ fn a_reserve_is_the_nearest_that_is_set_field_by_field() {
 }
 
 #[test]
+fn what_is_set_below_a_group_gives_way_where_that_is_asked_and_nowhere_else() {
+    let mut world = world(4);
+    let a = made(&mut world, ALL_HOSTS, "a");
+    let b = made(&mut world, a, "b");
+    let aside = made(&mut world, ALL_HOSTS, "aside");
+    for (n, group) in [(0, a), (1, b), (2, aside)] {
+        world.ask(Request::MoveHost { host: host(n), to: group }).unwrap();
+    }
+    let own =
+        EditReserve { memory_mib: Some(Some(3000)), cpu_percent: Some(Some(7)), ..EditReserve::default() };
+    for n in 0..4 {
+        let edit = EditHost { reserve: own, notes: Some("rack 3".into()), ..EditHost::default() };
+        world.ask(Request::EditHost { host: host(n), edit }).unwrap();
+    }
+    for group in [b, aside] {
+        let edit = EditHostGroup { reserve: own, ..EditHostGroup::default() };
+        world.ask(Request::EditHostGroup { group, edit }).unwrap();
+    }
+    let reserve = EditReserve { memory_mib: Some(Some(1000)), ..EditReserve::default() };
+    let edit = EditHostGroup { reserve, ..EditHostGroup::default() };
+    world.ask(Request::EditHostGroup { group: a, edit: edit.clone() }).unwrap();
+    assert_eq!(reserve_of(&world, 0).memory_mib, 3000, "what is nearer holds");
+
+    let edit = EditHostGroup { overwrite_below: true, ..edit };
+    let job = world.ask(Request::EditHostGroup { group: a, edit }).unwrap();
+    let all = Reserve { memory_mib: 1000, ..Reserve::default() };
+    let inv = world.engine.inventory();
+    for n in 0..2 {
+        assert_eq!(reserve_of(&world, n), all, "all of it, as in the group");
+        let spec = &inv.host(host(n)).unwrap().spec;
+        assert_eq!((spec.reserve, spec.notes.as_str()), (OwnReserve::default(), "rack 3"));
+    }
+    assert_eq!(inv.host_group(b).unwrap().reserve, OwnReserve::default());
+    for n in 2..4 {
+        assert_eq!(reserve_of(&world, n).memory_mib, 3000, "it is not below");
+    }
+    assert_eq!(inv.host_group(aside).unwrap().reserve.cpu_percent, Some(7));
+    let about = &world.jobs[&job].about;
+    assert_eq!(about[0], Key::HostGroup(a));
+    assert!(about.len() == 4 && about.contains(&Key::HostGroup(b)) && about.contains(&Key::Host(host(1))));
+}
+
+#[test]
 fn no_machine_is_placed_on_what_a_group_keeps_for_its_hosts() {
     let mut world = world(1);
     let a = made(&mut world, ALL_HOSTS, "a");

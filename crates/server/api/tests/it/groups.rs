@@ -245,3 +245,34 @@ async fn a_window_of_groups_tells_what_is_below_them_as_it_changes() {
     face.admin("POST", "/hosts/beta/move", Some(json!({ "to": "Site B" }))).await.is(202);
     assert_eq!(machines().await, 12);
 }
+
+#[tokio::test]
+async fn a_group_that_overwrites_what_is_set_below_says_first_for_which_hosts() {
+    let face = sites().await;
+    let rack = part("/All Hosts/Site A/Rack 1");
+    let own = json!({ "reserve": { "memory_mib": 4096 } });
+    face.admin("PATCH", "/hosts/alpha", Some(own.clone())).await.is(202);
+    face.admin("PATCH", &format!("/host-groups/{rack}"), Some(own)).await.is(202);
+    let mut set = json!({ "reserve": { "memory_mib": 1024 } });
+    let dry = async |set: &Value| {
+        let plan = face.admin("PATCH", "/host-groups/Site%20A?dry_run=true", Some(set.clone())).await.is(200);
+        (plan.body["effects"].clone(), plan.body["command"].clone())
+    };
+    assert_eq!(dry(&set).await.0["changes"], json!([]), "what is nearer holds");
+    set["overwrite_below"] = json!(true);
+    let (effects, command) = dry(&set).await;
+    let change = &effects["changes"][0];
+    assert_eq!(effects["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&change["name"], &change["before"], &change["after"]),
+        (&json!("alpha"), &json!(4096), &json!(1024))
+    );
+    assert_eq!(
+        command,
+        "hostler host-group edit '/All Hosts/Site A' --reserve-memory 1GiB --overwrite-below"
+    );
+    face.admin("PATCH", "/host-groups/Site%20A", Some(set)).await.is(202);
+    let after = face.admin("GET", "/hosts/alpha", None).await.is(200).body;
+    assert_eq!(after["in_force"]["reserve"]["memory_mib"], 1024);
+    assert_eq!(after["in_force"]["reserve_from"]["memory_mib"]["path"], "/All Hosts/Site A");
+}
