@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import type { Page } from "playwright-core";
+import { madeNetwork } from "./ask.ts";
 import { get, routes, things } from "./routes.ts";
 import { isTooWide, open, signIn, visitor } from "./setting.ts";
 
@@ -30,6 +31,7 @@ try {
   for (const [width, dark] of [[1280, false], [390, false], [1280, true], [390, true]] as const) {
     const who = await visitor(setting, { width, dark, height: width === 390 ? 844 : 800 });
     await signIn(who);
+    await madeNetwork(who.page, "default");
     for (const [name, path] of routes(await things(who.page))) {
       if (!only.test(name)) continue;
       const look = `${width === 390 ? "narrow" : "wide"}-${dark ? "dark" : "light"}`;
