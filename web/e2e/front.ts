@@ -24,6 +24,9 @@ export interface Front {
   /** Breaks every connection to the server and takes no new ones, until it is mended. */
   cut: () => void;
   mend: () => void;
+  /** Passes on nothing of what is being uploaded, until it is let go. */
+  hold: () => void;
+  letGo: () => void;
   stop: () => Promise<void>;
 }
 
@@ -31,6 +34,8 @@ export interface Front {
 export async function front(options: { server: string; ca: string; key: string; cert: string; dist: string; port?: number }): Promise<Front> {
   const ca = readFileSync(options.ca);
   let isCut = false;
+  let isHeld = false;
+  const uploads = new Map<Http2ServerRequest, http2.ClientHttp2Stream>();
   let session: http2.ClientHttp2Session | undefined;
   const toServer = (): http2.ClientHttp2Session => {
     if (session === undefined || session.destroyed || session.closed) {
@@ -59,7 +64,11 @@ export async function front(options: { server: string; ca: string; key: string; 
     });
     response.stream.on("close", () => asked.close());
     response.stream.on("error", () => asked.close());
-    request.pipe(asked);
+    if (request.method === "PUT") {
+      uploads.set(request, asked);
+      asked.on("close", () => uploads.delete(request));
+    }
+    if (request.method !== "PUT" || !isHeld) request.pipe(asked);
   };
   const file = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
     const path = normalize(new URL(request.url, "https://console").pathname);
@@ -114,6 +123,14 @@ export async function front(options: { server: string; ca: string; key: string; 
     },
     mend: () => {
       isCut = false;
+    },
+    hold: () => {
+      isHeld = true;
+      for (const [request, asked] of uploads) request.unpipe(asked);
+    },
+    letGo: () => {
+      isHeld = false;
+      for (const [request, asked] of uploads) request.pipe(asked);
     },
     stop: async () => {
       session?.destroy();

@@ -27,7 +27,7 @@ fn after_libvirt_was_killed_calls_are_interrupted_and_all_works_again_when_it_is
         assert_eq!(host.power(vm), Power::Running, "it ran on");
         host.virsh(&["suspend", &vm.to_string()]);
         await_notice(&changes, Changed::Domain(vm));
-        assert!(answered.elapsed() < Duration::from_secs(2), "{:?}", answered.elapsed());
+        assert!(answered.elapsed() < Duration::from_secs(10), "{:?}", answered.elapsed());
         assert_eq!(host.driver.statistics().unwrap().len(), 1);
         host.driver.resume(vm).unwrap();
     }

@@ -26,10 +26,9 @@ fn a_host_says_what_it_is_made_of_and_a_refresh_shows_what_has_changed() {
     assert_eq!(of.sockets * of.cores * of.threads, facts.cpus, "{of:?}");
     let nodes: u64 = facts.hardware.numa.iter().map(|node| node.memory_mib).sum();
     assert!(nodes > facts.memory_mib / 2, "{:?}", facts.hardware.numa);
-    // The first heartbeat tells what the clock says.
-    let ahead =
-        wait_for(Duration::from_secs(30), "its clock is known", || shown(&site).clock_ahead_ms).unwrap();
-    assert!(ahead.abs() <= 1_000, "both have one clock: {ahead}");
+    // Each heartbeat tells what the clock says; one that was long on its way seems to say less.
+    let together = || shown(&site).clock_ahead_ms.filter(|ahead| ahead.abs() <= 1_000);
+    wait_for(Duration::from_secs(60), "both have one clock", together).unwrap();
 
     let address = site.host().address().to_owned();
     let adapter = |view: &HostView| -> HostAdapter {

@@ -211,20 +211,21 @@ async fn windows_of_one_list_in_different_orders_and_parts_are_each_told_their_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_changes_are_told_in_at_most_four_events_a_second() {
+async fn three_thousand_changes_are_told_in_at_most_four_events_a_second() {
     let face = Face::holding(inventory()).await;
     let mut seen = Seen::new(&face, &face.admin, "/templates/window?sort=-name&limit=10").await;
-    let ((), ()) = tokio::join!(asked(&face, 1_000), async {
-        while seen.total < 1_001 {
+    let ((), ()) = tokio::join!(asked(&face, 3_000), async {
+        while seen.total < 3_001 {
             seen.next(Duration::from_secs(25)).await.expect("all are told");
         }
     });
-    assert_eq!(seen.names()[1], "t0999");
-    let told: Vec<Instant> = seen.told.iter().map(|(at, _)| *at).collect();
-    for second in told.windows(6) {
-        let took = second[5] - second[0];
-        assert!(took >= Duration::from_millis(1_000), "six events within {took:?}");
-    }
+    assert_eq!(seen.names()[1], "t2999");
+    // In sum: one that was late is followed by the next a little sooner.
+    let (first, last) = (seen.told[0].0, seen.told.last().unwrap().0);
+    let (told, took) = (seen.told.len(), last - first);
+    let most = 4.0 * took.as_secs_f64() + 2.0;
+    assert!((told as f64) <= most, "{told} events within {took:?}");
+    assert!(told > 4, "it was over too soon to say anything: {took:?}");
 }
 
 #[tokio::test]
