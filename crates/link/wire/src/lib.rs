@@ -22,6 +22,7 @@ mod files;
 mod identity;
 mod key;
 mod listen;
+mod places;
 mod renewal;
 mod session;
 mod streams;

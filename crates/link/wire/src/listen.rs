@@ -16,7 +16,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
@@ -29,6 +29,7 @@ use crate::authority::{Authority, AuthorityError, ServerCertificate};
 use crate::enrol::{EnrolAsk, EnrolReply, EnrolRequest, Enrolled};
 use crate::generated::wire_server::{Wire, WireServer};
 use crate::key::{enrolment_binding, verify_possession};
+use crate::places::{self, Asked, Places};
 use crate::renewal::{self, RenewAsk, RenewReply, RenewRequest, Renewed};
 use crate::session::{Incoming, Kill, Outgoing};
 use crate::streams::{self, Arrived, ByteStream, Opened};
@@ -53,11 +54,12 @@ const REFUSED_BYTES: u64 = 64 * 1024;
 /// The limits of the agents' port. The defaults were measured with ten thousand agents.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Handshakes at a time; a place is taken before a connection is accepted.
+    /// Handshakes at a time. Where all places are taken, an address that holds many gives way to one that holds few.
     pub handshakes: usize,
-    /// How long a handshake may take, and how long a connection may take to say what it wants.
+    /// How long a handshake may take, how long one may wait for it, and how long a connection may take to say what it wants.
     pub handshake_timeout: Duration,
-    /// Open connections, those of computers that enrol included.
+    /// Open connections, those of computers that enrol included. As many may wait for their handshake, where the process may
+    /// open that many files.
     pub connections: usize,
     /// Connections without a certificate at a time.
     pub anonymous: usize,
@@ -149,8 +151,6 @@ pub struct Session {
 pub struct Listening {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    open: Arc<Semaphore>,
-    connections: u32,
 }
 
 impl Listening {
@@ -163,7 +163,8 @@ impl Listening {
     /// goodbye does so before.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
-        let _ = timeout(Duration::from_secs(5), self.open.acquire_many(self.connections)).await;
+        // Each connection holds the port, and the port listens to this.
+        let _ = timeout(Duration::from_secs(5), self.stop.closed()).await;
     }
 }
 
@@ -180,14 +181,14 @@ pub fn listen<H: Handler>(config: ListenConfig<'_>, handler: Arc<H>) -> Result<L
     let listener = bind(config.address).map_err(in_use)?;
     let address = listener.local_addr().map_err(in_use)?;
     let limits = config.limits;
-    let connections = limits.connections.clamp(1, u32::MAX as usize >> 4);
-    let open = Arc::new(Semaphore::new(connections));
+    let connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+    let waiting = connections.min(places::open_files() / 2);
     let (stop, stopped) = watch::channel(false);
     let port = Arc::new(Port {
         acceptor: TlsAcceptor::from(Arc::new(tls)),
         admission: config.admission,
-        handshakes: Arc::new(Semaphore::new(limits.handshakes.max(1))),
-        open: open.clone(),
+        places: Places::new(limits.handshakes, waiting),
+        open: Semaphore::new(connections),
         anonymous: Semaphore::new(limits.anonymous),
         stopped,
         service: WireServer::new(Calls { handler, tries: Tries::default(), limits: limits.clone() })
@@ -196,7 +197,7 @@ pub fn listen<H: Handler>(config: ListenConfig<'_>, handler: Arc<H>) -> Result<L
         limits,
     });
     tokio::spawn(port.accept(listener));
-    Ok(Listening { address, stop, open, connections: connections as u32 })
+    Ok(Listening { address, stop })
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -209,8 +210,8 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 struct Port<H: Handler> {
     acceptor: TlsAcceptor,
     admission: Arc<Admission>,
-    handshakes: Arc<Semaphore>,
-    open: Arc<Semaphore>,
+    places: Arc<Places>,
+    open: Semaphore,
     anonymous: Semaphore,
     stopped: watch::Receiver<bool>,
     service: WireServer<Calls<H>>,
@@ -231,27 +232,21 @@ impl<H: Handler> Port<H> {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         let mut stopped = self.stopped.clone();
         loop {
-            // Places first: who finds none waits in the kernel's queue, and is not held half-way.
-            let next = async {
-                let open = self.open.clone().acquire_owned().await.ok()?;
-                let handshake = self.handshakes.clone().acquire_owned().await.ok()?;
-                Some((open, handshake, listener.accept().await))
+            // Whoever comes is accepted: in the kernel's queue those who say nothing would stand before those who do.
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stopped.wait_for(|stop| *stop) => return,
             };
-            let next = tokio::select! {
-                next = next => next,
-                _ = stopped.wait_for(|stop| *stop) => None,
-            };
-            let Some((open, handshake, accepted)) = next else { return };
             match accepted {
                 Ok((tcp, remote)) => {
                     let port = self.clone();
+                    let asked = port.places.ask(remote.ip());
                     tokio::spawn(async move {
                         let mut stopped = port.stopped.clone();
                         tokio::select! {
-                            () = port.connection(tcp, remote, handshake) => {}
+                            () = port.connection(tcp, remote, asked) => {}
                             _ = stopped.wait_for(|stop| *stop) => {}
                         }
-                        drop(open);
                     });
                 }
                 Err(e) => {
@@ -263,14 +258,21 @@ impl<H: Handler> Port<H> {
         }
     }
 
-    async fn connection(&self, tcp: TcpStream, remote: SocketAddr, handshake: OwnedSemaphorePermit) {
+    async fn connection(&self, tcp: TcpStream, remote: SocketAddr, asked: Asked) {
+        let Ok(Some(handshake)) = timeout(self.limits.handshake_timeout, asked.granted()).await else {
+            return tracing::info!(%remote, "a connection was closed: too many others were first");
+        };
+        let gives_way = || tracing::info!(%remote, "a connection was closed: it gave way to another address");
         let _ = tcp.set_nodelay(true);
         let accepting = self.acceptor.accept(tcp).into_fallible();
-        let accepted = timeout(self.limits.handshake_timeout, accepting).await;
-        drop(handshake);
+        let accepted = tokio::select! {
+            accepted = timeout(self.limits.handshake_timeout, accepting) => accepted,
+            () = handshake.taken() => return gives_way(),
+        };
         let tls = match accepted {
             Ok(Ok(tls)) => tls,
             Ok(Err((e, tcp))) => {
+                drop(handshake);
                 tracing::info!(%remote, why = %e, "a connection was refused");
                 return heard_out(tcp).await;
             }
@@ -281,16 +283,24 @@ impl<H: Handler> Port<H> {
         let peer = certificate.and_then(Peer::of);
         let Ok(exporter) = state.export_keying_material([0; 32], tls::EXPORTER, None) else { return };
         let kill = Kill::default();
-        let _place = match &peer {
-            Some(peer) => match self.admission.enter(peer, &kill) {
-                Some(entry) => Place::Known(entry),
-                None => return,
-            },
-            // A whole rack may enrol at once: who finds no place waits a little.
-            None => match timeout(self.limits.handshake_timeout, self.anonymous.acquire()).await {
-                Ok(Ok(permit)) => Place::Anonymous(permit),
-                _ => return tracing::warn!(%remote, "too many computers enrol at once"),
-            },
+        let entering = async {
+            let place = match &peer {
+                Some(peer) => self.admission.enter(peer, &kill).map(Place::Known),
+                // A whole rack may enrol at once: who finds no place waits a little.
+                None => self.anonymous.acquire().await.ok().map(Place::Anonymous),
+            };
+            Some((place?, self.open.acquire().await.ok()?))
+        };
+        let entered = tokio::select! {
+            entered = timeout(self.limits.handshake_timeout, entering) => entered,
+            () = handshake.taken() => return gives_way(),
+        };
+        // Held until here, so that those who wait are no more than there are places.
+        drop(handshake);
+        let _place = match entered {
+            Ok(Some(place)) => place,
+            Ok(None) => return,
+            Err(_) => return tracing::warn!(%remote, "too many computers are connected, or enrol at once"),
         };
         let connection =
             Connection { peer, remote, exporter, kill: kill.clone(), in_session: Arc::default() };

@@ -249,7 +249,12 @@ impl<S: Store> Decider<S> {
                     self.replies.insert(ask, reply);
                     batch.inputs.push(input);
                 }
-                Message::Input(input) => batch.inputs.push(input),
+                Message::Input(input) => {
+                    if let Input::Worked { no, .. } = &input {
+                        self.shared.push.heard(*no);
+                    }
+                    batch.inputs.push(input);
+                }
                 Message::Newest(pending) => batch.inputs.extend(pending.take()),
                 Message::Look(look) => batch.looks.push(look),
                 Message::Prune(retention, reply) => batch.prunes.push((retention, reply)),

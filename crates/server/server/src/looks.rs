@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 /// How many looks are begun within a second of those that somebody asked for at once.
 const BEGUN_AT_ONCE: usize = 50;
+/// By when a place that is new has had its first turn, however long the interval is: a server that is started anew every week
+/// would else hardly ever look at what is looked at every two.
+const FIRST_TURN_MS: Ms = 3_600_000;
 /// How long after a machine was turned on or off its host is asked how loaded it is: two of the agent's measurements.
 const SETTLED_MS: Ms = 12_000;
 
@@ -65,8 +68,8 @@ impl Looks {
     }
 
     /// What is to be begun now, of places that may be looked at; those begun count as under way until they
-    /// [ended](Self::ended). A place that is new gets its turn somewhere in the interval, wherever its id says, and keeps
-    /// it: a fleet that connects at once is not looked at at once.
+    /// [ended](Self::ended). A place that is new gets its turn somewhere in the interval, or in its first hour, wherever its id
+    /// says, and keeps it: a fleet that connects at once is not looked at at once.
     pub(crate) fn due(&self, kind: RefresherKind, places: &[Uuid], every_ms: Ms, at: Timestamp) -> Vec<Uuid> {
         let mut state = self.state();
         let mut due = Vec::new();
@@ -75,7 +78,7 @@ impl Looks {
             let look = state.places.entry((kind, id)).or_default();
             look.next = match (every_ms, look.next) {
                 (0, _) => None,
-                (_, None) => Some(at.plus(part(kind, id, every_ms))),
+                (_, None) => Some(at.plus(part(kind, id, every_ms.min(FIRST_TURN_MS)))),
                 // An interval that was made shorter counts at once, as does a clock that was set back.
                 (_, Some(next)) => Some(next.min(at.plus(every_ms))),
             };
@@ -230,6 +233,27 @@ mod tests {
             both(LIGHT),
             both(RefresherKind::VmHeavy),
             "a host is not looked at by all at once either"
+        );
+    }
+
+    #[test]
+    fn a_long_interval_begins_within_an_hour_of_each_start_and_spread_over_it() {
+        const FORTNIGHT_MS: Ms = 336 * 3_600_000;
+        let share = RefresherKind::Library;
+        let shares: Vec<Uuid> = (0..60u128).map(|n| Uuid::from_u128(n * 0x9e37_79b9_7f4a_7c15)).collect();
+        let looks = Looks::default();
+        let mut seen = 0;
+        for minute in 0..=60 {
+            let at = Timestamp(minute * 60_000);
+            let now = looks.due(share, &shares, FORTNIGHT_MS, at);
+            assert!(now.len() < 10, "{} at once", now.len());
+            ended(&looks, share, &now, at);
+            seen += now.len();
+        }
+        assert_eq!(seen, shares.len(), "each once");
+        assert!(
+            looks.due(share, &shares, FORTNIGHT_MS, Timestamp(300 * 3_600_000)).is_empty(),
+            "then as it is set"
         );
     }
 

@@ -282,6 +282,34 @@ async fn two_hundred_agents_that_come_at_once_all_get_in() {
     assert_eq!((open.len(), seen.len()), (200, 200));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_dial_from_one_address_and_say_nothing_keep_nobody_out_who_comes_from_another() {
+    // Long enough that nobody gets in because the silent ones' time is up.
+    let limits = Limits { handshake_timeout: Duration::from_secs(120), ..Limits::default() };
+    let places = limits.handshakes;
+    let mut world = World::with(limits);
+    let mut silent = Vec::new();
+    for _ in 0..4 * places {
+        silent.push(soon("dialling", TcpStream::connect(world.listening.address())).await.unwrap());
+    }
+    let elsewhere = AgentConfig { from: Some([127, 0, 0, 2].into()), ..AgentConfig::default() };
+    let address = world.address();
+    let tries: Vec<_> = (0..2 * places as u128)
+        .map(|n| {
+            let ((identity, _), address, elsewhere) = (world.agent(n), address.clone(), elsewhere.clone());
+            tokio::spawn(async move { connect(&address, &identity, &elsewhere).await })
+        })
+        .collect();
+    let mut open = Vec::new();
+    for one in tries {
+        open.push(soon("an agent", one).await.unwrap().unwrap());
+        assert_eq!(world.session().await.remote.ip(), elsewhere.from.unwrap());
+    }
+    // Who was not cut for it has waited in vain, and is let go when the port is closed.
+    soon("closing", world.listening.stop()).await;
+    drop(silent);
+}
+
 #[tokio::test]
 async fn the_server_certificate_is_kept_over_restarts_and_changed_when_its_names_do() {
     let world = World::new();

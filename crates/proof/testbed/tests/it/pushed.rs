@@ -72,13 +72,21 @@ fn sshd(host: &mut Host) {
     wait_for(FOLLOWS, "sshd listens", || host.shell("ss -Hltn 'sport = 22' | grep -q .").ok()).unwrap();
 }
 
-/// The second to ask for the lock, which is what installs, comes late to it, as on a computer that is busy.
+/// The second to ask for the lock, which is what installs, comes late to it, as on a computer that is busy: it waits until
+/// the story lets it go on, and at most five minutes.
 const LATE: &str = r#"
     mount -t tmpfs -o mode=755 tmpfs /usr/local/sbin
     cat > /usr/local/sbin/flock <<'FLOCK'
 #!/bin/sh
 echo >> /run/asked
-if [ "$(wc -l < /run/asked)" = 2 ]; then touch /run/waits; sleep 4; touch /run/waited; fi
+if [ "$(wc -l < /run/asked)" = 2 ]; then
+    touch /run/waits
+    for n in $(seq 600); do
+        if [ -e /run/go ]; then break; fi
+        sleep 0.5
+    done
+    touch /run/waited
+fi
 exec /usr/bin/flock "$@"
 FLOCK
     chmod 755 /usr/local/sbin/flock
@@ -344,6 +352,7 @@ fn what_goes_on_on_a_computer_after_its_job_was_undone_does_nothing() {
     let ended = site.ended(job).unwrap().job;
     assert_eq!(ended.state, JobState::Cancelled, "{:?}", ended.error);
     site.hosts[0].shell("test ! -e /run/waited").expect("the job was undone before it goes on");
+    site.hosts[0].shell("touch /run/go").unwrap();
     let over = "test -e /run/waited && ! pgrep -x sudo";
     wait_for(FOLLOWS, "it has gone on, and ended", || site.hosts[0].shell(over).ok()).unwrap();
     nothing_is_left(&site);

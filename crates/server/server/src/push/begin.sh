@@ -50,6 +50,15 @@ serve() {
     rm -f "$said"
     [ -n "$done" ]
 }
+# Which job installed an agent there, and which agent is enrolled: nothing where there is none.
+installed() {
+    if [ -e "$pushed" ]; then head -n 1 "$pushed"; fi
+}
+enrolled() {
+    if [ ! -e "$state/identity/agent.json" ]; then return; fi
+    id=$(sed -n 's/.*"agent" *: *"\([0-9a-f-]*\)".*/\1/p' "$state/identity/agent.json" | head -n 1)
+    echo "${id:-unknown}"
+}
 remove() {
     # What does not run need not stop: whether it has, the next line finds out.
     serve stop || true

@@ -8,6 +8,7 @@ mod ssh;
 mod works;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ struct Kept {
     secrets: SshSecrets,
     token: String,
     since: Instant,
+    /// What was seen of an agent there: whose job installed it, and which it is. Only that may be removed.
+    seen: String,
 }
 
 /// What the server does itself.
@@ -50,8 +53,7 @@ pub(crate) struct Push {
     /// The port for agents, once it is open.
     agent_port: watch::Sender<Option<u16>>,
     kept: Mutex<HashMap<Uuid, Kept>>,
-    /// What is being done, each with what stops it.
-    at_work: Mutex<HashMap<StepNo, oneshot::Sender<()>>>,
+    at_work: AtWork,
     room: Semaphore,
 }
 
@@ -72,7 +74,7 @@ impl Push {
             runtime: Handle::try_current().ok(),
             agent_port: watch::Sender::new(None),
             kept: Mutex::default(),
-            at_work: Mutex::default(),
+            at_work: AtWork::default(),
             room: Semaphore::new(AT_ONCE),
         }
     }
@@ -92,6 +94,12 @@ impl Push {
         locked(&self.kept).get(&id).cloned()
     }
 
+    fn saw(&self, id: Uuid, seen: String) {
+        if let Some(kept) = locked(&self.kept).get_mut(&id) {
+            kept.seen = seen;
+        }
+    }
+
     /// Forgets what a job needed that has ended.
     pub(crate) fn forget(&self, request: &Request) {
         if let Request::AddHost(ask) = request {
@@ -101,17 +109,9 @@ impl Push {
 
     /// Begins something, unless it is being done.
     pub(crate) fn begin(&self, shared: &Arc<Shared>, no: StepNo, job: JobId, work: Work) {
-        let (stop, stopped) = oneshot::channel();
-        {
-            let mut at_work = locked(&self.at_work);
-            if at_work.contains_key(&no) {
-                return;
-            }
-            at_work.insert(no, stop);
-        }
+        let Some(stopped) = self.at_work.begin(no) else { return };
         let Some(runtime) = &self.runtime else {
             let why = Refusal::new(Code::Internal, "server", "it was started without what carries this out");
-            locked(&self.at_work).remove(&no);
             shared
                 .queue
                 .push(Message::Input(Input::Worked { no, outcome: Outcome::Failed { refusal: why } }));
@@ -130,19 +130,50 @@ impl Push {
                 Outcome::Revoked => tracing::info!(%job, work = word, "it was stopped"),
                 _ => tracing::info!(%job, work = word, "it is done"),
             }
-            locked(&shared.push.at_work).remove(&no);
             shared.queue.wait(Message::Input(Input::Worked { no, outcome })).await;
         });
     }
 
     /// Stops something. It is answered in any case: of what has ended, the engine may not have heard.
     pub(crate) fn stop(&self, shared: &Arc<Shared>, no: StepNo) {
-        match locked(&self.at_work).remove(&no) {
-            Some(stop) => drop(stop.send(())),
-            None => {
-                shared.queue.push(Message::Input(Input::Worked { no, outcome: Outcome::Revoked }));
+        if !self.at_work.stop(no) {
+            shared.queue.push(Message::Input(Input::Worked { no, outcome: Outcome::Revoked }));
+        }
+    }
+
+    /// How this ended has been heard. Where the record cannot take that, it is begun again.
+    pub(crate) fn heard(&self, no: StepNo) {
+        locked(&self.at_work.0).remove(&no);
+    }
+}
+
+/// What is being done, until it was heard how it ended: what has ended in between is not begun a second time. Each with what
+/// stops it, until it is stopped.
+#[derive(Default)]
+struct AtWork(Mutex<HashMap<StepNo, Option<oneshot::Sender<()>>>>);
+
+impl AtWork {
+    /// What tells it to stop; nothing where it is being done already.
+    fn begin(&self, no: StepNo) -> Option<oneshot::Receiver<()>> {
+        match locked(&self.0).entry(no) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => {
+                let (stop, stopped) = oneshot::channel();
+                place.insert(Some(stop));
+                Some(stopped)
             }
         }
+    }
+
+    /// Whether it is being done, and so says itself how it ended.
+    fn stop(&self, no: StepNo) -> bool {
+        let mut all = locked(&self.0);
+        let Some(stop) = all.get_mut(&no) else { return false };
+        if let Some(stop) = stop.take() {
+            // Nobody hears it where it has ended.
+            let _ = stop.send(());
+        }
+        true
     }
 }
 
@@ -167,7 +198,9 @@ pub(crate) async fn add(shared: &Arc<Shared>, mut asked: Ask, secrets: SshSecret
     let id = V7.draw();
     (add.on.secrets, add.sha256) = (id, Secret(token.sha256()));
     // First, as its job may begin before this goes on.
-    shared.push.keep(id, Kept { secrets, token: token.to_string(), since: Instant::now() });
+    shared
+        .push
+        .keep(id, Kept { secrets, token: token.to_string(), since: Instant::now(), seen: String::new() });
     let job = ask::ask(shared, asked).await;
     let ours = match &job {
         Ok(number) => match ask::job(shared, *number).await {
@@ -181,4 +214,28 @@ pub(crate) async fn add(shared: &Arc<Shared>, mut asked: Ask, secrets: SshSecret
         locked(&shared.push.kept).remove(&id);
     }
     job
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_is_not_begun_again_until_it_was_heard_how() {
+        let push = Push::new(None);
+        let no = StepNo(1);
+        let mut stopped = push.at_work.begin(no).unwrap();
+        assert!(push.at_work.begin(no).is_none(), "it is being done");
+        assert!(
+            push.at_work.stop(no) && push.at_work.stop(no),
+            "it answers itself, however often it is stopped"
+        );
+        assert_eq!(stopped.try_recv(), Ok(()));
+        drop(stopped);
+        assert!(push.at_work.begin(no).is_none(), "it has ended, and nobody has heard how");
+        assert!(push.at_work.stop(no), "its own answer is on its way");
+        push.heard(no);
+        assert!(!push.at_work.stop(no));
+        assert!(push.at_work.begin(no).is_some(), "what was heard is not in the record: it is owed still");
+    }
 }

@@ -183,6 +183,13 @@ fn of_ssh(on: &SshTarget, secrets: &SshSecrets, err: &str, last: &str) -> Refusa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Stdio;
+
+    use sha2::{Digest, Sha256};
     use uuid::Uuid;
 
     fn on() -> SshTarget {
@@ -268,6 +275,82 @@ mod tests {
         );
         assert_eq!(head(&password(), &["a\nb", "$(c)"]), "tr0ub4dor\nhostler:begin\nab\n$(c)\n");
         assert_eq!(head(&SshSecrets::default(), &[]), "hostler:begin\n");
+    }
+
+    /// Runs a script on a computer that is a folder: what it said, and how it ended.
+    fn run_in(root: &Path, script: Script, parameters: &[&str], file: &str) -> Said {
+        let mut text = script.text().replace("$(id -u)", "0").replace("'0 -rwx'", "*' -rwx'");
+        let folders = [
+            "/usr/local/lib/hostler",
+            "/etc/hostler",
+            "/etc/systemd",
+            "/var/lib/hostler-agent",
+            "/run/hostler-agent-push",
+        ];
+        for folder in folders {
+            text = text.replace(folder, &format!("{}{folder}", root.display()));
+        }
+        let mut sh = std::process::Command::new("sh");
+        sh.args(["-c", &text, "hostler", ""])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = sh.spawn().unwrap();
+        let said = head(&SshSecrets::default(), parameters) + file;
+        // Who has given up reads no more.
+        let _ = child.stdin.take().unwrap().write_all(said.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said { out: text(&output.stdout), err: text(&output.stderr), status: output.status.code() }
+    }
+
+    #[test]
+    fn an_install_removes_what_was_seen_there_and_nothing_that_came_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let (lib, state) = (root.join("usr/local/lib/hostler"), root.join("var/lib/hostler-agent"));
+        let (pushed, identity) = (lib.join("pushed"), state.join("identity"));
+        for folder in [&root.join("run"), &root.join("etc/hostler"), &lib, &identity] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        // A program that knows how to leave, and a service.
+        let program = format!("#!/bin/sh\n[ \"$1\" != leave ] || rm -rf {}\n", identity.display());
+        for (path, text) in [
+            (root.join("etc/hostler/agent-service"), "#!/bin/sh\n"),
+            (lib.join("hostler-agent"), program.as_str()),
+        ] {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let size = program.len().to_string();
+        let sum: String = Sha256::digest(&program).iter().map(|byte| format!("{byte:02x}")).collect();
+        let install = |seen: &str| run_in(root, Script::Install, &["we 2", &size, &sum, seen], &program);
+        let check = || run_in(root, Script::Check, &[], "");
+        let seen = check();
+        assert_eq!(
+            (word(&seen, "agent"), word(&seen, "pushed"), seen.status),
+            (None, None, Some(0)),
+            "{seen:?}"
+        );
+
+        // What another job has brought since then stays, enrolled or not.
+        fs::write(&pushed, "we 1\n").unwrap();
+        fs::write(identity.join("agent.json"), "{\n  \"agent\": \"0f-1\"\n}\n").unwrap();
+        for seen in [" ", "we 1 ", "we 1 0f-0"] {
+            let said = install(seen);
+            assert!(word(&said, "fail").is_some_and(|fail| fail.starts_with("present ")), "{said:?}");
+            assert_eq!(fs::read_to_string(&pushed).unwrap(), "we 1\n");
+            assert!(identity.exists());
+        }
+        // What was seen and judged goes.
+        let seen = check();
+        assert_eq!((word(&seen, "agent"), word(&seen, "pushed")), (Some("0f-1"), Some("we 1")), "{seen:?}");
+        let said = install("we 1 0f-1");
+        assert_eq!(said.status, Some(0), "{said:?}");
+        assert_eq!(fs::read_to_string(&pushed).unwrap(), "we 2\n");
+        assert!(!identity.exists());
+        // So does what the job itself has left, when it does it again.
+        assert_eq!(install("we 1 0f-1").status, Some(0));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) async fn carry_out(shared: &Arc<Shared>, no: StepNo, job: JobId, work
         None => None,
     };
     let done = match work {
-        Work::CheckComputer { on } => check(shared, on).await,
+        Work::CheckComputer { on } => check(shared, job, on).await,
         Work::InstallAgent { on } => install(shared, no, job, on).await,
         Work::EnrolComputer { on, name, server, .. } => {
             let name = name.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -86,7 +86,7 @@ async fn run(
     }
 }
 
-async fn check(shared: &Arc<Shared>, on: &SshTarget) -> Result<Answer, Refusal> {
+async fn check(shared: &Arc<Shared>, job: JobId, on: &SshTarget) -> Result<Answer, Refusal> {
     let said = run(shared, on, Script::Check, &[], None).await?;
     let system = remote::word(&said, "system").unwrap_or_default();
     let wanted = format!("Linux {}", std::env::consts::ARCH);
@@ -101,9 +101,18 @@ async fn check(shared: &Arc<Shared>, on: &SshTarget) -> Result<Answer, Refusal> 
             "Enrol it there with a token (hostler agent enrolment-token), or remove the package first",
         ));
     }
-    if let Some(agent) = remote::word(&said, "agent") {
-        unfinished(shared, on, agent, remote::word(&said, "pushed"))?;
+    let (agent, pushed) = (remote::word(&said, "agent"), remote::word(&said, "pushed"));
+    if let Some(agent) = agent {
+        unfinished(shared, on, agent, pushed)?;
     }
+    if let Some(other) = pushed.and_then(|mark| under_way(shared, job, mark)) {
+        let cause = format!("job {other} adds it, by another name or address of this computer");
+        return Err(
+            Refusal::new(Code::AgentPresent, on.label(), cause).remedy("See what becomes of that job")
+        );
+    }
+    let seen = format!("{} {}", pushed.unwrap_or_default(), agent.unwrap_or_default());
+    shared.push.saw(on.secrets, seen);
     Ok(Answer::Nothing)
 }
 
@@ -126,6 +135,14 @@ fn unfinished(shared: &Shared, on: &SshTarget, agent: &str, pushed: Option<&str>
     Ok(())
 }
 
+/// The job that has left this mark, if it is another one that goes on.
+fn under_way(shared: &Shared, job: JobId, mark: &str) -> Option<JobId> {
+    let (installation, other) = mark.split_once(' ')?;
+    let other = other.parse::<JobId>().ok().filter(|other| *other != job)?;
+    let ours = installation == shared.installation.to_string();
+    (ours && shared.picture.load().open_jobs().any(|open| open.id == other)).then_some(other)
+}
+
 async fn install(shared: &Arc<Shared>, no: StepNo, job: JobId, on: &SshTarget) -> Result<Answer, Refusal> {
     let program = program(shared).await?;
     let (mark, size) = (mark(shared, job), program.size_bytes.to_string());
@@ -134,7 +151,8 @@ async fn install(shared: &Arc<Shared>, no: StepNo, job: JobId, on: &SshTarget) -
         shared.queue.push(Message::Input(progress));
     };
     let sent = Sent { path: &program.path, told: &told };
-    run(shared, on, Script::Install, &[&mark, &size, &program.sha256], Some(sent)).await?;
+    let seen = kept(shared, on)?.seen;
+    run(shared, on, Script::Install, &[&mark, &size, &program.sha256, &seen], Some(sent)).await?;
     Ok(Answer::Nothing)
 }
 
