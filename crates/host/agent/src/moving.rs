@@ -227,6 +227,15 @@ fn in_words(object: &str, why: &TransferError) -> Trouble {
     failed(object, why.to_string())
 }
 
+/// Why no door was opened. A host has as many as ports, and each is kept for its machine until that has come or will not.
+fn not_opened(domain: Uuid, why: &TransferError) -> Trouble {
+    let object = format!("domain {domain}");
+    let TransferError::NoPort { .. } = why else { return in_words(&object, why) };
+    let cause = format!("{why}: as many machines are expected here already");
+    let refusal = Refusal::new(Code::MigrationFailed, object, cause);
+    Trouble::Failed(refusal.remedy("Migrate it when some of those that are on their way have arrived"))
+}
+
 /// Whether what is large is encrypted between this agent and another.
 fn encryption(peer: &Peer) -> Encryption {
     match peer.unencrypted {
@@ -359,9 +368,10 @@ impl Moves for Mover {
             &credentials,
             ticket(id, from),
             offers,
-            Limits::default(),
+            // Before the other agent calls, its move waits for room on both hosts, behind others that may take long.
+            Limits::default().for_a_turn(),
         ));
-        let door = opened.map_err(|why| in_words(&format!("domain {domain}"), &why))?;
+        let door = opened.map_err(|why| not_opened(domain, &why))?;
         let port = door.port();
         lock(&self.doors).insert(id.to_owned(), (domain, door));
         Ok((port, lacking))
