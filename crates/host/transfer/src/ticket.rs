@@ -26,6 +26,15 @@ pub struct Limits {
     pub handshake: Duration,
 }
 
+impl Limits {
+    /// The same for a door whose peer may have to wait for its turn before it calls: the ticket is good for as long as a pair
+    /// may last. Whoever opened it closes it when it is not needed any more; one that was forgotten closes by itself then.
+    #[must_use]
+    pub fn for_a_turn(self) -> Self {
+        Self { claim: self.whole, ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

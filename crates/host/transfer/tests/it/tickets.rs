@@ -113,6 +113,24 @@ async fn a_ticket_that_nobody_claims_in_its_time_is_gone_with_its_port() {
     assert!(matches!(late, TransferError::Unreachable { .. } | TransferError::Lost(_)), "{late}");
 }
 
+/// Of many moves most wait for room, each behind others that may take an hour.
+#[tokio::test]
+async fn a_door_waits_for_its_peers_turn_and_not_for_ever() {
+    let two = Two::new();
+    let quick = Limits { claim: Duration::from_millis(50), ..limits() };
+    let mut listening = two.listen_with(Offers::default(), quick.for_a_turn()).await;
+    tokio::time::sleep(quick.claim * 4).await;
+    assert_eq!(listening.has_ended(), None);
+    let link = two.dial(&listening).await.unwrap();
+    link.close().await;
+    assert_eq!(timeout(GENEROUS, listening.ended()).await.unwrap(), Ended::Closed);
+
+    let short = Limits { whole: Duration::from_millis(50), ..limits() };
+    let mut forgotten = two.listen_with(Offers::default(), short.for_a_turn()).await;
+    assert_eq!(timeout(GENEROUS, forgotten.ended()).await.unwrap(), Ended::Unclaimed);
+    assert!(two.dial(&forgotten).await.is_err(), "its port is free again");
+}
+
 #[tokio::test]
 async fn a_pair_does_not_last_longer_than_its_time() {
     let two = Two::new();
