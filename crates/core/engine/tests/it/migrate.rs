@@ -168,6 +168,115 @@ fn a_new_host_that_cannot_say_leaves_the_decision_to_people() {
     assert_eq!(world.ask(Request::ResumeVm { vm: vm_id(1) }).unwrap_err().code, Code::VmStateForbids);
 }
 
+/// What the old host says of a move when its libvirt is silent for longer than its agent looks; and a newer agent.
+fn in_doubt() -> [Outcome; 3] {
+    [Outcome::InDoubt { refusal: trouble() }, Outcome::Unknown, done(Answer::Unknown)]
+}
+
+fn shown(power: Option<Power>) -> Outcome {
+    done(Answer::Vm { seen: power.map(|power| Box::new(ours(vm_id(1), power))) })
+}
+
+/// Whether anything was taken back, or let run again.
+fn lets_run(sent: &[String]) -> bool {
+    sent.iter().any(|sent| sent == "stay" || sent.starts_with("undo"))
+}
+
+/// How a move ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ends {
+    There,
+    Here,
+    Undecided,
+}
+
+#[test]
+fn of_a_move_in_doubt_the_new_host_is_asked_before_anything_is_taken_back() {
+    let broke = || Outcome::Failed { refusal: trouble() };
+    let refused = || Outcome::Refused { refusal: trouble() };
+    let (running, off) = (|| shown(Some(Power::Running)), || shown(Some(Power::Off)));
+    // What the new host says, what it says when it is told to receive nothing, what the old host says when it is looked at
+    // once more; and how it ends.
+    let cases: [(Outcome, Option<Outcome>, Option<Outcome>, Ends); 10] = [
+        (running(), None, None, Ends::There),
+        (shown(Some(Power::Paused)), None, None, Ends::There),
+        (shown(None), Some(Outcome::done()), None, Ends::Here),
+        (shown(None), Some(refused()), None, Ends::Undecided),
+        (shown(None), Some(broke()), None, Ends::Undecided),
+        (broke(), None, None, Ends::Undecided),
+        // It has ended there, or only its definition came: the old host says which.
+        (off(), None, Some(shown(None)), Ends::There),
+        (off(), None, Some(shown(Some(Power::PausedBusy))), Ends::There),
+        (off(), None, Some(running()), Ends::Undecided),
+        (off(), None, Some(broke()), Ends::Undecided),
+    ];
+    for (n, case) in cases.into_iter().enumerate() {
+        for doubt in in_doubt() {
+            let (there, not_received, here, ends) = case.clone();
+            let (mut world, job) = leaving();
+            world.answer(job, "migrate", doubt);
+            assert_eq!(world.sent(), ["see whether it arrived"], "case {n}: nothing else before");
+            world.answer(job, "look", there);
+            if let Some(here) = here {
+                assert_eq!(world.sent(), ["read machine"], "case {n}");
+                world.answer(job, "look-back", here);
+            }
+            if let Some(not_received) = not_received {
+                assert_eq!(world.sent(), ["do not receive"], "case {n}: before it runs again where it was");
+                world.answer(job, "not-received", not_received);
+            }
+            let sent = world.sent();
+            let vm = world.vm(vm_id(1));
+            match ends {
+                Ends::There => {
+                    assert_eq!(sent, ["read machine", "forget moved machine", "close the way"], "case {n}");
+                    assert_eq!(vm.host, Some(agent(1).into()), "case {n}");
+                }
+                Ends::Here => {
+                    assert_eq!(sent, ["stay"], "case {n}");
+                    world.done(job, "stay");
+                    assert_eq!(world.state(job), JobState::FailedUndone, "case {n}");
+                    assert_eq!(world.jobs[&job].error.as_ref().unwrap().code, Code::MigrationFailed);
+                    assert_eq!(world.vm(vm_id(1)).host, Some(agent(0).into()), "case {n}");
+                }
+                Ends::Undecided => {
+                    assert!(!lets_run(&sent), "case {n}: {sent:?}");
+                    assert_eq!(world.state(job), JobState::FailedUndone, "case {n}");
+                    assert_eq!(world.jobs[&job].error.as_ref().unwrap().code, Code::MigrationUndecided);
+                    assert_eq!(vm.presence, Presence::Conflict { other: agent(1).into() }, "case {n}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_move_in_doubt_waits_for_a_new_host_that_is_silent_also_when_it_was_cancelled() {
+    for cancelled in [false, true] {
+        let (mut world, job) = leaving();
+        if cancelled {
+            world.cancel(job).unwrap();
+            assert_eq!(world.sent(), ["revoke"]);
+        }
+        world.lose(1);
+        world.answer(job, "migrate", Outcome::InDoubt { refusal: trouble() });
+        world.pass(3_600_000);
+        assert!(!lets_run(&world.sent()));
+        assert_eq!(world.state(job), JobState::Running);
+        assert_eq!(world.ask(Request::StartVm { vm: vm_id(1) }).unwrap_err().code, Code::VmBusy);
+    }
+}
+
+#[test]
+fn where_the_new_host_has_it_off_and_the_old_one_is_lost_it_is_on_the_new_one() {
+    let (mut world, job) = leaving();
+    declared_dead(&mut world);
+    assert_eq!(world.sent(), ["see whether it arrived"]);
+    world.answer(job, "look", shown(Some(Power::Off)));
+    assert_eq!(world.sent(), ["read machine", "close the way"], "who is lost is not asked");
+    assert_eq!(world.vm(vm_id(1)).host, Some(agent(1).into()));
+}
+
 /// A machine whose move was not decided, which stands still on host 0.
 fn undecided() -> World {
     let (mut world, job) = leaving();
