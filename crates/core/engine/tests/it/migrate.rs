@@ -3,8 +3,11 @@
 use hostler_engine::Effect;
 use hostler_model::channel::ToAgent;
 use hostler_model::command::{Answer, Command, Leaving, Outcome};
+use hostler_model::hardware::{Adapter, Mac};
+use hostler_model::host::HostFacts;
 use hostler_model::host_group::{ALL_HOSTS, HostGroup};
 use hostler_model::job::JobState;
+use hostler_model::network::{HostNetwork, NetworkKind};
 use hostler_model::request::Request;
 use hostler_model::reserve::OwnReserve;
 use hostler_model::seen::Power;
@@ -12,7 +15,7 @@ use hostler_model::setting::Settings;
 use hostler_model::vm::Presence;
 use hostler_model::{Code, JobId, Key, Object, Timestamp};
 
-use crate::world::{World, agent, machine, name, ours, trouble, vm_id};
+use crate::world::{World, agent, facts, machine, name, ours, trouble, vm_id};
 
 fn migration() -> Request {
     Request::MigrateVm { vm: vm_id(1), to: None }
@@ -424,6 +427,67 @@ fn the_host_that_is_chosen_sees_the_folder_of_the_machine() {
     assert!(refused.cause.contains("does not share"), "{}", refused.cause);
     // Who names it may know better; the agents prove it.
     world.ask(Request::MigrateVm { vm: vm_id(1), to: Some(agent(1).into()) }).unwrap();
+}
+
+#[test]
+fn a_host_on_which_the_network_of_that_name_is_another_one_does_not_suit() {
+    use NetworkKind::{External, Internal, Nat, Private};
+    let lan = |n: u128, kind: NetworkKind, vlan: Option<u16>| HostFacts {
+        networks: vec!["lan".into()],
+        host_networks: vec![HostNetwork {
+            name: "lan".into(),
+            kind,
+            vlan,
+            active: true,
+            ..HostNetwork::default()
+        }],
+        ..facts(n)
+    };
+    // What it is on the old host and on the new one; and what is said.
+    let cases = [
+        ((External, None), (External, None), None),
+        ((External, Some(7)), (External, Some(7)), None),
+        ((Private, None), (Private, None), None),
+        ((Nat, None), (Nat, None), None),
+        ((Nat, None), (Internal, None), Some("its network lan is internal, and on host-0 nat")),
+        ((Private, None), (External, None), Some("its network lan is external, and on host-0 private")),
+        (
+            (External, Some(7)),
+            (External, Some(8)),
+            Some("its network lan is in VLAN 8, and on host-0 in VLAN 7"),
+        ),
+        (
+            (External, Some(7)),
+            (External, None),
+            Some("its network lan is in no VLAN, and on host-0 in VLAN 7"),
+        ),
+    ];
+    for (old, new, said) in cases {
+        let mut vm = machine(1, 0, Power::Running);
+        // Two adapters on one network: what differs is said once.
+        vm.spec.hardware.adapters = (0..2)
+            .map(|no| Adapter {
+                no,
+                mac: Mac([0x52, 0x54, 0, 0, 0, no as u8]),
+                network: "lan".into(),
+                vlan: None,
+                spoofing_filter: false,
+            })
+            .collect();
+        let mut world = World::with(2, vec![vm.into()]);
+        world.computer(0, lan(0, old.0, old.1));
+        world.computer(1, lan(1, new.0, new.1));
+        let named = world.ask(Request::MigrateVm { vm: vm_id(1), to: Some(agent(1).into()) });
+        match said {
+            None => _ = named.unwrap(),
+            Some(said) => {
+                assert_eq!(named.unwrap_err().cause, said);
+                let refused = world.ask(migration()).unwrap_err();
+                assert_eq!(refused.code, Code::PlacementNoHost);
+                assert!(refused.cause.contains(said), "{}", refused.cause);
+            }
+        }
+    }
 }
 
 #[test]
