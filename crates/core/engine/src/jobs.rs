@@ -11,7 +11,7 @@ use hostler_model::{AgentId, Code, JobId, Key, Ms, Object, Refusal, StepNo, Time
 
 use crate::asks::Hindrance;
 use crate::plan::{PlannedAct, PlannedStep, Planner, Stop};
-use crate::stages::{cancelled, next_stage, note_failures, revoked};
+use crate::stages::{UNKNOWN_ANSWER, asked_there, cancelled, next_stage, note_failures, revoked};
 use crate::table::rooms;
 use crate::{Effect, Engine, RESEND_MS, Turn, kinds};
 
@@ -363,6 +363,12 @@ impl Engine {
         let tries = if job.past_point { TRIES_PAST_POINT } else { TRIES };
         let step = &mut job.steps[at];
         step.answered = Some(turn.now);
+        let outcome = match &step.act {
+            Act::Agent { command, .. } if matches!(**command, Command::Migrate { .. }) => {
+                asked_there(outcome)
+            }
+            _ => outcome,
+        };
         step.is = match outcome {
             Outcome::Done { answer } => {
                 if let Answer::Removal { removes, stays } = &answer {
@@ -388,11 +394,7 @@ impl Engine {
             Outcome::Revoked => StepIs::Revoked,
             Outcome::InDoubt { refusal } => StepIs::InDoubt { error: refusal },
             Outcome::Unknown => StepIs::InDoubt {
-                error: Refusal::new(
-                    Code::AgentOutcomeUnknown,
-                    step.key.clone(),
-                    "the agent's answer is not known to this version",
-                ),
+                error: Refusal::new(Code::AgentOutcomeUnknown, step.key.clone(), UNKNOWN_ANSWER),
             },
         };
     }

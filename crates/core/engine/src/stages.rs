@@ -1,9 +1,25 @@
-//! What a job's steps come to: which go next, which failures only warn, and in which words one that was revoked is told.
+//! What a job's steps come to: which go next, which failures only warn, in which words one that was revoked is told, and what
+//! a move of which the old host cannot tell comes to.
 
+use hostler_model::command::{Answer, Outcome};
 use hostler_model::job::{Job, Step, StepIs};
 use hostler_model::{Code, Refusal};
 
 use crate::plan::PlannedStep;
+
+/// Why a step is in doubt of which an agent that is newer says something else.
+pub(crate) const UNKNOWN_ANSWER: &str = "the agent's answer is not known to this version";
+
+/// What became of a move. Where the old host cannot say whether the machine has left, the new one is asked: taken back as
+/// failed, it would be treated as never having left.
+pub(crate) fn asked_there(outcome: Outcome) -> Outcome {
+    let why = match outcome {
+        Outcome::InDoubt { refusal } => refusal.cause,
+        Outcome::Unknown | Outcome::Done { answer: Answer::Unknown } => UNKNOWN_ANSWER.to_owned(),
+        known => return known,
+    };
+    Outcome::Done { answer: Answer::Moved { sure: false, why } }
+}
 
 pub(crate) fn cancelled(by: &str) -> Refusal {
     Refusal::new(Code::JobCancelled, "job", format!("{by} cancelled it"))

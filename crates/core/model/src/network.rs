@@ -106,6 +106,15 @@ impl HostNetwork {
     pub fn is_source(&self, source: &str) -> bool {
         source == self.name || (!self.bridge.is_empty() && source == self.bridge)
     }
+
+    /// What this network of one host and one of the same name on another are, where that is not the same: first this one,
+    /// then the other.
+    pub fn unlike(&self, other: &HostNetwork) -> Option<(String, String)> {
+        if self.kind != other.kind {
+            return Some((self.kind.word().to_owned(), other.kind.word().to_owned()));
+        }
+        (self.vlan != other.vlan).then(|| (in_vlan(self.vlan), in_vlan(other.vlan)))
+    }
 }
 
 /// The sources of a machine's adapters with their addresses: as its host shows them, as asked for until it has.
@@ -283,8 +292,8 @@ fn mismatches(on: &NetworkOnHost, kind: NetworkKind, vlan: Option<u16>) -> Vec<N
     if it.kind != kind {
         is(MismatchKind::Kind, format!("on host {host} it is {}, elsewhere {}", it.kind.word(), kind.word()));
     } else if it.vlan != vlan {
-        let words = |vlan: Option<u16>| vlan.map_or("in no VLAN".to_owned(), |id| format!("in VLAN {id}"));
-        is(MismatchKind::Vlan, format!("on host {host} it is {}, elsewhere {}", words(it.vlan), words(vlan)));
+        let (here, elsewhere) = (in_vlan(it.vlan), in_vlan(vlan));
+        is(MismatchKind::Vlan, format!("on host {host} it is {here}, elsewhere {elsewhere}"));
     }
     if !it.active {
         is(MismatchKind::Inactive, format!("on host {host} it is not active"));
@@ -294,6 +303,10 @@ fn mismatches(on: &NetworkOnHost, kind: NetworkKind, vlan: Option<u16>) -> Vec<N
         is(MismatchKind::NoAdapter, words);
     }
     found
+}
+
+fn in_vlan(vlan: Option<u16>) -> String {
+    vlan.map_or("in no VLAN".to_owned(), |id| format!("in VLAN {id}"))
 }
 
 /// What occurs most; of two that do, the lower.

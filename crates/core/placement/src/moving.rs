@@ -1,5 +1,7 @@
 //! What a host lacks for a machine that runs on another one and is to move there.
 
+use std::collections::BTreeSet;
+
 use hostler_model::host::{Host, Kvm};
 use hostler_model::machine_folder::within;
 use hostler_model::vm::Vm;
@@ -27,6 +29,7 @@ pub fn lacks_to_move(vm: &Vm, source: &Host, host: &Host, named: bool) -> Vec<St
             lacks.push(format!("it has no network {network}"));
         }
     }
+    lacks.extend(other_networks(vm, source, host));
     let adapters = &vm.spec.hardware.adapters;
     if adapters.iter().any(|adapter| adapter.spoofing_filter) {
         lacks.extend(crate::filter_lacks(host));
@@ -35,6 +38,21 @@ pub fn lacks_to_move(vm: &Vm, source: &Host, host: &Host, named: bool) -> Vec<St
         lacks.extend(adapter.vlan.and_then(|vlan| crate::vlan_lacks(vlan, host, &adapter.network)));
     }
     lacks
+}
+
+/// Which networks of a machine a host has under the same name and as something else, in words: there the machine would be
+/// connected to others than before. Two that never leave their hosts are alike. What an agent does not say is not compared.
+fn other_networks(vm: &Vm, source: &Host, host: &Host) -> Vec<String> {
+    let known = |host: &Host, name: &str| {
+        host.facts.host_networks.iter().find(|network| network.is_source(name)).cloned()
+    };
+    let names: BTreeSet<&str> =
+        vm.spec.hardware.adapters.iter().map(|adapter| adapter.network.as_str()).collect();
+    let differ = |name: &str| {
+        let (there, here) = known(host, name)?.unlike(&known(source, name)?)?;
+        Some(format!("its network {name} is {there}, and on {} {here}", source.name))
+    };
+    names.into_iter().filter_map(differ).collect()
 }
 
 /// Which folders of a machine's disks a host does not see, in words. Of a machine without disks it is the usual folder that

@@ -372,6 +372,7 @@ impl World {
         let hands = Hands { machines: &host, disks: &host, moves: &host, networks: &host, boots: &host };
         let abort = Cell::new(working.abort);
         let waited = now.saturating_sub(working.began);
+        let silenced = self.silence_hand_over(at, &working.task.command);
         let turn = match (mutant, &*working.task.command) {
             (Some(Mutant::GuardOff), Command::Undefine { domain }) => {
                 let _ = host.undefine(*domain);
@@ -392,6 +393,9 @@ impl World {
                 None => working.performing.turn(&hands, waited, &Ear(&abort)),
             },
         };
+        if silenced {
+            self.heal_hand_over(at);
+        }
         self.check_no_harm(at, &working.task, &before);
         self.host_moved(at);
         if let Command::Migrate { way, .. } = &*working.task.command
@@ -421,6 +425,15 @@ impl World {
                 } else {
                     Turn::Ended(Outcome::Done { answer: Answer::Moved { sure: false, why } })
                 }
+            }
+            Turn::Ended(Outcome::InDoubt { refusal })
+                if matches!(&*working.task.command, Command::Migrate { .. }) =>
+            {
+                self.count("migration in doubt");
+                Turn::Ended(match mutant {
+                    Some(Mutant::UnsureIsFailed) => Outcome::Failed { refusal },
+                    _ => Outcome::InDoubt { refusal },
+                })
             }
             turn => turn,
         };

@@ -1,10 +1,11 @@
 //! What goes wrong: crashes at the dangerous moments, cuts, hosts that lose power or die, administrators with `virsh`,
 //! full disks, deaf guests, a store that fails. And how it all ends, so that the world can come to rest.
 
+use hostler_hypervisor::perform::LOOK_UP_LIMIT_MS;
 use hostler_hypervisor::simulated::{CrashWhen, Manners, Outside};
 use hostler_model::VmId;
 use hostler_model::channel::ToAgent;
-use hostler_model::command::Definition;
+use hostler_model::command::{Command, Definition};
 use hostler_model::hardware::Hardware;
 use hostler_model::ids::Ids;
 use hostler_model::job::JobKind;
@@ -131,6 +132,33 @@ impl World {
                 }
             }
             _ => self.meddle(at),
+        }
+    }
+
+    /// Lets libvirt fall silent in some hand-overs. By the clock and not by the dice: the stories' dice fall as they fell.
+    pub(crate) fn silence_hand_over(&mut self, at: usize, command: &Command) -> bool {
+        if !self.stormy || !self.now.is_multiple_of(8) || !matches!(command, Command::Migrate { .. }) {
+            return false;
+        }
+        let when = match self.now / 8 % 3 {
+            0 => CrashWhen::Before,
+            1 => CrashWhen::Halfway,
+            _ => CrashWhen::After,
+        };
+        let host = &self.agents[at].host;
+        let answers = host.answers();
+        host.silence_in_move(Some(when).filter(|_| answers));
+        answers
+    }
+
+    /// What fell silent in a hand-over answers again only when its agent has looked in vain for as long as it does.
+    pub(crate) fn heal_hand_over(&mut self, at: usize) {
+        self.agents[at].host.silence_in_move(None);
+        if !self.agents[at].host.answers() {
+            self.tell(|_| format!("libvirt of host {at} hangs in a hand-over"));
+            self.count("libvirt silent in a hand-over");
+            let when = self.now + LOOK_UP_LIMIT_MS + 5_000 + self.now % 20_000;
+            self.schedule(when, Event::Heal { at });
         }
     }
 

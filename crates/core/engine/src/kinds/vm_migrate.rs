@@ -1,18 +1,21 @@
 //! Live migration: a running machine moves to another host that sees its disks.
 //!
 //! The step `migrate` decides. It fails only while the machine runs where it was; then everything is taken back. Else it
-//! has left, or nobody at its old host can tell, and the new host is asked: where it runs, that is its host from then on;
-//! where it has not arrived and never will, it is let run again where it was. Nothing lets it run again before that.
+//! has left, or nobody at its old host can tell (also one whose libvirt is silent), and the new host is asked: where it runs,
+//! that is its host from then on; where it has not arrived and never will, it is let run again where it was. Nothing lets it
+//! run again before that.
 
 use hostler_model::action::VmAction;
 use hostler_model::command::{Answer, Command, Leaving, Peer, Way};
 use hostler_model::host::Host;
 use hostler_model::job::Record;
+use hostler_model::seen::Power;
 use hostler_model::setting::Settings;
 use hostler_model::vm::{Presence, VmEdit};
 use hostler_model::{AgentId, Code, HostId, Ms, Refusal, VmId};
 use hostler_placement::{Need, Weights, explain, lacks, lacks_to_move, rate_one};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::vm_create::candidate;
 use super::vm_power::managed;
@@ -107,11 +110,18 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
     let (sure, why) = (*sure, why.clone());
 
     p.step("look", to.agent, Command::SeeArrived { domain, limit_ms: FADE_MS }).limit(FADE_MS + GRACE_MS);
-    let arrived = match p.ended("look") {
+    // Outer: whether the new host said anything; inner: what the machine is there.
+    let there = match p.ended("look") {
         None => return p.later(&["arrived", "read", "forget", "close"]),
-        Some(Ok(Answer::Vm { seen })) => Some(sure || seen.is_some()),
-        Some(_) if sure => Some(true),
+        Some(Ok(Answer::Vm { seen })) => Some(seen.as_ref().map(|seen| seen.power)),
         Some(_) => None,
+    };
+    let arrived = match there {
+        _ if sure => Some(true),
+        None => None,
+        Some(None) => Some(false),
+        Some(Some(power)) if power.is_on() => Some(true),
+        Some(Some(_)) => was_there(at.agent, domain, p)?,
     };
     if arrived == Some(true) {
         let edit = VmEdit { host: Some(to.agent.into()), ..VmEdit::default() };
@@ -136,8 +146,7 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
             Some(Err(())) => return undecided(vm, &at.name, &to, &why, p),
         }
     }
-    let gone: bool = p.choose("source-lost", |view, _| Ok(is_lost(view, at.agent)))?;
-    if gone {
+    if old_is_lost(at.agent, p)? {
         return Err(Stop::Undone(
             Refusal::new(
                 Code::HostNotResponding,
@@ -156,6 +165,28 @@ pub(super) fn plan(vm: VmId, to: Option<HostId>, p: &mut Planner<'_>) -> Planned
         )
         .remedy("Look at the network between the two hosts, then migrate it again"),
     ))
+}
+
+/// The new host has it, and it is off there: it arrived and has ended, or its definition came and no more of it. Where it runs
+/// on the old host, the latter; where nobody says that it does not, it counts as not known.
+fn was_there(old: AgentId, domain: Uuid, p: &mut Planner<'_>) -> Result<Option<bool>, Stop> {
+    if old_is_lost(old, p)? {
+        return Ok(Some(true));
+    }
+    p.step("look-back", old, Command::ReadVm { domain });
+    match p.ended("look-back") {
+        None => p.later(&["arrived", "read", "forget", "close"]),
+        Some(Ok(Answer::Vm { seen })) => {
+            let power = seen.as_ref().map(|seen| seen.power);
+            let runs = power.is_some_and(|power| power.is_on() && power != Power::PausedBusy);
+            Ok((!runs).then_some(true))
+        }
+        Some(_) => Ok(None),
+    }
+}
+
+fn old_is_lost(old: AgentId, p: &mut Planner<'_>) -> Result<bool, Stop> {
+    p.choose("source-lost", |view, _| Ok(is_lost(view, old)))
 }
 
 /// Neither host can say where it is: it counts as shown by both, so that nothing starts it on either until it is settled.

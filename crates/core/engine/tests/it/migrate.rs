@@ -3,8 +3,11 @@
 use hostler_engine::Effect;
 use hostler_model::channel::ToAgent;
 use hostler_model::command::{Answer, Command, Leaving, Outcome};
+use hostler_model::hardware::{Adapter, Mac};
+use hostler_model::host::HostFacts;
 use hostler_model::host_group::{ALL_HOSTS, HostGroup};
 use hostler_model::job::JobState;
+use hostler_model::network::{HostNetwork, NetworkKind};
 use hostler_model::request::Request;
 use hostler_model::reserve::OwnReserve;
 use hostler_model::seen::Power;
@@ -12,7 +15,7 @@ use hostler_model::setting::Settings;
 use hostler_model::vm::Presence;
 use hostler_model::{Code, JobId, Key, Object, Timestamp};
 
-use crate::world::{World, agent, machine, name, ours, trouble, vm_id};
+use crate::world::{World, agent, facts, machine, name, ours, trouble, vm_id};
 
 fn migration() -> Request {
     Request::MigrateVm { vm: vm_id(1), to: None }
@@ -168,6 +171,115 @@ fn a_new_host_that_cannot_say_leaves_the_decision_to_people() {
     assert_eq!(world.ask(Request::ResumeVm { vm: vm_id(1) }).unwrap_err().code, Code::VmStateForbids);
 }
 
+/// What the old host says of a move when its libvirt is silent for longer than its agent looks; and a newer agent.
+fn in_doubt() -> [Outcome; 3] {
+    [Outcome::InDoubt { refusal: trouble() }, Outcome::Unknown, done(Answer::Unknown)]
+}
+
+fn shown(power: Option<Power>) -> Outcome {
+    done(Answer::Vm { seen: power.map(|power| Box::new(ours(vm_id(1), power))) })
+}
+
+/// Whether anything was taken back, or let run again.
+fn lets_run(sent: &[String]) -> bool {
+    sent.iter().any(|sent| sent == "stay" || sent.starts_with("undo"))
+}
+
+/// How a move ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ends {
+    There,
+    Here,
+    Undecided,
+}
+
+#[test]
+fn of_a_move_in_doubt_the_new_host_is_asked_before_anything_is_taken_back() {
+    let broke = || Outcome::Failed { refusal: trouble() };
+    let refused = || Outcome::Refused { refusal: trouble() };
+    let (running, off) = (|| shown(Some(Power::Running)), || shown(Some(Power::Off)));
+    // What the new host says, what it says when it is told to receive nothing, what the old host says when it is looked at
+    // once more; and how it ends.
+    let cases: [(Outcome, Option<Outcome>, Option<Outcome>, Ends); 10] = [
+        (running(), None, None, Ends::There),
+        (shown(Some(Power::Paused)), None, None, Ends::There),
+        (shown(None), Some(Outcome::done()), None, Ends::Here),
+        (shown(None), Some(refused()), None, Ends::Undecided),
+        (shown(None), Some(broke()), None, Ends::Undecided),
+        (broke(), None, None, Ends::Undecided),
+        // It has ended there, or only its definition came: the old host says which.
+        (off(), None, Some(shown(None)), Ends::There),
+        (off(), None, Some(shown(Some(Power::PausedBusy))), Ends::There),
+        (off(), None, Some(running()), Ends::Undecided),
+        (off(), None, Some(broke()), Ends::Undecided),
+    ];
+    for (n, case) in cases.into_iter().enumerate() {
+        for doubt in in_doubt() {
+            let (there, not_received, here, ends) = case.clone();
+            let (mut world, job) = leaving();
+            world.answer(job, "migrate", doubt);
+            assert_eq!(world.sent(), ["see whether it arrived"], "case {n}: nothing else before");
+            world.answer(job, "look", there);
+            if let Some(here) = here {
+                assert_eq!(world.sent(), ["read machine"], "case {n}");
+                world.answer(job, "look-back", here);
+            }
+            if let Some(not_received) = not_received {
+                assert_eq!(world.sent(), ["do not receive"], "case {n}: before it runs again where it was");
+                world.answer(job, "not-received", not_received);
+            }
+            let sent = world.sent();
+            let vm = world.vm(vm_id(1));
+            match ends {
+                Ends::There => {
+                    assert_eq!(sent, ["read machine", "forget moved machine", "close the way"], "case {n}");
+                    assert_eq!(vm.host, Some(agent(1).into()), "case {n}");
+                }
+                Ends::Here => {
+                    assert_eq!(sent, ["stay"], "case {n}");
+                    world.done(job, "stay");
+                    assert_eq!(world.state(job), JobState::FailedUndone, "case {n}");
+                    assert_eq!(world.jobs[&job].error.as_ref().unwrap().code, Code::MigrationFailed);
+                    assert_eq!(world.vm(vm_id(1)).host, Some(agent(0).into()), "case {n}");
+                }
+                Ends::Undecided => {
+                    assert!(!lets_run(&sent), "case {n}: {sent:?}");
+                    assert_eq!(world.state(job), JobState::FailedUndone, "case {n}");
+                    assert_eq!(world.jobs[&job].error.as_ref().unwrap().code, Code::MigrationUndecided);
+                    assert_eq!(vm.presence, Presence::Conflict { other: agent(1).into() }, "case {n}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_move_in_doubt_waits_for_a_new_host_that_is_silent_also_when_it_was_cancelled() {
+    for cancelled in [false, true] {
+        let (mut world, job) = leaving();
+        if cancelled {
+            world.cancel(job).unwrap();
+            assert_eq!(world.sent(), ["revoke"]);
+        }
+        world.lose(1);
+        world.answer(job, "migrate", Outcome::InDoubt { refusal: trouble() });
+        world.pass(3_600_000);
+        assert!(!lets_run(&world.sent()));
+        assert_eq!(world.state(job), JobState::Running);
+        assert_eq!(world.ask(Request::StartVm { vm: vm_id(1) }).unwrap_err().code, Code::VmBusy);
+    }
+}
+
+#[test]
+fn where_the_new_host_has_it_off_and_the_old_one_is_lost_it_is_on_the_new_one() {
+    let (mut world, job) = leaving();
+    declared_dead(&mut world);
+    assert_eq!(world.sent(), ["see whether it arrived"]);
+    world.answer(job, "look", shown(Some(Power::Off)));
+    assert_eq!(world.sent(), ["read machine", "close the way"], "who is lost is not asked");
+    assert_eq!(world.vm(vm_id(1)).host, Some(agent(1).into()));
+}
+
 /// A machine whose move was not decided, which stands still on host 0.
 fn undecided() -> World {
     let (mut world, job) = leaving();
@@ -315,6 +427,67 @@ fn the_host_that_is_chosen_sees_the_folder_of_the_machine() {
     assert!(refused.cause.contains("does not share"), "{}", refused.cause);
     // Who names it may know better; the agents prove it.
     world.ask(Request::MigrateVm { vm: vm_id(1), to: Some(agent(1).into()) }).unwrap();
+}
+
+#[test]
+fn a_host_on_which_the_network_of_that_name_is_another_one_does_not_suit() {
+    use NetworkKind::{External, Internal, Nat, Private};
+    let lan = |n: u128, kind: NetworkKind, vlan: Option<u16>| HostFacts {
+        networks: vec!["lan".into()],
+        host_networks: vec![HostNetwork {
+            name: "lan".into(),
+            kind,
+            vlan,
+            active: true,
+            ..HostNetwork::default()
+        }],
+        ..facts(n)
+    };
+    // What it is on the old host and on the new one; and what is said.
+    let cases = [
+        ((External, None), (External, None), None),
+        ((External, Some(7)), (External, Some(7)), None),
+        ((Private, None), (Private, None), None),
+        ((Nat, None), (Nat, None), None),
+        ((Nat, None), (Internal, None), Some("its network lan is internal, and on host-0 nat")),
+        ((Private, None), (External, None), Some("its network lan is external, and on host-0 private")),
+        (
+            (External, Some(7)),
+            (External, Some(8)),
+            Some("its network lan is in VLAN 8, and on host-0 in VLAN 7"),
+        ),
+        (
+            (External, Some(7)),
+            (External, None),
+            Some("its network lan is in no VLAN, and on host-0 in VLAN 7"),
+        ),
+    ];
+    for (old, new, said) in cases {
+        let mut vm = machine(1, 0, Power::Running);
+        // Two adapters on one network: what differs is said once.
+        vm.spec.hardware.adapters = (0..2)
+            .map(|no| Adapter {
+                no,
+                mac: Mac([0x52, 0x54, 0, 0, 0, no as u8]),
+                network: "lan".into(),
+                vlan: None,
+                spoofing_filter: false,
+            })
+            .collect();
+        let mut world = World::with(2, vec![vm.into()]);
+        world.computer(0, lan(0, old.0, old.1));
+        world.computer(1, lan(1, new.0, new.1));
+        let named = world.ask(Request::MigrateVm { vm: vm_id(1), to: Some(agent(1).into()) });
+        match said {
+            None => _ = named.unwrap(),
+            Some(said) => {
+                assert_eq!(named.unwrap_err().cause, said);
+                let refused = world.ask(migration()).unwrap_err();
+                assert_eq!(refused.code, Code::PlacementNoHost);
+                assert!(refused.cause.contains(said), "{}", refused.cause);
+            }
+        }
+    }
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Bridge {
     /// The bridge that a network needs; none where its adapter is a bridge already. Nothing is changed.
     ///
     /// # Errors
-    /// There is no such adapter, it is a part of something else, or `ip` does not say what is on it.
+    /// There is no such adapter, it is a part of something else, its address is lent, or `ip` does not say what is on it.
     pub(super) fn plan(network: &NetworkSpec, id: Uuid) -> Result<Option<Self>, Refusal> {
         let adapter = network.adapter.clone().unwrap_or_default();
         let at = Path::new(SYS).join("class/net").join(&adapter);
@@ -96,7 +96,7 @@ impl Bridge {
         let mac_of = vlan.as_ref().map_or(&port, |vlan| &vlan.on);
         let mac = std::fs::read_to_string(Path::new(SYS).join("class/net").join(mac_of).join("address"));
         let mac = mac.map_err(|why| failed(format!("{mac_of}: {why}")))?.trim().to_owned();
-        let moved = if vlan.is_some() { Config::default() } else { config(&port)? };
+        let moved = if vlan.is_some() { Config::default() } else { movable(&port)? };
         Ok(Some(Self { name: bridge_name(&network.name, id), port, vlan, mac, moved }))
     }
 
@@ -138,10 +138,10 @@ impl Bridge {
     /// The same bridge with what is on its adapter now: after the computer was started, everything is there again.
     ///
     /// # Errors
-    /// What `ip` says.
+    /// What `ip` says, or that the adapter's address is lent by now.
     pub(super) fn anew(&self) -> Result<Self, Refusal> {
         let is_vlan = self.vlan.is_some();
-        let moved = if is_vlan { Config::default() } else { config(&self.port)? };
+        let moved = if is_vlan { Config::default() } else { movable(&self.port)? };
         Ok(Self { moved, ..self.clone() })
     }
 
@@ -201,9 +201,36 @@ impl Config {
     }
 }
 
+/// What is on an adapter and can be moved to a bridge.
+fn movable(adapter: &str) -> Result<Config, Refusal> {
+    not_lent(&links(adapter)?, adapter)?;
+    config(adapter)
+}
+
+/// Refuses an adapter with an address that DHCP lends to it: whoever asked for that goes on asking on the adapter, hears nothing
+/// there any more, and the host is not reached once the time is over, long after somebody has confirmed the bridge. What
+/// routers announce (IPv6) the kernel renews on the bridge.
+fn not_lent(links: &[Link], adapter: &str) -> Result<(), Refusal> {
+    let lent = |address: &&Address| {
+        address.family == "inet" && address.valid_life_time.is_some_and(|left| left < FOR_EVER)
+    };
+    let Some(lent) = links.iter().flat_map(|link| &link.addr_info).find(lent) else { return Ok(()) };
+    let (address, left) = (&lent.local, lent.valid_life_time.unwrap_or_default());
+    let cause =
+        format!("its address {address} comes from DHCP and ends in {left} s: on a bridge nobody renews it");
+    Err(Refusal::new(Code::ObjectInUse, format!("adapter {adapter}"), cause).remedy(
+        "Let what asks for the address (NetworkManager, systemd-networkd) make the bridge, and name the bridge as the \
+         adapter; or give the adapter a fixed address",
+    ))
+}
+
+fn links(adapter: &str) -> Result<Vec<Link>, Refusal> {
+    told(&["-j", "addr", "show", "dev", adapter])
+}
+
 /// What is on an adapter.
 fn config(adapter: &str) -> Result<Config, Refusal> {
-    let links = told(&["-j", "addr", "show", "dev", adapter])?;
+    let links = links(adapter)?;
     let routes = |family| told(&[family, "-j", "route", "show", "table", "main", "dev", adapter]);
     Ok(Config::of(&links, routes("-4")?, routes("-6")?))
 }
@@ -337,14 +364,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_adapter_whose_address_is_lent_by_dhcp_does_not_become_a_part_of_a_bridge() {
+        let on = |family: &str, left: &str| -> Vec<Link> {
+            let links = format!(
+                r#"[{{"ifname":"eno1","addr_info":[
+                    {{"family":"{family}","local":"10.0.0.2","prefixlen":24,"scope":"global"{left}}}]}}]"#
+            );
+            serde_json::from_str(&links).unwrap()
+        };
+        let lent = r#","dynamic":true,"valid_life_time":900,"preferred_life_time":900"#;
+        let refused = not_lent(&on("inet", lent), "eno1").unwrap_err();
+        assert_eq!((refused.code, refused.object.as_str()), (Code::ObjectInUse, "adapter eno1"));
+        assert!(refused.cause.contains("10.0.0.2 comes from DHCP"), "{}", refused.cause);
+        assert!(refused.remedy.contains("name the bridge"));
+        for kept in ["", r#","valid_life_time":4294967295,"preferred_life_time":4294967295"#] {
+            not_lent(&on("inet", kept), "eno1").unwrap();
+        }
+        // Routers announce these anew, on the bridge as well.
+        not_lent(&on("inet6", lent), "eno1").unwrap();
+    }
+
+    #[test]
     fn addresses_and_routes_move_with_all_that_is_said_of_them_and_what_comes_by_itself_does_not() {
         let links: Vec<Link> = serde_json::from_str(
             r#"[{"ifname":"eth0","addr_info":[
                 {"family":"inet","local":"10.0.0.2","prefixlen":24,"broadcast":"10.0.0.255","scope":"global",
                  "label":"eth0","valid_life_time":4294967295,"preferred_life_time":4294967295},
-                {"family":"inet","local":"10.9.0.2","prefixlen":16,"scope":"link","valid_life_time":900,
-                 "preferred_life_time":1800},
+                {"family":"inet","local":"10.9.0.2","prefixlen":16,"scope":"link"},
                 {"family":"inet6","local":"fd00::2","prefixlen":64,"scope":"global"},
+                {"family":"inet6","local":"2001:db8::2","prefixlen":64,"scope":"global","valid_life_time":900,
+                 "preferred_life_time":1800},
                 {"family":"inet6","local":"fe80::1","prefixlen":64,"scope":"link"}]}]"#,
         )
         .unwrap();
@@ -362,8 +411,9 @@ mod tests {
             lines,
             [
                 "addr replace 10.0.0.2/24 broadcast 10.0.0.255 dev br0",
-                "addr replace 10.9.0.2/16 scope link valid_lft 900 preferred_lft 900 dev br0",
+                "addr replace 10.9.0.2/16 scope link dev br0",
                 "addr replace fd00::2/64 nodad dev br0",
+                "addr replace 2001:db8::2/64 valid_lft 900 preferred_lft 900 nodad dev br0",
                 "route replace 10.5.0.0/16 dev br0 proto boot scope link",
                 "route replace 0.0.0.0/0 via 10.0.0.1 dev br0 proto static metric 100 onlink",
                 "route replace ::/0 via fd00::1 dev br0 proto static",

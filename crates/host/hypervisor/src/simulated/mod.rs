@@ -135,6 +135,8 @@ struct Inner {
     now: Ms,
     up: bool,
     answers: bool,
+    /// Where in the next hand-over libvirt falls silent.
+    silent_in_move: Option<CrashWhen>,
     loses_events: bool,
     locks_images: bool,
     machines: BTreeMap<Uuid, Machine>,
@@ -200,6 +202,7 @@ impl SimulatedHost {
                 now: 0,
                 up: true,
                 answers: true,
+                silent_in_move: None,
                 loses_events: false,
                 locks_images: true,
                 machines: BTreeMap::new(),
@@ -268,6 +271,17 @@ impl SimulatedHost {
     /// Whether libvirt answers: false fails every call.
     pub fn set_answers(&self, answers: bool) {
         self.lock().answers = answers;
+    }
+
+    /// Whether it does.
+    pub fn answers(&self) -> bool {
+        self.lock().answers
+    }
+
+    /// Lets the connection to libvirt break in the next hand-over of a migration, and libvirt answer nothing from then on;
+    /// with nothing, no more.
+    pub fn silence_in_move(&self, when: Option<CrashWhen>) {
+        self.lock().silent_in_move = when;
     }
 
     // Time and power.

@@ -139,7 +139,11 @@ impl Moves for SimulatedHost {
         watch: &dyn Watch,
     ) -> Result<(), Trouble> {
         let target = self.behind(way)?;
-        self.change(What::Migrated, domain, |inner, crash| {
+        let silent = self.lock().silent_in_move.take();
+        if let Some(when) = silent {
+            self.interrupt_at(1, when);
+        }
+        let moved = self.change(What::Migrated, domain, |inner, crash| {
             if watch.aborted() {
                 return Err(Trouble::Aborted);
             }
@@ -175,7 +179,11 @@ impl Moves for SimulatedHost {
             inner.machines.remove(&domain);
             inner.event(domain, 1);
             Ok(())
-        })
+        });
+        if silent.is_some() {
+            self.set_answers(false);
+        }
+        moved
     }
 
     // A simulated move is over in a moment.
