@@ -380,6 +380,7 @@ fn status(state: &State, output: Print) -> Result<ExitCode, Failure> {
 fn check(state: &State, config: &Config, output: Print) -> Result<ExitCode, Failure> {
     let folders = check_folders(state, config).map_err(|why| why.to_string());
     let host: Arc<LibvirtHost> = LibvirtHost::new(config, state)?;
+    host.look_again_at_failures();
     let facts = host.facts();
     let unwritable: Vec<String> = config.unwritable(state).iter().map(ToString::to_string).collect();
     let well = folders.is_ok() && unwritable.is_empty() && facts.libvirt_answers && !facts.qemu.is_empty();

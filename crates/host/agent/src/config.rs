@@ -248,7 +248,7 @@ impl State {
         self.0.join("bases")
     }
 
-    /// What the probe of hardware virtualization said since the computer's last start.
+    /// What the probe of hardware virtualization said last since the computer's last start.
     pub fn kvm(&self) -> PathBuf {
         self.0.join("kvm.json")
     }
