@@ -274,6 +274,9 @@ fn serve(state: &State, config: &Config, trial: bool) -> Result<ExitCode, Failur
     check_folders(state, config)?;
     state.make()?;
     config.make_vms(state)?;
+    for why in config.unwritable(state) {
+        tracing::warn!(%why, "what needs this folder fails until that is mended");
+    }
     let lock = state.lock()?;
     let server = config.server.clone().unwrap_or_else(|| identity.about.server.clone());
     let config = &Config { server: Some(server.clone()), ..config.clone() };
@@ -377,15 +380,23 @@ fn status(state: &State, output: Print) -> Result<ExitCode, Failure> {
 fn check(state: &State, config: &Config, output: Print) -> Result<ExitCode, Failure> {
     let folders = check_folders(state, config).map_err(|why| why.to_string());
     let host: Arc<LibvirtHost> = LibvirtHost::new(config, state)?;
+    host.look_again_at_failures();
     let facts = host.facts();
-    let well = folders.is_ok() && facts.libvirt_answers && !facts.qemu.is_empty();
+    let unwritable: Vec<String> = config.unwritable(state).iter().map(ToString::to_string).collect();
+    let well = folders.is_ok() && unwritable.is_empty() && facts.libvirt_answers && !facts.qemu.is_empty();
     if matches!(output, Print::Json) {
-        println!("{}", json!({ "host": facts, "folders": folders.as_ref().err(), "well": well }));
+        println!(
+            "{}",
+            json!({ "host": facts, "folders": folders.as_ref().err(), "unwritable": unwritable, "well": well })
+        );
     } else {
         print_facts(&facts);
         match &folders {
             Ok(()) => println!("Folders    {} can be used by QEMU", config.folders(state).words()),
             Err(why) => println!("Folders    {why}"),
+        }
+        for why in &unwritable {
+            println!("Folders    {why}");
         }
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

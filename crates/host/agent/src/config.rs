@@ -127,6 +127,23 @@ impl Config {
         Ok(())
     }
 
+    /// Why the agent cannot write where its settings lead, one trouble for each folder. It is asked, not tried: nothing is
+    /// changed. A folder that may not be there yet counts as the one that it would be made in.
+    pub fn unwritable(&self, state: &State) -> Vec<ConfigError> {
+        // Who is not root, as the agent is, would hear of other rights than the agent's.
+        if !rustix::process::geteuid().is_root() {
+            return Vec::new();
+        }
+        let made = [state.folder().to_owned(), self.vms(state), self.bases(state), self.move_folder.clone()];
+        let mut asked: Vec<&Path> =
+            made.iter().filter_map(|folder| folder.ancestors().find(|above| above.exists())).collect();
+        // One on a medium that is not mounted is left out until it is.
+        asked.extend(self.machine_folders.iter().map(PathBuf::as_path).filter(|folder| folder.exists()));
+        asked.sort_unstable();
+        asked.dedup();
+        asked.into_iter().filter_map(|folder| writable(folder).err()).collect()
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.machine_folders.len() > MOST_FOLDERS {
             return Err(format!("machine_folders: there are more than {MOST_FOLDERS}"));
@@ -152,6 +169,18 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("{path}: {cause}")]
     File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// It lies where nothing can be written.
+    #[error(
+        "{path}: nothing can be written there ({cause}). Either what is mounted there is read-only, or the unit by which \
+         systemd starts the agent keeps it so: name the folder in a drop-in of hostler-agent.service (ReadWritePaths=), \
+         or bring the newest unit; deploy/README.md says how"
+    )]
+    ReadOnly {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -219,7 +248,7 @@ impl State {
         self.0.join("bases")
     }
 
-    /// What the probe of hardware virtualization said since the computer's last start.
+    /// What the probe of hardware virtualization said last since the computer's last start.
     pub fn kvm(&self) -> PathBuf {
         self.0.join("kvm.json")
     }
@@ -313,7 +342,7 @@ pub(crate) fn mark_folder(folder: &Path) -> Result<(), ConfigError> {
     }
     // Several hosts may come at once: one of them writes, all read the same.
     let own = folder.join(format!("{FOLDER_ID}.{}", uuid::Uuid::new_v4().simple()));
-    let failed = |cause| ConfigError::File { path: path.clone(), cause };
+    let failed = |cause| ConfigError::at(&path, cause);
     let written = fs::write(&own, uuid::Uuid::new_v4().to_string());
     let linked = written.and_then(|()| fs::hard_link(&own, &path));
     let _ = fs::remove_file(&own);
@@ -323,7 +352,21 @@ pub(crate) fn mark_folder(folder: &Path) -> Result<(), ConfigError> {
     }
 }
 
+/// Whether the agent may write into a folder, as the kernel says.
+fn writable(folder: &Path) -> Result<(), ConfigError> {
+    let asked = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
+    asked.map_err(|why| ConfigError::at(folder, why.into()))
+}
+
 impl ConfigError {
+    fn at(path: &Path, cause: io::Error) -> Self {
+        let path = path.to_owned();
+        match cause.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path, cause },
+            _ => Self::File { path, cause },
+        }
+    }
+
     /// Whether nothing is wrong but that no more can be written.
     fn is_full(&self) -> bool {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
@@ -333,7 +376,7 @@ impl ConfigError {
 
 /// Makes a folder with exactly these rights; one that exists is left as it is.
 fn make_folder(path: &Path, mode: u32) -> Result<(), ConfigError> {
-    let failed = |cause| ConfigError::File { path: path.into(), cause };
+    let failed = |cause| ConfigError::at(path, cause);
     if path.is_dir() {
         return Ok(());
     }
@@ -358,6 +401,34 @@ mod tests {
         assert!(state.read_config().unwrap_err().to_string().contains("machine_folders: /srv/../etc"));
         fs::write(state.config(), "evnts = false\n").unwrap();
         assert!(state.read_config().unwrap_err().to_string().contains("evnts"));
+    }
+
+    #[test]
+    fn a_folder_in_which_nothing_can_be_written_is_named_with_the_unit_that_may_keep_it_so() {
+        let absent = writable(Path::new("/no/such/folder")).unwrap_err().to_string();
+        assert!(absent.starts_with("/no/such/folder: ") && !absent.contains("unit"), "{absent}");
+        let said = ConfigError::at(Path::new("/srv/vms"), rustix::io::Errno::ROFS.into()).to_string();
+        for word in ["/srv/vms: ", "hostler-agent.service", "ReadWritePaths="] {
+            assert!(said.contains(word), "{said}");
+        }
+        let full = ConfigError::at(Path::new("/srv/vms"), rustix::io::Errno::NOSPC.into());
+        assert!(full.is_full() && !full.to_string().contains("unit"), "{full}");
+    }
+
+    #[test]
+    fn folders_that_can_be_written_or_are_not_there_yet_are_no_trouble() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(&folder.path().join("state")).unwrap();
+        let config = Config {
+            vm_folder: Some(folder.path().join("later/vms")),
+            machine_folders: vec![folder.path().into(), folder.path().join("not-mounted")],
+            move_folder: folder.path().join("run"),
+            ..Config::default()
+        };
+        let troubles = config.unwritable(&state);
+        assert!(troubles.is_empty(), "{troubles:?}");
+        // Nothing was made.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::uploads::Uploads;
 pub trait Host: Send + Sync {
     /// What it is like.
     fn facts(&self) -> HostFacts;
+    /// Looks again, for some seconds, at what is not looked at each time it is told: what failed may have been mended.
+    fn look_again(&self) {}
     /// How loaded it is, since the call before.
     fn load(&self) -> Load;
     /// The answer to a question of the server, as bytes.

@@ -19,6 +19,7 @@ mod folders;
 mod hands;
 mod importing;
 mod journal;
+mod kvm;
 mod libvirt;
 mod line;
 mod moving;

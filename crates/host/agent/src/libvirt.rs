@@ -2,30 +2,29 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
 
 use hostler_hypervisor::{Disks, Machines, Trouble};
 use hostler_libvirt::statistics::Figures;
-use hostler_libvirt::{Driver, Serial, Settings, probe};
+use hostler_libvirt::{Changed, Driver, Serial, Settings, probe};
 use hostler_model::channel::Query;
-use hostler_model::host::{HostFacts, Kvm, Load};
+use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::Processors;
 use hostler_model::refresher::{MachineTrouble, Refreshed, RefresherKind};
 use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::boots::OwnBoots;
-use crate::computer::{Computer, kernel_boot_id};
+use crate::computer::Computer;
 use crate::config::{Config, State};
 use crate::disks::AgentDisks;
 use crate::file_systems::file_systems;
 use crate::hands::{Hands, Host};
 use crate::importing::importable;
+use crate::kvm::Virtualization;
 use crate::moving::{Mover, Places};
 use crate::networks::{self, HostNetworks};
 use crate::performance::{Counters, Recorder};
@@ -43,7 +42,7 @@ pub struct LibvirtHost {
     driver: Arc<Driver>,
     state: State,
     computer: Computer,
-    kvm: Kvm,
+    kvm: Virtualization,
     recorder: Recorder,
     disks: Arc<AgentDisks>,
     uploads: Arc<Uploads>,
@@ -58,7 +57,8 @@ pub struct LibvirtHost {
 
 impl LibvirtHost {
     /// Looks at the computer, tries hardware virtualization if that was not done since its start, and begins to
-    /// listen to libvirt, which need not answer yet. Blocks for some seconds at the first time.
+    /// listen to libvirt, which need not answer yet. Blocks for some seconds at the first time. What failed then is tried
+    /// again by [`Self::hands`], beside all else.
     ///
     /// # Errors
     /// The driver cannot be set up.
@@ -76,8 +76,8 @@ impl LibvirtHost {
         };
         let driver = Arc::new(Driver::new(settings)?);
         driver.set_events(config.events);
-        let kvm = kvm(&state.kvm(), &config.qemu);
-        driver.set_kvm(kvm == Kvm::Works);
+        let kvm = Virtualization::new(state.kvm(), config.qemu.clone(), probe::kvm_works);
+        driver.set_kvm(kvm.works());
         let computer = Computer::new(
             config.name.clone(),
             config.folders(state),
@@ -107,6 +107,13 @@ impl LibvirtHost {
     /// The boot id that the server is told.
     pub fn boot_id(&self) -> String {
         self.computer.boot_id()
+    }
+
+    /// Tries again what an earlier run has found to fail.
+    pub(crate) fn look_again_at_failures(&self) {
+        if self.kvm.failed_before() {
+            self.look_again();
+        }
     }
 
     /// The driver itself.
@@ -159,6 +166,14 @@ impl LibvirtHost {
     pub fn hands(self: &Arc<Self>, config: &Config, state: &State) -> std::io::Result<Hands> {
         let told = self.driver.subscribe();
         let (tell, changes) = mpsc::channel(CHANGES);
+        if self.kvm.failed_before() {
+            let (host, tell) = (Arc::clone(self), tell.clone());
+            std::thread::Builder::new().name("kvm".into()).spawn(move || {
+                host.look_again();
+                // Works or not, perhaps with other words than before.
+                let _ = tell.blocking_send(Changed::Host);
+            })?;
+        }
         // Ends with the driver, or when nobody reads any more.
         std::thread::Builder::new().name("changes".into()).spawn(move || {
             while let Ok(changed) = told.recv() {
@@ -192,7 +207,7 @@ impl LibvirtHost {
 
 impl Host for LibvirtHost {
     fn facts(&self) -> HostFacts {
-        let mut facts = HostFacts { kvm: self.kvm.clone(), ..self.computer.facts() };
+        let mut facts = HostFacts { kvm: self.kvm.said(), ..self.computer.facts() };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match self.driver.host_facts() {
             Ok(said) => {
@@ -221,6 +236,12 @@ impl Host for LibvirtHost {
         }
         last.clone_from(&facts);
         facts
+    }
+
+    fn look_again(&self) {
+        if self.kvm.again() {
+            self.driver.set_kvm(true);
+        }
     }
 
     fn load(&self) -> Load {
@@ -354,40 +375,4 @@ fn counters(figures: &Figures) -> Counters {
             (received, sum(&mut figures.adapters.iter().map(|adapter| adapter.sent_bytes)))
         }),
     }
-}
-
-/// What the probe said, and for which start of the computer and which QEMU.
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
-struct Probed {
-    boot: String,
-    qemu: String,
-    kvm: Kvm,
-}
-
-/// Whether hardware virtualization works: tried once per start of the computer and per QEMU, then remembered.
-fn kvm(remembered: &Path, qemu: &Path) -> Kvm {
-    let (boot, qemu_is) = (kernel_boot_id(), which(qemu));
-    let read = fs::read(remembered).ok().and_then(|text| serde_json::from_slice::<Probed>(&text).ok());
-    if let Some(known) = read
-        && known.boot == boot
-        && known.qemu == qemu_is
-    {
-        return known.kvm;
-    }
-    let probed = Probed { boot, qemu: qemu_is, kvm: probe::kvm_works(qemu) };
-    if let Kvm::Fails { why } = &probed.kvm {
-        tracing::warn!(why, "hardware virtualization does not work: machines run under emulation, slowly");
-    }
-    // Not remembered, it is tried again at the next start.
-    if let Ok(text) = serde_json::to_vec(&probed) {
-        let _ = fs::write(remembered, text);
-    }
-    probed.kvm
-}
-
-/// The program and when it was installed.
-fn which(program: &Path) -> String {
-    let changed = fs::metadata(program).and_then(|m| m.modified()).ok();
-    let at = changed.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_millis());
-    format!("{} {at}", program.display())
 }

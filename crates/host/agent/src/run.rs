@@ -170,6 +170,9 @@ impl Shared {
             _ => ANSWER_LIMIT,
         };
         if let Query::Refresh { refresher: RefresherKind::Host } = query {
+            let host = Arc::clone(&self.host);
+            // One that broke down found nothing.
+            let _ = spawn_blocking(move || host.look_again()).await;
             self.read_facts().await;
         }
         let (host, disks) = (Arc::clone(&self.host), Arc::clone(&self.disks));

@@ -15,6 +15,7 @@ mod running;
 mod server;
 mod simulated;
 mod streams;
+mod unit;
 #[allow(dead_code, reason = "some of it is for the tests of the wire alone")]
 #[path = "../../../../link/wire/tests/it/world.rs"]
 mod world;
