@@ -27,8 +27,12 @@ pub trait Networks: Send + Sync {
     fn make_network(&self, id: Uuid, network: &NetworkSpec) -> Result<(), Trouble>;
     /// Ends the trial of a network well. False when there is none of this id, or when it is being taken back.
     fn confirm_network(&self, id: Uuid) -> Result<bool, Trouble>;
-    /// Removes a network, and remembers it as it was.
+    /// Removes a network, and remembers it as it was. Of one that is gone it removes what is left.
     fn remove_network(&self, id: Uuid, name: &str) -> Result<(), Trouble>;
+    /// Whether something is left of a network that libvirt does not have: a bridge over an adapter.
+    fn is_left(&self, _id: Uuid) -> bool {
+        false
+    }
     /// Makes a network again that was removed. False when nothing is remembered of it.
     fn restore_network(&self, id: Uuid, name: &str) -> Result<bool, Trouble>;
 }
@@ -97,7 +101,13 @@ impl Step<'_> {
 
     fn remove_network(&self, id: Uuid, name: &str) -> Part {
         // What bears another id is not what was meant: as far as this goes, nothing is there.
-        let Some(network) = named(self.world, name)?.filter(|there| there.id == id) else { return done() };
+        let Some(network) = named(self.world, name)?.filter(|there| there.id == id) else {
+            // An earlier attempt may have been cut short.
+            return match self.world.networks.is_left(id) {
+                true => self.world.networks.remove_network(id, name).and_then(|()| done()),
+                false => done(),
+            };
+        };
         let mut connected = Vec::new();
         for seen in self.world.machines.list()? {
             if seen.adapters.iter().any(|adapter| network.is_source(&adapter.network)) {
@@ -140,7 +150,9 @@ pub(crate) fn probe_network(command: &Command, world: &World<'_>) -> Result<bool
             named(world, &network.name)?.is_some_and(|there| there.id == *id)
         }
         Command::ConfirmNetwork { id, .. } => world.networks.confirm_network(*id)?,
-        Command::RemoveNetwork { id, name } => named(world, name)?.is_none_or(|there| there.id != *id),
+        Command::RemoveNetwork { id, name } => {
+            named(world, name)?.is_none_or(|there| there.id != *id) && !world.networks.is_left(*id)
+        }
         Command::RestoreNetwork { name, .. } => named(world, name)?.is_some(),
         _ => false,
     })

@@ -3,7 +3,7 @@
 use hostler_model::command::Command;
 use hostler_model::job::{Lock, Record};
 use hostler_model::setting::Settings;
-use hostler_model::{AgentId, Code, Key, Ms, Refusal, VmId};
+use hostler_model::{AgentId, Code, Key, Ms, Refusal};
 
 use crate::plan::{Planned, Planner, View};
 
@@ -35,15 +35,7 @@ pub(super) fn admit_remove(view: View<'_>, id: AgentId, force: bool, keep: bool)
     if force {
         return Ok(());
     }
-    let vms = view.inv.vms_on(id.into()).count();
-    let shares = view.inv.shares.values().filter(|share| share.agent == id).count();
-    if vms > 0 || shares > 0 {
-        let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
-        let (vms, shares) = (count(vms, "machine"), count(shares, "library share"));
-        let cause = format!("its computer has {vms} and {shares} in the record");
-        return Err(Refusal::new(Code::ObjectInUse, agent.label(), cause)
-            .remedy("Remove them first, or force the removal (--force): then only their record goes"));
-    }
+    has_nothing(view, id)?;
     if keep || view.answers(id) || is_dead(view, id) {
         return Ok(());
     }
@@ -54,7 +46,21 @@ pub(super) fn admit_remove(view: View<'_>, id: AgentId, force: bool, keep: bool)
     ))
 }
 
-pub(super) fn remove(id: AgentId, keep: bool, p: &mut Planner<'_>) -> Planned {
+/// Refuses where its computer has machines or shares in the record.
+fn has_nothing(view: View<'_>, id: AgentId) -> Result<(), Refusal> {
+    let vms = view.inv.vms_on(id.into()).count();
+    let shares = view.inv.shares.values().filter(|share| share.agent == id).count();
+    if vms > 0 || shares > 0 {
+        let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+        let (vms, shares) = (count(vms, "machine"), count(shares, "library share"));
+        let cause = format!("its computer has {vms} and {shares} in the record");
+        return Err(Refusal::new(Code::ObjectInUse, agent(view, id)?.label(), cause)
+            .remedy("Remove them first, or force the removal (--force): then only their record goes"));
+    }
+    Ok(())
+}
+
+pub(super) fn remove(id: AgentId, force: bool, keep: bool, p: &mut Planner<'_>) -> Planned {
     let name: String = p.choose("name", |view, _| {
         Ok(view.inv.agents.get(&id).map(|agent| agent.name.to_string()).unwrap_or_default())
     })?;
@@ -65,14 +71,17 @@ pub(super) fn remove(id: AgentId, keep: bool, p: &mut Planner<'_>) -> Planned {
         Ok((!asked && !is_dead(view, id)).then(|| stays_behind(view, id)))
     })?;
     let leaves: bool = p.choose("leaves", |view, _| Ok(!keep && view.answers(id)))?;
-    let vms: Vec<VmId> =
-        p.choose("vms", |view, _| Ok(view.inv.vms_on(id.into()).map(|vm| vm.id).collect()))?;
-    for vm in &vms {
-        p.lock_vm(*vm);
+    // What is at work on a share of an agent that does not answer would never end: it ends with the agent.
+    let held: Vec<Key> = p.choose("held", |view, _| {
+        let keys = view.inv.keys_of_agent(id).into_iter();
+        let library = |key: &Key| matches!(key, Key::Share(_) | Key::Item(_));
+        Ok(keys.filter(|key| matches!(key, Key::Vm(_)) || leaves && library(key)).collect())
+    })?;
+    for key in held {
+        p.lock(Lock::exclusive(key));
     }
     p.lock(Lock::exclusive(Key::Host(id.into())));
     p.lock(Lock::exclusive(Key::Agent(id)));
-    let keys: Vec<Key> = p.choose("keys", |view, _| Ok(view.inv.keys_of_agent(id)))?;
     if let Some(left) = left {
         p.warn(
             Refusal::new(
@@ -86,7 +95,17 @@ pub(super) fn remove(id: AgentId, keep: bool, p: &mut Planner<'_>) -> Planned {
     if leaves {
         // It does nothing yet: what decides is that its certificate is good no more.
         p.step("prepare-removal", id, Command::PrepareRemoval).undo(Command::CancelRemoval);
+        if p.answer("prepare-removal").is_none() {
+            return p.later(&["remove"]);
+        }
     }
+    // While the agent was asked its computer may have shown machines that nobody knew, and a share may have been added.
+    let keys: Vec<Key> = p.choose("keys", |view, _| {
+        if !force {
+            has_nothing(view, id)?;
+        }
+        Ok(view.inv.keys_of_agent(id))
+    })?;
     p.record("remove", keys.into_iter().map(|key| Record::Gone { key }).collect());
     Ok(())
 }

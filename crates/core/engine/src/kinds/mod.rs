@@ -139,7 +139,7 @@ pub(crate) fn plan(request: &Request, p: &mut Planner<'_>) -> Planned {
         Request::AddHost(ask) => push::add(ask, p),
         Request::EnrolAgent(ask) => host::enrol(ask, p),
         Request::RenewAgent { agent, uses, next } => host::renew(*agent, uses, next.as_ref(), p),
-        Request::RemoveAgent { agent, keep, .. } => agent::remove(*agent, *keep, p),
+        Request::RemoveAgent { agent, force, keep } => agent::remove(*agent, *force, *keep, p),
         Request::UpgradeAgent { agent, version, sha256, size_bytes, .. } => {
             agent::upgrade(*agent, version, sha256, *size_bytes, p)
         }

@@ -2,11 +2,12 @@
 
 use hostler_model::command::{Answer, Outcome};
 use hostler_model::job::JobState;
+use hostler_model::library::Share;
 use hostler_model::request::Request;
 use hostler_model::seen::Power;
-use hostler_model::{Code, Key, Object, Refusal};
+use hostler_model::{Code, Key, Object, Refusal, ShareId, Timestamp};
 
-use crate::world::{World, agent, vm_id};
+use crate::world::{World, agent, name, seen, vm_id};
 
 fn remove(force: bool, keep: bool) -> Request {
     Request::RemoveAgent { agent: agent(0), force, keep }
@@ -43,6 +44,69 @@ fn a_removal_that_is_cancelled_lets_the_agent_stay() {
     world.answer(job, "prepare-removal", Outcome::Revoked);
     assert_eq!(world.state(job), JobState::Cancelled);
     assert!(is_there(&world));
+}
+
+#[test]
+fn a_machine_that_is_found_while_the_agent_is_asked_to_leave_goes_with_it_by_force_alone() {
+    for force in [false, true] {
+        let mut world = World::new(1);
+        let job = world.ask(remove(force, false)).unwrap();
+        assert_eq!(world.sent(), ["prepare removal"]);
+        world.shows(0, seen(uuid::Uuid::from_u128(0x77), Power::Running));
+        let machines = |world: &World| world.record.keys().filter(|key| matches!(key, Key::Vm(_))).count();
+        assert_eq!(machines(&world), 1);
+        world.done(job, "prepare-removal");
+        if force {
+            assert_eq!(world.state(job), JobState::Completed);
+            assert_eq!((is_there(&world), machines(&world)), (false, 0), "nothing stays that is on no host");
+        } else {
+            assert!(world.sent().contains(&"undo cancel removal".to_owned()));
+            world.done(job, "prepare-removal");
+            assert_eq!(world.state(job), JobState::FailedUndone);
+            assert_eq!(world.jobs[&job].error.as_ref().unwrap().code, Code::ObjectInUse);
+            assert_eq!((is_there(&world), machines(&world)), (true, 1));
+        }
+    }
+}
+
+fn library() -> Share {
+    Share {
+        id: ShareId(uuid::Uuid::from_u128(0xB0)),
+        name: name("library"),
+        agent: agent(0),
+        folder: "/srv/library".into(),
+        notes: String::new(),
+        created: Timestamp(1),
+    }
+}
+
+#[test]
+fn while_an_agent_is_asked_to_leave_its_shares_are_held_and_one_that_is_being_added_is_not_there_afterwards()
+{
+    let share = library();
+    let mut world = World::with(1, vec![Object::from(share.clone())]);
+    let job = world.ask(remove(true, false)).unwrap();
+    for other in [Request::RefreshShare { share: share.id }, Request::RemoveShare { share: share.id }] {
+        assert_eq!(world.ask(other).unwrap_err().code, Code::ObjectBusy);
+    }
+    let add = Request::AddShare { name: name("more"), agent: agent(0), folder: "/srv/more".into() };
+    let add = world.ask(add).unwrap();
+    world.done(job, "prepare-removal");
+    assert_eq!(world.state(job), JobState::Completed);
+    assert_eq!(world.state(add), JobState::FailedUndone);
+    assert!(!world.record.keys().any(|key| matches!(key, Key::Share(_))));
+}
+
+#[test]
+fn a_silent_agent_is_removed_by_force_with_what_waits_for_it_in_its_library() {
+    let share = library();
+    let mut world = World::with(1, vec![Object::from(share.clone())]);
+    let refresh = world.ask(Request::RefreshShare { share: share.id }).unwrap();
+    world.lose(0);
+    let job = world.ask(remove(true, false)).unwrap();
+    assert_eq!(world.state(job), JobState::CompletedWithWarnings);
+    assert_eq!(world.state(refresh), JobState::FailedUndone);
+    assert!(!world.record.keys().any(|key| matches!(key, Key::Share(_))));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A bridge over an adapter may cut the line over which it was asked for. So the note says that it is on trial before
 //! anything is done; who is not told within the time that it stays takes it back, and so does the next run of the agent
-//! where this one dies. What stays is made again when the computer was started anew: the kernel forgets bridges.
+//! where this one dies. What stays is made again when the computer was started anew: the kernel forgets bridges. A removal is
+//! noted as well before it begins, so that one that is cut short is ended and no bridge stays that is nobody's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,33 @@ struct Note {
     bridge: Bridge,
     /// Whether it goes unless it is confirmed.
     trial: bool,
+    /// Whether it is being removed: its bridge goes as soon as libvirt does not have it any more.
+    #[serde(default)]
+    going: bool,
+}
+
+/// What becomes of a network with a note when the agent starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// It was never confirmed.
+    TakenBack,
+    /// Its removal was cut short: libvirt knows how far it came.
+    Settled,
+    /// The kernel has forgotten its bridge.
+    MadeAgain,
+    /// Everything is there.
+    Stays,
+}
+
+impl Note {
+    fn begins(&self, bridge_is_there: bool) -> Begins {
+        match (self.trial, self.going, bridge_is_there) {
+            (true, ..) => Begins::TakenBack,
+            (false, true, _) => Begins::Settled,
+            (false, false, false) => Begins::MadeAgain,
+            (false, false, true) => Begins::Stays,
+        }
+    }
 }
 
 /// What is known of a network that was removed.
@@ -63,26 +91,58 @@ impl HostNetworks {
 
     fn begin(&self) {
         for note in self.notes() {
-            if note.trial {
-                tracing::warn!(network = note.name, "it was never confirmed: it is taken back");
-                self.take_back(note);
-            } else if !note.bridge.is_there() {
-                let made = note.bridge.anew().and_then(|bridge| {
-                    bridge.up().inspect_err(|_| bridge.down(true))?;
-                    Ok(bridge)
-                });
-                match made {
-                    Ok(bridge) => {
-                        tracing::info!(network = note.name, bridge = bridge.name, "made again after a start");
-                        // The note of before does as well.
-                        let _ = self.write(&Note { bridge, ..note.clone() });
-                        let (driver, name) = (Arc::clone(&self.0.driver), note.name);
-                        in_time(move || driver.start_network(&name));
-                    }
-                    Err(why) => tracing::error!(network = note.name, cause = why.cause, "not made again"),
+            match note.begins(note.bridge.is_there()) {
+                Begins::TakenBack => {
+                    tracing::warn!(network = note.name, "it was never confirmed: it is taken back");
+                    self.take_back(note);
                 }
+                Begins::Settled => self.settle_removal(note.id),
+                Begins::MadeAgain => self.make_again(&note),
+                Begins::Stays => {}
             }
         }
+    }
+
+    fn make_again(&self, note: &Note) {
+        let made = note.bridge.anew().and_then(|bridge| {
+            bridge.up().inspect_err(|_| bridge.down(true))?;
+            Ok(bridge)
+        });
+        match made {
+            Ok(bridge) => {
+                tracing::info!(network = note.name, bridge = bridge.name, "made again after a start");
+                // The note of before does as well.
+                let _ = self.write(&Note { bridge, ..note.clone() });
+                let (driver, name) = (Arc::clone(&self.0.driver), note.name.clone());
+                in_time(move || driver.start_network(&name));
+            }
+            Err(why) => {
+                tracing::error!(network = note.name, cause = why.cause, remedy = why.remedy, "not made again")
+            }
+        }
+    }
+
+    /// Ends a removal that was cut short, as soon as libvirt answers. While it has the network, nothing was removed yet: a
+    /// machine may have been connected since, so it stays until its removal is asked for again.
+    fn settle_removal(&self, id: Uuid) {
+        let networks = self.clone();
+        in_time(move || {
+            let _one = networks.lock();
+            // It may have been removed or made again meanwhile.
+            let Some(note) = networks.note(id).filter(|note| note.going) else { return Ok(()) };
+            if networks.0.driver.kept_network(id, &note.name)?.is_none() {
+                tracing::warn!(network = note.name, "its removal was cut short: its bridge is removed");
+                note.bridge.down(false);
+                networks.forget(id);
+                return Ok(());
+            }
+            let note = Note { going: false, ..note };
+            networks.write(&note)?;
+            if !note.bridge.is_there() {
+                networks.make_again(&note);
+            }
+            Ok(())
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
@@ -146,7 +206,7 @@ impl HostNetworks {
     }
 
     fn make_over(&self, id: Uuid, network: &NetworkSpec, bridge: Bridge) -> Result<(), Trouble> {
-        let note = Note { id, name: network.name.clone(), bridge, trial: true };
+        let note = Note { id, name: network.name.clone(), bridge, trial: true, going: false };
         self.write(&note)?;
         let made = note
             .bridge
@@ -197,7 +257,11 @@ impl Networks for HostNetworks {
         let _one = self.lock();
         let note = self.note(id);
         if let Some(libvirt) = self.0.driver.kept_network(id, name)? {
-            write(&self.removed_file(id), &Removed { libvirt, note: note.clone() })?;
+            let note = note.clone().map(|note| Note { going: false, ..note });
+            write(&self.removed_file(id), &Removed { libvirt, note })?;
+        }
+        if let Some(note) = &note {
+            self.write(&Note { going: true, ..note.clone() })?;
         }
         self.0.driver.remove_network(id, name)?;
         if let Some(note) = note {
@@ -207,14 +271,24 @@ impl Networks for HostNetworks {
         Ok(())
     }
 
+    fn is_left(&self, id: Uuid) -> bool {
+        let _one = self.lock();
+        self.note(id).is_some()
+    }
+
     fn restore_network(&self, id: Uuid, _name: &str) -> Result<bool, Trouble> {
         let _one = self.lock();
         let file = self.removed_file(id);
         let Some(Removed { libvirt, note }) = read::<Removed>(&file) else { return Ok(false) };
-        if let Some(note) = note.filter(|note| !note.bridge.is_there()) {
-            let bridge = note.bridge.anew().map_err(Trouble::Failed)?;
-            bridge.up().inspect_err(|_| bridge.down(true)).map_err(Trouble::Failed)?;
-            self.write(&Note { bridge, trial: false, ..note })?;
+        if let Some(note) = note {
+            let bridge = if note.bridge.is_there() {
+                note.bridge
+            } else {
+                let bridge = note.bridge.anew().map_err(Trouble::Failed)?;
+                bridge.up().inspect_err(|_| bridge.down(true)).map_err(Trouble::Failed)?;
+                bridge
+            };
+            self.write(&Note { id: note.id, name: note.name, bridge, trial: false, going: false })?;
         }
         self.0.driver.put_network(&libvirt)?;
         let _ = fs::remove_file(file);
@@ -262,4 +336,27 @@ fn write(file: &Path, note: &impl Serialize) -> Result<(), Trouble> {
         fs::File::open(folder)?.sync_all()
     })()
     .map_err(|why: std::io::Error| wrong(why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_whose_removal_was_cut_short_is_not_made_again_when_the_agent_starts() {
+        // As a note of an older agent is: it knows of no removals.
+        let kept: Note = serde_json::from_str(
+            r#"{"id":"00000000-0000-0000-0000-000000000001","name":"lan","trial":false,
+                "bridge":{"name":"br-lan","port":"eno1","vlan":null,"mac":"02:00:00:00:00:01",
+                          "moved":{"addresses":[],"routes":[]}}}"#,
+        )
+        .unwrap();
+        assert_eq!((kept.begins(true), kept.begins(false)), (Begins::Stays, Begins::MadeAgain));
+        let going = Note { going: true, ..kept.clone() };
+        assert_eq!((going.begins(true), going.begins(false)), (Begins::Settled, Begins::Settled));
+        let read: Note = serde_json::from_slice(&serde_json::to_vec(&going).unwrap()).unwrap();
+        assert_eq!(read, going, "the note says so after a loss of power");
+        let trial = Note { trial: true, ..going };
+        assert_eq!(trial.begins(true), Begins::TakenBack);
+    }
 }

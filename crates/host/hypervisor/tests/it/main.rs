@@ -7,3 +7,4 @@ mod guests;
 mod interrupted;
 mod marks;
 mod moves;
+mod networks;
