@@ -23,12 +23,20 @@ async fn how_many_agents_connect_in_a_second_and_how_long_a_word_takes() {
         .into_iter()
         .map(|identity| {
             let address = address.clone();
-            tokio::spawn(async move { connect(&address, &identity, &AgentConfig::default()).await })
+            tokio::spawn(async move {
+                // As an agent does: on a busy computer a thousand may take longer than one waits.
+                loop {
+                    match connect(&address, &identity, &AgentConfig::default()).await {
+                        Ok(session) => return session,
+                        Err(why) => println!("again: {why}"),
+                    }
+                }
+            })
         })
         .collect();
     let mut open = Vec::new();
     for one in tries {
-        open.push(soon("an agent", one).await.unwrap().unwrap());
+        open.push(soon("an agent", one).await.unwrap());
     }
     let all = began.elapsed();
     println!("{count} agents in {all:?}: {:.0} a second", f64::from(count as u32) / all.as_secs_f64());

@@ -328,6 +328,9 @@ fn a_job_that_is_cancelled_or_whose_server_dies_leaves_a_computer_that_can_be_ad
     });
     let (done, of) = seen.unwrap();
     assert!(done < of, "{done} of {of}");
+    // By then what the job before has left there is gone; one that is cancelled sooner leaves that as it found it.
+    let arrives = || site.hosts[0].shell("test -s /usr/local/lib/hostler/hostler-agent.part").ok();
+    wait_for(FOLLOWS, "the program arrives", arrives).unwrap();
     site.run(site.client().cancel_job(job, &How::default())).unwrap();
     site.hosts[0].heal().unwrap();
     let ended = site.ended(job).unwrap().job;
