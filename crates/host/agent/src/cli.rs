@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hostler_model::host::{HostFacts, Kvm};
@@ -24,11 +25,15 @@ use crate::removal;
 use crate::run::{Ending, Setup, run};
 use crate::stamp::version;
 use crate::status::{Connection, Status};
+use crate::storage::Look;
 
 type Failure = Box<dyn std::error::Error>;
 
 /// Blocking calls at the same time: commands, readings, questions, and some room.
 const BLOCKING: usize = 64;
+
+/// How long the agent waits, before it comes up, for the storage of machines.
+const STORAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The Hostler agent: carries out what the server asks on this computer, and reports what is seen.
 #[derive(Debug, Parser)]
@@ -179,6 +184,33 @@ fn check_folders(state: &State, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes the folders of machines ready, as far as their storage answers: where it does not, the agent comes up all the same, and
+/// its server hears from it.
+fn make_folders(state: &State, config: &Config) -> Result<(), Failure> {
+    let (of, by) = (state.clone(), config.clone());
+    let made: Look<Result<(), String>> = Look::default();
+    made.begin(move || {
+        check_folders(&of, &by).map_err(|why| why.to_string())?;
+        by.make_vms(&of).map_err(|why| why.to_string())?;
+        for why in by.unwritable(&of) {
+            tracing::warn!(%why, "what needs this folder fails until that is mended");
+        }
+        Ok(())
+    });
+    made.wait(Instant::now() + STORAGE_LIMIT);
+    match made.last() {
+        Some(made) => Ok(made?),
+        None => {
+            let folders = config.folders(state).words();
+            tracing::error!(
+                folders,
+                "the storage of a folder of machines does not answer; the agent goes on without it"
+            );
+            Ok(())
+        }
+    }
+}
+
 fn enrol(
     state: &State,
     config: Config,
@@ -271,12 +303,8 @@ fn serve(state: &State, config: &Config, trial: bool) -> Result<ExitCode, Failur
     }
     let identity = Identity::load(&state.identity())
         .map_err(|why| format!("{why}. Enrol it first: hostler-agent enrol --help"))?;
-    check_folders(state, config)?;
     state.make()?;
-    config.make_vms(state)?;
-    for why in config.unwritable(state) {
-        tracing::warn!(%why, "what needs this folder fails until that is mended");
-    }
+    make_folders(state, config)?;
     let lock = state.lock()?;
     let server = config.server.clone().unwrap_or_else(|| identity.about.server.clone());
     let config = &Config { server: Some(server.clone()), ..config.clone() };

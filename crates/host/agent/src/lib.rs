@@ -35,6 +35,7 @@ mod screens;
 pub mod simulated;
 mod stamp;
 mod status;
+mod storage;
 mod streams;
 pub mod uploads;
 mod work;

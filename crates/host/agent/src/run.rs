@@ -37,6 +37,9 @@ const QUEUE: usize = 8_192;
 /// How many commands call libvirt or touch disks at a time: libvirt serves about this many calls before quick ones
 /// begin to wait *(tried)*. What waits for a guest between two looks does not count.
 const CALLS: usize = 16;
+/// How many questions may be looked into at a time, those included for which nobody waits any more: the files that they are about may
+/// lie on storage that does not answer, and commands and readings want threads, too.
+const QUESTIONS: usize = 24;
 /// How often the computer's properties are read although nothing asked for it: nobody tells when a network starts.
 const FACTS_EVERY: Duration = Duration::from_secs(60);
 /// How long running commands may take to end and to reach the journal when the agent is stopped.
@@ -97,8 +100,12 @@ pub(crate) struct Shared {
     pub(crate) readings: Readings,
     /// Room for commands' calls.
     pub(crate) calls: Semaphore,
+    /// Room for questions. It is given back when the look has ended, not when nobody waits for it any more.
+    questions: Arc<Semaphore>,
     /// One reading of the computer and its handing in at a time, so that they stay in order.
     facts: Mutex<()>,
+    /// One reading of the load at a time.
+    loads: Mutex<()>,
     /// Whether libvirt answered when the computer was read last.
     answers: AtomicBool,
     /// The open connection.
@@ -157,6 +164,8 @@ impl Shared {
     }
 
     async fn load(&self) {
+        // One that takes long is not waited for by others, and the load of before is told meanwhile.
+        let Ok(_one) = self.loads.try_lock() else { return };
         let host = Arc::clone(&self.host);
         if let Ok(load) = spawn_blocking(move || host.load()).await {
             self.tell(Input::Load(load)).await;
@@ -176,12 +185,16 @@ impl Shared {
             self.read_facts().await;
         }
         let (host, disks) = (Arc::clone(&self.host), Arc::clone(&self.disks));
-        let answer = move || match &query {
-            Query::Share { folder } => {
-                told(&disks.scan(folder).map_err(|trouble| trouble.into_refusal("share"))?)
+        let room = Arc::clone(&self.questions).try_acquire_owned();
+        let answer = move || {
+            let Ok(_room) = room else { return Err(no_room()) };
+            match &query {
+                Query::Share { folder } => {
+                    told(&disks.scan(folder).map_err(|trouble| trouble.into_refusal("share"))?)
+                }
+                Query::Upload { folder, ask } => uploads::answer(host.uploads(), folder, ask),
+                query => host.answer(query),
             }
-            Query::Upload { folder, ask } => uploads::answer(host.uploads(), folder, ask),
-            query => host.answer(query),
         };
         let asked = tokio::time::timeout(limit, spawn_blocking(answer));
         let answer = match asked.await {
@@ -194,6 +207,12 @@ impl Shared {
         };
         self.tell(Input::Answered { session, question, answer }).await;
     }
+}
+
+fn no_room() -> Refusal {
+    let cause = "too many questions to it are still without an answer: storage of the host may be silent";
+    Refusal::new(Code::TooManyRequests, "question", cause)
+        .remedy("Look whether what is mounted on the host answers, then ask again")
 }
 
 /// Runs an agent until `stop` is ready, or it is to end by what it was told: then it says good-bye, gives running commands a moment, and returns. Machines
@@ -219,7 +238,9 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         host,
         events: events.clone(),
         calls: Semaphore::new(CALLS),
+        questions: Arc::new(Semaphore::new(QUESTIONS)),
         facts: Mutex::default(),
+        loads: Mutex::default(),
         answers: AtomicBool::new(false),
         server: std::sync::Mutex::default(),
         trial: setup.trial,
@@ -477,3 +498,6 @@ impl Agent {
         connected
     }
 }
+
+#[cfg(test)]
+mod tests;
