@@ -42,7 +42,7 @@ const CALLS: usize = 16;
 const QUESTIONS: usize = 24;
 /// How often the computer's properties are read although nothing asked for it: nobody tells when a network starts.
 const FACTS_EVERY: Duration = Duration::from_secs(60);
-/// How long running commands may take to end and to reach the journal when the agent is stopped.
+/// How long running commands may take to end, to reach the journal, and to be told to the server when the agent is stopped.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 /// How long a question may take: a guest's agent that is silent takes half of it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -215,8 +215,8 @@ fn no_room() -> Refusal {
         .remedy("Look whether what is mounted on the host answers, then ask again")
 }
 
-/// Runs an agent until `stop` is ready, or it is to end by what it was told: then it says good-bye, gives running commands a moment, and returns. Machines
-/// run on. Dropped instead, it is an agent that died: what it had begun is looked up by the next run.
+/// Runs an agent until `stop` is ready, or it is to end by what it was told: then it gives running commands a moment, whose ends the
+/// server is still told where it is stopped, says good-bye, and returns. Machines run on. Dropped instead, it is an agent that died: what it had begun is looked up by the next run.
 ///
 /// # Errors
 /// The journal cannot be used.
@@ -291,13 +291,14 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         tokio::select! {
             biased;
             () = &mut stop, if until.is_none() => {
+                // The good-bye waits for what is at work, so that its outcome is said before: nobody may come after us who
+                // says it, where the computer itself is shut down.
                 until = Some(Instant::now() + LAST_MOMENT);
                 ending.store(true, Ordering::Relaxed);
-                connected = agent.say_good_bye("the agent was stopped");
             }
             () = tokio::time::sleep_until(due.into()) => agent.take(Input::Time),
             event = happened.recv() => match event {
-                // A good-bye is the last word: what is heard after it belongs to the next run.
+                // What is heard from an agent that ends belongs to the next run.
                 Some(
                     Event::Open(..) | Event::Input(Input::FromServer(_)) | Event::HandOver(_) | Event::Dismissed,
                 ) if until.is_some() => {}
@@ -346,11 +347,14 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         // The upgrade itself ends in the next run; on trial nothing is waited for that another run has begun.
         let enough = match ending_is {
             Ending::Upgrade(_) => agent.core.at_work() <= 1,
-            _ => agent.core.at_work() == 0 || shared.trial,
+            _ => agent.core.at_work() == 0 && !agent.owes() || shared.trial,
         };
         if until.is_some_and(|until| enough || Instant::now() >= until) {
             break;
         }
+    }
+    if agent.outgoing.is_some() && ending_is == Ending::Stopped {
+        connected = agent.say_good_bye("the agent was stopped");
     }
     tracing::info!(at_work = agent.core.at_work(), "the agent ends; machines run on");
     agent.tasks.abort_all();
@@ -486,6 +490,11 @@ impl Agent {
             tracing::warn!("the server does not read; closing the connection");
             self.outgoing = None;
         }
+    }
+
+    /// Whether the server that is listening has yet to be told how a step ended.
+    fn owes(&self) -> bool {
+        self.outgoing.is_some() && self.core.owes()
     }
 
     /// Answers whether there was somebody to say it to.
