@@ -33,6 +33,7 @@ mod removal;
 mod run;
 mod screens;
 pub mod simulated;
+mod sizes;
 mod stamp;
 mod status;
 mod storage;

@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hostler_agent_core::{Core, Identity, Input, Output};
-use hostler_hypervisor::{Boots, Disks, Machines, Moves, Networks, Trouble, with_sizes};
+use hostler_hypervisor::{Boots, Disks, Machines, Moves, Networks, with_sizes};
 use hostler_libvirt::Changed;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query, REFRESH_LIMIT_MS, ToAgent};
 use hostler_model::refresher::RefresherKind;
-use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
 use hostler_wire::Streams;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
@@ -28,6 +27,7 @@ use crate::line::{self, Dial};
 use crate::own::Upgrade;
 use crate::performance;
 use crate::reading::Readings;
+use crate::sizes::Sizes;
 use crate::streams::Ends;
 use crate::uploads;
 use crate::work::{self, Abort};
@@ -98,6 +98,7 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) readings: Readings,
+    sizes: Sizes,
     /// Room for commands' calls.
     pub(crate) calls: Semaphore,
     /// Room for questions. It is given back when the look has ended, not when nobody waits for it any more.
@@ -139,14 +140,10 @@ impl Shared {
     }
 
     async fn list(&self) {
-        let (machines, disks) = (Arc::clone(&self.machines), Arc::clone(&self.disks));
-        let listed = spawn_blocking(move || {
-            let all = machines.list()?;
-            Ok(all.into_iter().map(|seen| with_sizes(&*disks, seen)).collect())
-        });
-        let listed: Result<Result<Vec<Seen>, Trouble>, _> = listed.await;
+        let machines = Arc::clone(&self.machines);
+        let listed = spawn_blocking(move || machines.list()).await;
         let (answers, input) = match listed {
-            Ok(Ok(all)) => (true, Input::Listed(all)),
+            Ok(Ok(all)) => (true, Input::Listed(self.sizes.of_all(all).await)),
             Ok(Err(why)) => {
                 tracing::debug!(%why, "the machines cannot be listed");
                 (false, Input::ListFailed)
@@ -228,8 +225,11 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         let _ = syncing.blocking_send(Event::Input(Input::Synced(position)));
     })?;
     let Hands { machines, disks, moves, networks, boots, host, mut changes } = hands;
+    let look = Arc::clone(&disks);
+    let sizes = Sizes::new(move |seen| with_sizes(&*look, seen));
     let shared = Arc::new(Shared {
-        readings: Readings::new(Arc::clone(&machines), Arc::clone(&disks), events.clone()),
+        readings: Readings::new(Arc::clone(&machines), sizes.clone(), events.clone()),
+        sizes,
         machines,
         disks,
         moves,

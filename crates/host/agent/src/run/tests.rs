@@ -60,7 +60,8 @@ fn shared(host: &Arc<Silent>) -> (Arc<Shared>, mpsc::Receiver<Event>) {
     let (events, happened) = mpsc::channel(QUEUE);
     let simulated = Arc::new(SimulatedHost::new(1, "/vms", 1 << 40));
     let shared = Shared {
-        readings: Readings::new(Arc::clone(&simulated) as _, Arc::clone(&simulated) as _, events.clone()),
+        readings: Readings::new(Arc::clone(&simulated) as _, Sizes::new(|seen| seen), events.clone()),
+        sizes: Sizes::new(|seen| seen),
         machines: Arc::clone(&simulated) as _,
         disks: Arc::clone(&simulated) as _,
         moves: Arc::clone(&simulated) as _,
