@@ -32,7 +32,7 @@ type Failure = Box<dyn std::error::Error>;
 /// Blocking calls at the same time: commands, readings, questions, and some room.
 const BLOCKING: usize = 64;
 
-/// How long the agent waits, before it comes up, for the storage of machines.
+/// How long the storage of machines is waited for before the agent comes up, and by `check`.
 const STORAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The Hostler agent: carries out what the server asks on this computer, and reports what is seen.
@@ -211,6 +211,24 @@ fn make_folders(state: &State, config: &Config) -> Result<(), Failure> {
     }
 }
 
+/// Whether QEMU can use the folders of machines, and why the agent cannot write into some; nothing is changed.
+fn looked_at_folders(state: &State, config: &Config) -> (Result<(), String>, Vec<String>) {
+    let (of, by) = (state.clone(), config.clone());
+    let looked = Look::default();
+    looked.begin(move || {
+        let unwritable = by.unwritable(&of).iter().map(ToString::to_string).collect();
+        (check_folders(&of, &by).map_err(|why| why.to_string()), unwritable)
+    });
+    looked.wait(Instant::now() + STORAGE_LIMIT);
+    let silent = || {
+        let folders = config.folders(state).words();
+        let why =
+            format!("{folders}: the storage of one of these does not answer; look whether its server runs");
+        (Err(why), Vec::new())
+    };
+    looked.last().unwrap_or_else(silent)
+}
+
 fn enrol(
     state: &State,
     config: Config,
@@ -305,6 +323,12 @@ fn serve(state: &State, config: &Config, trial: bool) -> Result<ExitCode, Failur
         .map_err(|why| format!("{why}. Enrol it first: hostler-agent enrol --help"))?;
     state.make()?;
     make_folders(state, config)?;
+    if !may_change_networks(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()) {
+        tracing::warn!(
+            "external networks cannot be made: this process has no CAP_NET_ADMIN. An upgrade leaves hostler-agent.service as it is: \
+             bring the newest, as deploy/README.md says"
+        );
+    }
     let lock = state.lock()?;
     let server = config.server.clone().unwrap_or_else(|| identity.about.server.clone());
     let config = &Config { server: Some(server.clone()), ..config.clone() };
@@ -339,6 +363,14 @@ fn serve(state: &State, config: &Config, trial: bool) -> Result<ExitCode, Failur
         Ending::Dismissed => leave(state),
         Ending::Upgrade(upgrade) => hand_over(state, &upgrade),
     }
+}
+
+/// Whether a process may make bridges, by what the kernel says of it; where it does not say, it may.
+fn may_change_networks(status: &str) -> bool {
+    const NET_ADMIN: u32 = 12;
+    let held =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    held.is_none_or(|held| held >> NET_ADMIN & 1 == 1)
 }
 
 /// Lets a new program try to come up, then becomes it, or itself anew.
@@ -406,11 +438,10 @@ fn status(state: &State, output: Print) -> Result<ExitCode, Failure> {
 }
 
 fn check(state: &State, config: &Config, output: Print) -> Result<ExitCode, Failure> {
-    let folders = check_folders(state, config).map_err(|why| why.to_string());
+    let (folders, unwritable) = looked_at_folders(state, config);
     let host: Arc<LibvirtHost> = LibvirtHost::new(config, state)?;
     host.look_again_at_failures();
     let facts = host.facts();
-    let unwritable: Vec<String> = config.unwritable(state).iter().map(ToString::to_string).collect();
     let well = folders.is_ok() && unwritable.is_empty() && facts.libvirt_answers && !facts.qemu.is_empty();
     if matches!(output, Print::Json) {
         println!(
@@ -453,4 +484,21 @@ fn print_facts(facts: &HostFacts) {
         "Networks   {}",
         if facts.networks.is_empty() { "none".into() } else { facts.networks.join(", ") }
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_under_a_unit_of_before_is_known_by_the_right_that_it_lacks() {
+        // What the unit of before left to it, what this one leaves, and all.
+        for (held, may) in
+            [("00000000000000ef", false), ("00000000000030ef", true), ("000001ffffffffff", true)]
+        {
+            let status = format!("Name:\thostler-agent\nCapPrm:\t{held}\nCapEff:\t{held}\nSeccomp:\t2\n");
+            assert_eq!(may_change_networks(&status), may, "{held}");
+        }
+        assert!(may_change_networks(""));
+    }
 }
