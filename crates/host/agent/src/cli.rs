@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hostler_model::host::{HostFacts, Kvm};
@@ -24,11 +25,15 @@ use crate::removal;
 use crate::run::{Ending, Setup, run};
 use crate::stamp::version;
 use crate::status::{Connection, Status};
+use crate::storage::Look;
 
 type Failure = Box<dyn std::error::Error>;
 
 /// Blocking calls at the same time: commands, readings, questions, and some room.
 const BLOCKING: usize = 64;
+
+/// How long the storage of machines is waited for before the agent comes up, and by `check`.
+const STORAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The Hostler agent: carries out what the server asks on this computer, and reports what is seen.
 #[derive(Debug, Parser)]
@@ -179,6 +184,51 @@ fn check_folders(state: &State, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes the folders of machines ready, as far as their storage answers: where it does not, the agent comes up all the same, and
+/// its server hears from it.
+fn make_folders(state: &State, config: &Config) -> Result<(), Failure> {
+    let (of, by) = (state.clone(), config.clone());
+    let made: Look<Result<(), String>> = Look::default();
+    made.begin(move || {
+        check_folders(&of, &by).map_err(|why| why.to_string())?;
+        by.make_vms(&of).map_err(|why| why.to_string())?;
+        for why in by.unwritable(&of) {
+            tracing::warn!(%why, "what needs this folder fails until that is mended");
+        }
+        Ok(())
+    });
+    made.wait(Instant::now() + STORAGE_LIMIT);
+    match made.last() {
+        Some(made) => Ok(made?),
+        None => {
+            let folders = config.folders(state).words();
+            tracing::error!(
+                folders,
+                "the storage of a folder of machines does not answer; the agent goes on without it"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Whether QEMU can use the folders of machines, and why the agent cannot write into some; nothing is changed.
+fn looked_at_folders(state: &State, config: &Config) -> (Result<(), String>, Vec<String>) {
+    let (of, by) = (state.clone(), config.clone());
+    let looked = Look::default();
+    looked.begin(move || {
+        let unwritable = by.unwritable(&of).iter().map(ToString::to_string).collect();
+        (check_folders(&of, &by).map_err(|why| why.to_string()), unwritable)
+    });
+    looked.wait(Instant::now() + STORAGE_LIMIT);
+    let silent = || {
+        let folders = config.folders(state).words();
+        let why =
+            format!("{folders}: the storage of one of these does not answer; look whether its server runs");
+        (Err(why), Vec::new())
+    };
+    looked.last().unwrap_or_else(silent)
+}
+
 fn enrol(
     state: &State,
     config: Config,
@@ -271,11 +321,13 @@ fn serve(state: &State, config: &Config, trial: bool) -> Result<ExitCode, Failur
     }
     let identity = Identity::load(&state.identity())
         .map_err(|why| format!("{why}. Enrol it first: hostler-agent enrol --help"))?;
-    check_folders(state, config)?;
     state.make()?;
-    config.make_vms(state)?;
-    for why in config.unwritable(state) {
-        tracing::warn!(%why, "what needs this folder fails until that is mended");
+    make_folders(state, config)?;
+    if !may_change_networks(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()) {
+        tracing::warn!(
+            "external networks cannot be made: this process has no CAP_NET_ADMIN. An upgrade leaves hostler-agent.service as it is: \
+             bring the newest, as deploy/README.md says"
+        );
     }
     let lock = state.lock()?;
     let server = config.server.clone().unwrap_or_else(|| identity.about.server.clone());
@@ -311,6 +363,14 @@ fn serve(state: &State, config: &Config, trial: bool) -> Result<ExitCode, Failur
         Ending::Dismissed => leave(state),
         Ending::Upgrade(upgrade) => hand_over(state, &upgrade),
     }
+}
+
+/// Whether a process may make bridges, by what the kernel says of it; where it does not say, it may.
+fn may_change_networks(status: &str) -> bool {
+    const NET_ADMIN: u32 = 12;
+    let held =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    held.is_none_or(|held| held >> NET_ADMIN & 1 == 1)
 }
 
 /// Lets a new program try to come up, then becomes it, or itself anew.
@@ -378,11 +438,10 @@ fn status(state: &State, output: Print) -> Result<ExitCode, Failure> {
 }
 
 fn check(state: &State, config: &Config, output: Print) -> Result<ExitCode, Failure> {
-    let folders = check_folders(state, config).map_err(|why| why.to_string());
+    let (folders, unwritable) = looked_at_folders(state, config);
     let host: Arc<LibvirtHost> = LibvirtHost::new(config, state)?;
     host.look_again_at_failures();
     let facts = host.facts();
-    let unwritable: Vec<String> = config.unwritable(state).iter().map(ToString::to_string).collect();
     let well = folders.is_ok() && unwritable.is_empty() && facts.libvirt_answers && !facts.qemu.is_empty();
     if matches!(output, Print::Json) {
         println!(
@@ -425,4 +484,21 @@ fn print_facts(facts: &HostFacts) {
         "Networks   {}",
         if facts.networks.is_empty() { "none".into() } else { facts.networks.join(", ") }
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_under_a_unit_of_before_is_known_by_the_right_that_it_lacks() {
+        // What the unit of before left to it, what this one leaves, and all.
+        for (held, may) in
+            [("00000000000000ef", false), ("00000000000030ef", true), ("000001ffffffffff", true)]
+        {
+            let status = format!("Name:\thostler-agent\nCapPrm:\t{held}\nCapEff:\t{held}\nSeccomp:\t2\n");
+            assert_eq!(may_change_networks(&status), may, "{held}");
+        }
+        assert!(may_change_networks(""));
+    }
 }

@@ -7,17 +7,18 @@ use std::sync::{Mutex, PoisonError};
 use hostler_model::host::{HostFacts, Load};
 use hostler_model::host_hardware::{HostHardware, Processors};
 
-use crate::config::FOLDER_ID;
 use crate::equipment::{self, SECTOR_BYTES};
 use crate::folders::Folders;
 use crate::performance::Counters;
 use crate::status::now;
+use crate::storage::Storage;
 
 /// Reads the computer.
 #[derive(Debug)]
 pub struct Computer {
     name: Option<String>,
     folders: Folders,
+    storage: Storage,
     bases: PathBuf,
     boot: Option<String>,
     /// The address at which others reach it, if that was said; and whom it reaches, else.
@@ -29,7 +30,8 @@ pub struct Computer {
 impl Computer {
     /// With the folders of machines and bases, and what the configuration puts in place of host name and boot id.
     pub fn new(name: Option<String>, folders: Folders, bases: PathBuf, boot: Option<String>) -> Self {
-        Self { name, folders, bases, boot, reached: (None, None), before: Mutex::default() }
+        let storage = Storage::new(&folders);
+        Self { name, folders, storage, bases, boot, reached: (None, None), before: Mutex::default() }
     }
 
     /// Is reached at this address, or else at that from which it reaches `server` (`host:port`).
@@ -59,6 +61,7 @@ impl Computer {
         let uname = rustix::system::uname();
         let (cpu_model, cpus) = processors(&read("/proc/cpuinfo"));
         let sys = Path::new(equipment::SYS);
+        let machine_folders = self.storage.facts();
         HostFacts {
             host_name: self.name.clone().unwrap_or_else(|| uname.nodename().to_string_lossy().into_owned()),
             os: os(&read("/etc/os-release")),
@@ -67,9 +70,9 @@ impl Computer {
             cpus,
             memory_mib: kib(&read("/proc/meminfo"), "MemTotal:") / 1024,
             vm_folder: self.machines().to_string_lossy().into_owned(),
-            machine_folders: self.folders.facts(),
             base_folder: self.bases.to_string_lossy().into_owned(),
-            vm_folder_id: read(&self.machines().join(FOLDER_ID).to_string_lossy()).trim().to_owned(),
+            vm_folder_id: machine_folders.first().map(|usual| usual.id.clone()).unwrap_or_default(),
+            machine_folders,
             address: self.address(),
             boot_id: self.boot_id(),
             hardware: HostHardware {
@@ -108,10 +111,9 @@ impl Computer {
             }
             _ => 0.0,
         };
-        let (disk_total_mib, disk_free_mib) = match rustix::fs::statvfs(self.machines()) {
-            Ok(at) => (mib(at.f_blocks, at.f_frsize), mib(at.f_bavail, at.f_frsize)),
-            Err(_) => (0, 0),
-        };
+        let folders = self.storage.space();
+        let usual = folders.iter().find(|space| Path::new(&space.path) == self.machines());
+        let (disk_total_mib, disk_free_mib) = usual.map_or((0, 0), |at| (at.total_mib, at.free_mib));
         let uptime = read("/proc/uptime");
         Load {
             cpu_percent: cpu_percent.clamp(0.0, 100.0),
@@ -120,7 +122,7 @@ impl Computer {
             disk_free_mib,
             uptime_s: uptime.split(['.', ' ']).next().and_then(|s| s.parse().ok()).unwrap_or(0),
             clock: Some(now),
-            folders: self.folders.space(),
+            folders,
         }
     }
 }
@@ -201,10 +203,6 @@ pub(crate) fn kernel_boot_id() -> String {
 /// What cannot be read says nothing; the rest is told all the same.
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
-}
-
-fn mib(blocks: u64, block_bytes: u64) -> u64 {
-    blocks.saturating_mul(block_bytes) >> 20
 }
 
 /// A line of `/proc/meminfo`, KiB.

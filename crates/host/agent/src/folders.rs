@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use hostler_disk::{Error, Rejected, WalkLimits, find_files, is_folder, list_folder, make_folder, read_text};
 use hostler_model::machine_folder::{
-    self, DEEPEST, FolderListing, FolderSpace, MOST_ENTRIES, MachineFolder, SeenFolder, SeenImage, check_path,
+    self, DEEPEST, FolderListing, FolderSpace, MOST_ENTRIES, SeenFolder, SeenImage, check_path,
 };
 use hostler_model::{Code, Refusal, Timestamp};
 
@@ -70,35 +70,6 @@ impl Folders {
             machine_folder::outside(path, "the administrator of this host", paths.iter().map(String::as_str))
         };
         self.place(path).ok_or_else(outside)
-    }
-
-    /// What is known of them without looking inside; one that is not there, a medium that is not mounted, is left out.
-    pub(crate) fn facts(&self) -> Vec<MachineFolder> {
-        let known = self.all().enumerate().filter_map(|(at, root)| {
-            // One whose medium comes later, or that was full, is marked as soon as it can be.
-            if let Err(why) = mark_folder(root) {
-                tracing::debug!(%why, "a folder of machines cannot be used");
-            }
-            let id = fs::read_to_string(root.join(FOLDER_ID)).ok();
-            // The usual one counts as nobody else's until it has a mark.
-            let id = if at == 0 { id.unwrap_or_default() } else { id? };
-            Some(MachineFolder { path: root.to_string_lossy().into_owned(), id: id.trim().to_owned() })
-        });
-        known.collect()
-    }
-
-    /// How full their file systems are.
-    pub(crate) fn space(&self) -> Vec<FolderSpace> {
-        let space = self.all().filter_map(|root| {
-            let at = rustix::fs::statvfs(root).ok()?;
-            let mib = |blocks: u64| blocks.saturating_mul(at.f_frsize) >> 20;
-            Some(FolderSpace {
-                path: root.to_string_lossy().into_owned(),
-                total_mib: mib(at.f_blocks),
-                free_mib: mib(at.f_bavail),
-            })
-        });
-        space.collect()
     }
 
     /// What lies in a folder.
@@ -181,6 +152,26 @@ impl Folders {
     }
 }
 
+/// What tells a folder of machines from others; none where it is not there, or has no mark and takes none.
+pub(crate) fn mark_of(root: &Path) -> Option<String> {
+    // One whose medium comes later, or that was full, is marked as soon as it can be.
+    if let Err(why) = mark_folder(root) {
+        tracing::debug!(%why, "a folder of machines cannot be used");
+    }
+    Some(fs::read_to_string(root.join(FOLDER_ID)).ok()?.trim().to_owned())
+}
+
+/// How full the file system of a folder is; none where that is not there.
+pub(crate) fn space_of(root: &Path) -> Option<FolderSpace> {
+    let at = rustix::fs::statvfs(root).ok()?;
+    let mib = |blocks: u64| blocks.saturating_mul(at.f_frsize) >> 20;
+    Some(FolderSpace {
+        path: root.to_string_lossy().into_owned(),
+        total_mib: mib(at.f_blocks),
+        free_mib: mib(at.f_bavail),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,25 +197,5 @@ mod tests {
         }
         let absent = folders.list(&format!("{}/none", a.display())).unwrap_err();
         assert_eq!(absent.code, Code::ObjectNotFound);
-    }
-
-    #[test]
-    fn each_folder_that_is_there_has_a_mark_of_its_own_and_keeps_it() {
-        let temp = tempfile::tempdir().unwrap();
-        let [a, b] = ["a", "b"].map(|name| temp.path().join(name));
-        fs::create_dir_all(&a).unwrap();
-        mark_folder(&a).unwrap();
-        let folders = Folders::new(vec![a.clone(), b.clone()]);
-        assert_eq!(folders.facts().len(), 1, "what is not there is not told");
-        fs::create_dir_all(&b).unwrap();
-        let known = folders.facts();
-        assert_eq!(known.len(), 2);
-        assert!(!known[1].id.is_empty() && known[0].id != known[1].id, "{known:?}");
-        assert_eq!(folders.facts(), known);
-        assert!(
-            folders.space().iter().all(|space| space.total_mib >= space.free_mib),
-            "{:?}",
-            folders.space()
-        );
     }
 }

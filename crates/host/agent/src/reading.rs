@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostler_agent_core::Input;
-use hostler_hypervisor::{Disks, Machines, Trouble, with_sizes};
+use hostler_hypervisor::{Machines, Trouble};
 use tokio::sync::{Mutex as Turns, Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::run::Event;
+use crate::sizes::Sizes;
 
 /// How many machines are read at a time because of changes: each reading holds a connection to libvirt for a
 /// millisecond or two, and commands want some too.
@@ -24,7 +25,7 @@ const MOST_TURNS: usize = 1_024;
 /// Reads machines.
 pub(crate) struct Readings {
     machines: Arc<dyn Machines>,
-    disks: Arc<dyn Disks>,
+    sizes: Sizes,
     events: mpsc::Sender<Event>,
     room: Semaphore,
     /// Machines of which a reading is to begin.
@@ -34,14 +35,10 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    pub(crate) fn new(
-        machines: Arc<dyn Machines>,
-        disks: Arc<dyn Disks>,
-        events: mpsc::Sender<Event>,
-    ) -> Self {
+    pub(crate) fn new(machines: Arc<dyn Machines>, sizes: Sizes, events: mpsc::Sender<Event>) -> Self {
         Self {
             machines,
-            disks,
+            sizes,
             events,
             room: Semaphore::new(AT_A_TIME),
             wanted: Mutex::default(),
@@ -84,10 +81,10 @@ impl Readings {
     }
 
     async fn read(&self, domain: Uuid) -> Result<(), Trouble> {
-        let (machines, disks) = (Arc::clone(&self.machines), Arc::clone(&self.disks));
-        let read =
-            spawn_blocking(move || Ok(machines.read(domain)?.map(|seen| with_sizes(&*disks, seen)))).await;
+        let machines = Arc::clone(&self.machines);
+        let read = spawn_blocking(move || machines.read(domain)).await;
         let seen = read.unwrap_or_else(|_| Err(Trouble::Interrupted("the reading broke down".into())))?;
+        let seen = self.sizes.of(seen.into_iter().collect()).await.pop();
         // Nobody listens when the agent is ending.
         let _ = self.events.send(Event::Input(Input::Observed { domain, seen: seen.map(Box::new) })).await;
         Ok(())

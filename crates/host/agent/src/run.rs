@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hostler_agent_core::{Core, Identity, Input, Output};
-use hostler_hypervisor::{Boots, Disks, Machines, Moves, Networks, Trouble, with_sizes};
+use hostler_hypervisor::{Boots, Disks, Machines, Moves, Networks, with_sizes};
 use hostler_libvirt::Changed;
 use hostler_model::channel::{FromAgent, HEARTBEAT_MS, Query, REFRESH_LIMIT_MS, ToAgent};
 use hostler_model::refresher::RefresherKind;
-use hostler_model::seen::Seen;
 use hostler_model::{Code, Refusal, SessionId, StepNo};
 use hostler_wire::Streams;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
@@ -28,6 +27,7 @@ use crate::line::{self, Dial};
 use crate::own::Upgrade;
 use crate::performance;
 use crate::reading::Readings;
+use crate::sizes::Sizes;
 use crate::streams::Ends;
 use crate::uploads;
 use crate::work::{self, Abort};
@@ -37,9 +37,12 @@ const QUEUE: usize = 8_192;
 /// How many commands call libvirt or touch disks at a time: libvirt serves about this many calls before quick ones
 /// begin to wait *(tried)*. What waits for a guest between two looks does not count.
 const CALLS: usize = 16;
+/// How many questions may be looked into at a time, those included for which nobody waits any more: the files that they are about may
+/// lie on storage that does not answer, and commands and readings want threads, too.
+const QUESTIONS: usize = 24;
 /// How often the computer's properties are read although nothing asked for it: nobody tells when a network starts.
 const FACTS_EVERY: Duration = Duration::from_secs(60);
-/// How long running commands may take to end and to reach the journal when the agent is stopped.
+/// How long running commands may take to end, to reach the journal, and to be told to the server when the agent is stopped.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 /// How long a question may take: a guest's agent that is silent takes half of it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -95,10 +98,15 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) readings: Readings,
+    sizes: Sizes,
     /// Room for commands' calls.
     pub(crate) calls: Semaphore,
+    /// Room for questions. It is given back when the look has ended, not when nobody waits for it any more.
+    questions: Arc<Semaphore>,
     /// One reading of the computer and its handing in at a time, so that they stay in order.
     facts: Mutex<()>,
+    /// One reading of the load at a time.
+    loads: Mutex<()>,
     /// Whether libvirt answered when the computer was read last.
     answers: AtomicBool,
     /// The open connection.
@@ -132,14 +140,10 @@ impl Shared {
     }
 
     async fn list(&self) {
-        let (machines, disks) = (Arc::clone(&self.machines), Arc::clone(&self.disks));
-        let listed = spawn_blocking(move || {
-            let all = machines.list()?;
-            Ok(all.into_iter().map(|seen| with_sizes(&*disks, seen)).collect())
-        });
-        let listed: Result<Result<Vec<Seen>, Trouble>, _> = listed.await;
+        let machines = Arc::clone(&self.machines);
+        let listed = spawn_blocking(move || machines.list()).await;
         let (answers, input) = match listed {
-            Ok(Ok(all)) => (true, Input::Listed(all)),
+            Ok(Ok(all)) => (true, Input::Listed(self.sizes.of_all(all).await)),
             Ok(Err(why)) => {
                 tracing::debug!(%why, "the machines cannot be listed");
                 (false, Input::ListFailed)
@@ -157,6 +161,8 @@ impl Shared {
     }
 
     async fn load(&self) {
+        // One that takes long is not waited for by others, and the load of before is told meanwhile.
+        let Ok(_one) = self.loads.try_lock() else { return };
         let host = Arc::clone(&self.host);
         if let Ok(load) = spawn_blocking(move || host.load()).await {
             self.tell(Input::Load(load)).await;
@@ -176,12 +182,16 @@ impl Shared {
             self.read_facts().await;
         }
         let (host, disks) = (Arc::clone(&self.host), Arc::clone(&self.disks));
-        let answer = move || match &query {
-            Query::Share { folder } => {
-                told(&disks.scan(folder).map_err(|trouble| trouble.into_refusal("share"))?)
+        let room = Arc::clone(&self.questions).try_acquire_owned();
+        let answer = move || {
+            let Ok(_room) = room else { return Err(no_room()) };
+            match &query {
+                Query::Share { folder } => {
+                    told(&disks.scan(folder).map_err(|trouble| trouble.into_refusal("share"))?)
+                }
+                Query::Upload { folder, ask } => uploads::answer(host.uploads(), folder, ask),
+                query => host.answer(query),
             }
-            Query::Upload { folder, ask } => uploads::answer(host.uploads(), folder, ask),
-            query => host.answer(query),
         };
         let asked = tokio::time::timeout(limit, spawn_blocking(answer));
         let answer = match asked.await {
@@ -196,8 +206,14 @@ impl Shared {
     }
 }
 
-/// Runs an agent until `stop` is ready, or it is to end by what it was told: then it says good-bye, gives running commands a moment, and returns. Machines
-/// run on. Dropped instead, it is an agent that died: what it had begun is looked up by the next run.
+fn no_room() -> Refusal {
+    let cause = "too many questions to it are still without an answer: storage of the host may be silent";
+    Refusal::new(Code::TooManyRequests, "question", cause)
+        .remedy("Look whether what is mounted on the host answers, then ask again")
+}
+
+/// Runs an agent until `stop` is ready, or it is to end by what it was told: then it gives running commands a moment, whose ends the
+/// server is still told where it is stopped, says good-bye, and returns. Machines run on. Dropped instead, it is an agent that died: what it had begun is looked up by the next run.
 ///
 /// # Errors
 /// The journal cannot be used.
@@ -209,8 +225,11 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         let _ = syncing.blocking_send(Event::Input(Input::Synced(position)));
     })?;
     let Hands { machines, disks, moves, networks, boots, host, mut changes } = hands;
+    let look = Arc::clone(&disks);
+    let sizes = Sizes::new(move |seen| with_sizes(&*look, seen));
     let shared = Arc::new(Shared {
-        readings: Readings::new(Arc::clone(&machines), Arc::clone(&disks), events.clone()),
+        readings: Readings::new(Arc::clone(&machines), sizes.clone(), events.clone()),
+        sizes,
         machines,
         disks,
         moves,
@@ -219,7 +238,9 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         host,
         events: events.clone(),
         calls: Semaphore::new(CALLS),
+        questions: Arc::new(Semaphore::new(QUESTIONS)),
         facts: Mutex::default(),
+        loads: Mutex::default(),
         answers: AtomicBool::new(false),
         server: std::sync::Mutex::default(),
         trial: setup.trial,
@@ -270,13 +291,14 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         tokio::select! {
             biased;
             () = &mut stop, if until.is_none() => {
+                // The good-bye waits for what is at work, so that its outcome is said before: nobody may come after us who
+                // says it, where the computer itself is shut down.
                 until = Some(Instant::now() + LAST_MOMENT);
                 ending.store(true, Ordering::Relaxed);
-                connected = agent.say_good_bye("the agent was stopped");
             }
             () = tokio::time::sleep_until(due.into()) => agent.take(Input::Time),
             event = happened.recv() => match event {
-                // A good-bye is the last word: what is heard after it belongs to the next run.
+                // What is heard from an agent that ends belongs to the next run.
                 Some(
                     Event::Open(..) | Event::Input(Input::FromServer(_)) | Event::HandOver(_) | Event::Dismissed,
                 ) if until.is_some() => {}
@@ -325,11 +347,14 @@ pub async fn run(setup: Setup, hands: Hands, stop: impl Future<Output = ()>) -> 
         // The upgrade itself ends in the next run; on trial nothing is waited for that another run has begun.
         let enough = match ending_is {
             Ending::Upgrade(_) => agent.core.at_work() <= 1,
-            _ => agent.core.at_work() == 0 || shared.trial,
+            _ => agent.core.at_work() == 0 && !agent.owes() || shared.trial,
         };
         if until.is_some_and(|until| enough || Instant::now() >= until) {
             break;
         }
+    }
+    if agent.outgoing.is_some() && ending_is == Ending::Stopped {
+        connected = agent.say_good_bye("the agent was stopped");
     }
     tracing::info!(at_work = agent.core.at_work(), "the agent ends; machines run on");
     agent.tasks.abort_all();
@@ -467,6 +492,11 @@ impl Agent {
         }
     }
 
+    /// Whether the server that is listening has yet to be told how a step ended.
+    fn owes(&self) -> bool {
+        self.outgoing.is_some() && self.core.owes()
+    }
+
     /// Answers whether there was somebody to say it to.
     fn say_good_bye(&mut self, why: &str) -> bool {
         tracing::info!(why, "stopping");
@@ -477,3 +507,6 @@ impl Agent {
         connected
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,6 +161,11 @@ impl Core {
         self.steps.all.values().filter(|step| matches!(step.is, Is::AtWork { .. })).count()
     }
 
+    /// Whether a step has ended of which the server of this session was not told yet.
+    pub fn owes(&self) -> bool {
+        self.session().is_some() && !self.owed.is_empty()
+    }
+
     /// Takes in what happened at `now`, milliseconds on a clock that never goes back, and appends to `out` what is to
     /// be done, in order.
     pub fn handle(&mut self, now: Ms, input: Input, out: &mut Vec<Output>) {

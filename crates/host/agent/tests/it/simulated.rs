@@ -1,13 +1,17 @@
 //! The agent over a simulated host.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hostler_agent::MemoryJournal;
+use hostler_agent::{MemoryJournal, simulated};
 use hostler_agent_core::JournalEntry;
 use hostler_hypervisor::simulated::{CrashWhen, Manners, Outside, SimulatedHost, What};
+use hostler_hypervisor::{Boots, Trouble};
 use hostler_model::channel::{FromAgent, Query, ReportBody, ToAgent};
 use hostler_model::command::{Command, Definition, Outcome};
 use hostler_model::hardware::{Firmware, Hardware};
+use hostler_model::host::{HostFacts, Load};
 use hostler_model::seen::{self, Power};
 use hostler_model::{Code, StepNo, VmId};
 use hostler_wire::End;
@@ -183,6 +187,49 @@ async fn an_agent_that_is_stopped_says_good_bye_and_leaves_machines_alone() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(matches!(link.end().await, End::Bye(_)));
     assert!(computer.host.truth_of(VM).unwrap().power.is_on());
+}
+
+/// A computer whose command for shutting down takes a while: systemd stops the agent meanwhile.
+struct SlowBoots {
+    asked: AtomicBool,
+}
+
+impl Boots for SlowBoots {
+    fn boot(&self) -> String {
+        "boot".into()
+    }
+    fn restart(&self) -> Result<(), Trouble> {
+        Ok(())
+    }
+    fn shut_down(&self) -> Result<(), Trouble> {
+        self.asked.store(true, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_stopped_by_the_shut_down_it_carries_out_says_first_how_that_ended() {
+    let (mut server, computer) = (Server::new(), Computer::new());
+    let boots = Arc::new(SlowBoots { asked: AtomicBool::new(false) });
+    let facts = HostFacts { host_name: "host-a".into(), boot_id: "boot".into(), ..HostFacts::default() };
+    let mut hands = simulated::hands(&computer.host, facts, Load::default, true);
+    hands.boots = Arc::clone(&boots) as _;
+    let (identity, _) = server.world.agent(computer.number);
+    let agent = Running::over(hands, &computer.journal, identity);
+    let mut link = server.session().await;
+    link.send(1, Command::ShutDownHost { boot: "boot".into() });
+    soon("the command runs", async {
+        while !boots.asked.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let stopped = tokio::spawn(agent.stop());
+    let (outcome, _) = link.ended(1).await;
+    assert_eq!(outcome, Outcome::done());
+    assert!(matches!(link.end().await, End::Bye(_)), "the good-bye is the last word");
+    stopped.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
