@@ -61,6 +61,15 @@ test("a computer shows its host key before anything secret is asked for, and a w
   const shown = await dialog.getByRole("textbox", { name: "Command line" }).inputValue();
   assert.match(shown, new RegExp(`^hostler host add 127\\.0\\.0\\.1 --port ${port} --user root `, "u"));
   assert.ok(!shown.includes("not the password"));
+  const lasts = async (option: string): Promise<void> => assert.ok((await dialog.getByRole("textbox", { name: "Command line" }).inputValue()).endsWith(option));
+  await lasts(" --group '/All Hosts'");
+  await dialog.getByRole("checkbox", { name: "It runs machines" }).uncheck();
+  assert.equal(await add.isEnabled(), false);
+  await dialog.getByRole("checkbox", { name: "It serves library shares" }).check();
+  await lasts(" --name story-host --library --no-host");
+  assert.equal(await add.isEnabled(), true);
+  await dialog.getByRole("checkbox", { name: "It runs machines" }).check();
+  await dialog.getByRole("checkbox", { name: "It serves library shares" }).uncheck();
   await add.click();
   await page.getByText(/: failed, undone/u).waitFor();
   await page.goto("/jobs?filter=kind%3Dadd-host");

@@ -53,3 +53,20 @@ test("a managed computer shows its version, whether that is the server's, and fr
   await dialog.waitFor({ state: "detached" });
   assert.equal((await ask<{ items: Agent[] }>(page, "GET", "/agents?limit=1")).items[0]!.name, agent.name);
 });
+
+test("a token for a computer says which group it joins", async () => {
+  const { page } = one;
+  await page.getByRole("button", { name: "Enrol a computer" }).click();
+  const dialog = page.getByRole("dialog", { name: "Enrol a computer" });
+  const group = dialog.getByRole("combobox", { name: "Host group" });
+  await group.selectOption("/All Hosts");
+  await dialog.getByRole("button", { name: "Show as command and REST call" }).click();
+  const command = dialog.getByRole("textbox", { name: "Command line" });
+  assert.equal(await command.inputValue(), "hostler agent enrolment-token --host --group '/All Hosts' --valid 3600s");
+  await dialog.getByRole("checkbox", { name: "It serves library shares" }).check();
+  await dialog.getByRole("checkbox", { name: "It runs machines" }).uncheck();
+  assert.equal(await command.inputValue(), "hostler agent enrolment-token --library --valid 3600s");
+  assert.equal(await group.count(), 0);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+});

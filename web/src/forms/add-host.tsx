@@ -34,9 +34,11 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState("");
   const [group, setGroup] = useState("");
   const [server, setServer] = useState("");
+  const [host, setHost] = useState(true);
   const [library, setLibrary] = useState(false);
   const groups = useWindow("host-groups", { sort: "path", limit: 1000 }).window?.rows ?? [];
-  const into = groups.find(({ id }) => id === group);
+  // Only what runs machines is in a group.
+  const into = host ? groups.find(({ id }) => id === group) : undefined;
   const computer = { address: address.trim(), port: Number(port) };
   // Another computer has other keys: what was confirmed is not confirmed for it.
   const another = (change: () => void): void => {
@@ -61,12 +63,12 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
     user: user.trim(),
     host_key: chosen,
     secrets: { ...proved, ...(sudoPassword === "" ? {} : { sudo_password: sudoPassword }) },
-    roles: { host: true, library },
+    roles: { host, library },
     ...(name.trim() === "" ? {} : { name: name.trim() }),
     ...(into === undefined ? {} : { group: into.id }),
     ...(server.trim() === "" ? {} : { server: server.trim() }),
   };
-  const isWhole = chosen !== "" && body.user !== "" && (proof === "password" ? password !== "" : privateKey.trim() !== "");
+  const isWhole = chosen !== "" && body.user !== "" && (host || library) && (proof === "password" ? password !== "" : privateKey.trim() !== "");
   const ask = (secrets: Schemas["SshSecrets"]): Ask => ({ method: "POST", path: "/hosts", body: { ...body, secrets } });
   const hidden = proof === "password" ? { password: "…" } : { private_key: "…" };
   return (
@@ -85,6 +87,7 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
         name: name.trim(),
         group: into?.path,
         library,
+        "no-host": !host,
         "server-address": server.trim(),
       })}
       onClose={onClose}
@@ -134,15 +137,18 @@ export function AddHostForm({ onClose }: { onClose: () => void }) {
             <TextField id="add-sudo" type="password" label={names.sudo} value={sudoPassword} onChange={setSudoPassword} help={names.sudoHelp} autoComplete="off" />
           )}
           <TextField id="add-name" label={names.name} value={name} onChange={setName} help={names.nameHelp} />
-          <ChoiceField
-            id="add-group"
-            label={names.group}
-            value={into?.id ?? groups[0]?.id ?? ""}
-            onChange={setGroup}
-            choices={groups.map(({ id, path }) => ({ value: id, title: path }))}
-          />
-          <TextField id="add-server" label={names.server} value={server} onChange={setServer} help={names.serverHelp} />
+          <Checkbox id="add-host" label={names.host} isChecked={host} onChange={(_, next) => setHost(next)} />
           <Checkbox id="add-library" label={names.library} isChecked={library} onChange={(_, next) => setLibrary(next)} />
+          {host && (
+            <ChoiceField
+              id="add-group"
+              label={names.group}
+              value={into?.id ?? groups[0]?.id ?? ""}
+              onChange={setGroup}
+              choices={groups.map(({ id, path }) => ({ value: id, title: path }))}
+            />
+          )}
+          <TextField id="add-server" label={names.server} value={server} onChange={setServer} help={names.serverHelp} />
         </>
       )}
     </FormDialog>

@@ -26,5 +26,6 @@ export const addHostWords = {
   group: "Host group",
   server: "Where its agent finds the server",
   serverHelp: "As HOST:PORT. Empty: the address from which the server comes to it",
-  library: "It serves library shares, too",
+  host: "It runs machines",
+  library: "It serves library shares",
 } as const;

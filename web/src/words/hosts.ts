@@ -183,6 +183,7 @@ export const administrationWords = {
     host: "It runs machines",
     library: "It serves library shares",
     hostName: "Only for the computer of this name",
+    group: "Host group",
     valid: "Good for",
     spans: { "600": "10 minutes", "3600": "An hour", "86400": "A day" },
     made: "The enrolment token",

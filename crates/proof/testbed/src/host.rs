@@ -189,9 +189,16 @@ impl Host {
         fs::write(&path, lines.join("\n") + "\n").map_err(Trouble::file(&path))
     }
 
-    /// Writes into the agent's settings which boot this is: all test hosts share one kernel.
+    /// Writes into the agent's settings which boot this is: all test hosts share one kernel. And that it can neither restart
+    /// nor shut down by itself, unless it was told how.
     fn agent_settings(&self) -> Result<()> {
         self.agent_set(&format!("name = \"{}\"", self.name()))?;
+        let before = fs::read_to_string(self.agent_state().join("agent.toml")).unwrap_or_default();
+        for (setting, what) in [("restart_command", "restart"), ("shut_down_command", "shut down")] {
+            if !before.lines().any(|line| line.starts_with(setting)) {
+                self.agent_set(&format!("{setting} = {}", cannot(what, self.name())))?;
+            }
+        }
         self.agent_set(&format!("host_boot = \"{}\"", Uuid::new_v4()))
     }
 
@@ -255,6 +262,15 @@ impl Host {
     }
 }
 
+/// The command of a test host that is to do this: no systemd runs on it, and what it is told to do goes to nobody else.
+fn cannot(what: &str, host: &str) -> String {
+    let by_hand =
+        format!("hostler-testbed power off --host {host}, then hostler-testbed power on --host {host}");
+    format!(
+        r#"["sh", "-c", "echo 'a test host cannot {what} by itself, only by hand: {by_hand}' >&2; exit 1"]"#
+    )
+}
+
 impl Deref for Host {
     type Target = Computer;
     fn deref(&self) -> &Computer {
@@ -265,5 +281,19 @@ impl Deref for Host {
 impl DerefMut for Host {
     fn deref_mut(&mut self) -> &mut Computer {
         &mut self.computer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_test_host_cannot_do_is_said_with_what_can() {
+        let words: Vec<String> = serde_json::from_str(&cannot("restart", "a")).unwrap();
+        let ran = std::process::Command::new(&words[0]).args(&words[1..]).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(!ran.status.success() && said.contains("cannot restart by itself"), "{said}");
+        assert!(said.contains("hostler-testbed power off --host a"), "{said}");
     }
 }

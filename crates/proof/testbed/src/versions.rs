@@ -23,22 +23,33 @@ const FIRST_FACTS: [&str; 14] = [
     "networks",
     "boot_id",
 ];
-/// Commands that they did not know yet.
-const LATER_COMMANDS: [&str; 11] = [
-    "restart-host",
-    "shut-down-host",
-    "see-restarted",
-    "make-network",
-    "confirm-network",
-    "remove-network",
-    "restore-network",
-    "prepare-removal",
-    "cancel-removal",
-    "bring-program",
-    "upgrade",
+/// The commands that they knew; whatever came later they do not understand.
+const FIRST_COMMANDS: [&str; 22] = [
+    "make-disk",
+    "delete-disk",
+    "bring-base",
+    "define",
+    "undefine",
+    "start",
+    "shut-down",
+    "turn-off",
+    "pause",
+    "resume",
+    "reset",
+    "save",
+    "discard-saved",
+    "set-hardware",
+    "retitle",
+    "attach-disk",
+    "detach-disk",
+    "set-media",
+    "adopt",
+    "read-vm",
+    "read-host",
+    "scan-share",
 ];
-/// Questions that they did not know yet.
-const LATER_QUESTIONS: [&str; 3] = ["refresh", "leases", "share"];
+/// The questions that they knew.
+const FIRST_QUESTIONS: [&str; 3] = ["screenshot", "guest-file", "definition-xml"];
 
 /// A version of the protocol, seen from this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,9 +113,9 @@ fn says_before(message: &mut Value) {
 }
 
 fn hears_before(message: &mut Value) {
-    for (part, tag, later) in [("command", "do", &LATER_COMMANDS[..]), ("query", "what", &LATER_QUESTIONS)] {
+    for (part, tag, first) in [("command", "do", &FIRST_COMMANDS[..]), ("query", "what", &FIRST_QUESTIONS)] {
         let Some(part) = message.get_mut(part) else { continue };
-        if part[tag].as_str().is_some_and(|word| later.contains(&word)) {
+        if part[tag].as_str().is_some_and(|word| !first.contains(&word)) {
             // What it cannot have known is to it as any other word that it does not know.
             *part = json!({ tag: "of-a-later-version" });
         }
@@ -143,9 +154,15 @@ mod tests {
             json!({ "say": "report", "body": { "is": "host", "host": { "os": "x", "clock": 3 } } });
         says_before(&mut report);
         assert_eq!(report["body"]["host"], json!({ "os": "x" }));
-        let mut step = json!({ "say": "do", "no": 7, "command": { "do": "upgrade", "version": "2" } });
+        for later in ["upgrade", "leave", "import"] {
+            let mut step = json!({ "say": "do", "no": 7, "command": { "do": later, "version": "2" } });
+            hears_before(&mut step);
+            assert_eq!(step, json!({ "say": "do", "no": 7, "command": { "do": "of-a-later-version" } }));
+        }
+        let known = json!({ "say": "do", "no": 8, "command": { "do": "start", "domain": "x" } });
+        let mut step = known.clone();
         hears_before(&mut step);
-        assert_eq!(step, json!({ "say": "do", "no": 7, "command": { "do": "of-a-later-version" } }));
+        assert_eq!(step, known);
     }
 
     #[test]

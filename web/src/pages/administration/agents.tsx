@@ -180,17 +180,25 @@ function Remove({ agent, onClose }: { agent: AgentView; onClose: () => void }) {
 
 /** A token by which one computer joins. */
 function Enrol({ onClose }: { onClose: () => void }) {
-  const draft = useDraft("enrol", { host: true, library: false, hostName: "", valid: "3600" });
-  const { host, library, hostName, valid } = draft.values;
+  const draft = useDraft("enrol", { host: true, library: false, hostName: "", group: "", valid: "3600" });
+  const { host, library, hostName, group, valid } = draft.values;
+  const groups = useWindow("host-groups", { sort: "path", limit: 1000 }).window?.rows ?? [];
+  // Only what runs machines is in a group.
+  const into = host ? groups.find(({ id }) => id === group) : undefined;
   const [made, setMade] = useState<string | undefined>();
   if (made !== undefined) return <ShownOnce title={names.made} hint={names.madeHint} texts={[[names.made, made]]} onClose={onClose} />;
-  const body: Schemas["NewEnrolment"] = { roles: { host, library }, valid_s: Number(valid), ...(hostName === "" ? {} : { host_name: hostName }) };
+  const body: Schemas["NewEnrolment"] = {
+    roles: { host, library },
+    valid_s: Number(valid),
+    ...(hostName === "" ? {} : { host_name: hostName }),
+    ...(into === undefined ? {} : { group: into.id }),
+  };
   return (
     <FormDialog
       title={names.enrolTitle}
       submit={names.submit}
       ask={host || library ? { method: "POST", path: "/enrolments", body } : undefined}
-      command={line("agent enrolment-token", [], { host, library, "host-name": hostName, valid: `${valid}s` })}
+      command={line("agent enrolment-token", [], { host, library, "host-name": hostName, group: into?.path, valid: `${valid}s` })}
       draft={draft}
       onClose={onClose}
       onAnswer={(answer) => setMade((answer as Schemas["TokenMade"]).token)}
@@ -198,6 +206,15 @@ function Enrol({ onClose }: { onClose: () => void }) {
       <Checkbox id="role-host" label={names.host} isChecked={host} onChange={(_, next) => draft.set({ host: next })} />
       <Checkbox id="role-library" label={names.library} isChecked={library} onChange={(_, next) => draft.set({ library: next })} />
       <TextField id="host-name" label={names.hostName} value={hostName} onChange={(next) => draft.set({ hostName: next })} />
+      {host && (
+        <ChoiceField
+          id="group"
+          label={names.group}
+          value={into?.id ?? groups[0]?.id ?? ""}
+          onChange={(next) => draft.set({ group: next })}
+          choices={groups.map(({ id, path }) => ({ value: id, title: path }))}
+        />
+      )}
       <ChoiceField id="valid" label={names.valid} value={valid} onChange={(next) => draft.set({ valid: next })} choices={Object.entries(names.spans).map(([value, title]) => ({ value, title }))} />
     </FormDialog>
   );

@@ -1,6 +1,6 @@
 //! Agents that speak another version of the protocol than their server.
 
-use hostler_client::How;
+use hostler_client::{ClientError, How};
 use hostler_model::Code;
 use hostler_model::action::VmAction;
 use hostler_model::job::JobState;
@@ -9,6 +9,7 @@ use hostler_model::new_network::NewNetwork;
 use hostler_model::status::VmStatus;
 use hostler_testbed::{Site, Version, empty, taken};
 
+use crate::migration::migrate;
 use crate::sets::agree;
 
 /// What is asked of the private network on this host becomes of the job: its state, and the code of its error.
@@ -50,6 +51,20 @@ fn agents_of_the_protocol_before_and_of_the_next_one_work_and_what_one_does_not_
     }
     agree(&site);
 
+    // Neither from the one before nor to it does a machine move: the step that it does not know has done nothing.
+    for (vm, to) in [("on-a", "b"), ("on-b", "a")] {
+        site.doing(vm, VmAction::Start).unwrap();
+        match migrate(&site, vm, Some(to)) {
+            Ok(view) if to == "b" => {
+                let code = view.job.error.map(|error| error.code);
+                assert_eq!((view.job.state, code), (JobState::FailedUndone, Some(Code::AgentUnsupported)));
+            }
+            Err(ClientError::Refused(why)) if to == "a" => assert!(why.cause.contains("upgrade it"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        site.becomes(vm, VmStatus::Running).unwrap();
+        site.doing(vm, VmAction::TurnOff).unwrap();
+    }
     assert_eq!(network_on(&site, "a"), (JobState::FailedUndone, Some(Code::AgentUnsupported)));
     assert_eq!(network_on(&site, "b"), (JobState::Completed, None));
     let removed = |keep: bool| {
