@@ -5,7 +5,7 @@
 //! share that the command names. What is made bears mark and owner, what is deleted is looked at as it is deleted.
 
 mod library;
-mod refused;
+pub(crate) mod refused;
 mod seed;
 
 use std::collections::{HashMap, HashSet};

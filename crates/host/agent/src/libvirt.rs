@@ -174,6 +174,7 @@ impl LibvirtHost {
                 Arc::clone(&self.driver),
                 Places {
                     identity: state.identity(),
+                    folders: config.folders(state),
                     bases: config.bases(state),
                     moves: state.moves(),
                     sockets: config.move_folder.clone(),

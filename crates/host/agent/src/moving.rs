@@ -5,11 +5,12 @@
 //! both are ours, at the new one libvirt's and QEMU's. The second has one path at both ends, which is why its folder is
 //! named by the ticket.
 
+mod marks;
+
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::{self, DirBuilder};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,8 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use crate::folders::Folders;
+
 /// The socket of libvirt, and the one through which memory travels.
 const LIBVIRT: &str = "libvirt";
 const MEMORY: &str = "memory";
@@ -44,6 +47,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub struct Places {
     /// The agent's identity.
     pub identity: PathBuf,
+    /// The folders in which machines may be kept.
+    pub folders: Folders,
     /// Bases.
     pub bases: PathBuf,
     /// What is known of marks that were laid.
@@ -87,9 +92,9 @@ impl Mover {
     }
 
     /// The folders of a move's sockets: libvirt's, of root alone, and that of memory, of QEMU's account.
-    fn make_folders(&self, ticket: &str) -> Result<Folders, Trouble> {
+    fn make_folders(&self, ticket: &str) -> Result<SocketFolders, Trouble> {
         let top = self.places.sockets.join(word(ticket)?);
-        let folders = Folders { libvirt: top.join("l"), memory: top.join("m"), top };
+        let folders = SocketFolders { libvirt: top.join("l"), memory: top.join("m"), top };
         let failed = |path: &Path, why: std::io::Error| failed(&path.to_string_lossy(), why.to_string());
         for path in [&self.places.sockets, &folders.top] {
             let made = DirBuilder::new().recursive(true).mode(0o711).create(path);
@@ -132,7 +137,7 @@ impl Mover {
     }
 
     fn send_base(&self, link: &Link, sha256: &str, sent: &Sending<'_>) -> Result<(), Trouble> {
-        let path = base_path(&self.places.bases, sha256);
+        let path = self.base(sha256)?;
         let (done, of) = (AtomicU64::new(0), AtomicU64::new(0));
         let told = |d: u64, o: u64| {
             done.store(d, Ordering::Relaxed);
@@ -173,6 +178,13 @@ impl Mover {
         }
     }
 
+    /// Where the base of this digest is, or would be. Anything else than a digest would lead to other files.
+    fn base(&self, sha256: &str) -> Result<PathBuf, Trouble> {
+        let digest = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let malformed = || Refusal::new(Code::RequestMalformed, "base", "it is no digest");
+        if digest { Ok(base_path(&self.places.bases, sha256)) } else { Err(Trouble::Refused(malformed())) }
+    }
+
     fn note(&self, ticket: &str) -> Result<PathBuf, Trouble> {
         Ok(self.places.moves.join(format!("{}.json", word(ticket)?)))
     }
@@ -186,7 +198,8 @@ struct Laid {
     files: Vec<String>,
 }
 
-struct Folders {
+/// Where the sockets of a move are.
+struct SocketFolders {
     top: PathBuf,
     libvirt: PathBuf,
     memory: PathBuf,
@@ -256,36 +269,20 @@ fn word(ticket: &str) -> Result<&str, Trouble> {
     ticket.get(..16).filter(|_| fits).ok_or_else(|| Trouble::Refused(malformed()))
 }
 
-/// The mark beside a disk.
-fn mark_beside(file: &str, ticket: &str) -> Result<PathBuf, Trouble> {
-    let path = Path::new(file);
-    let forbidden = || Trouble::Refused(Refusal::new(Code::PathForbidden, file, "it is no absolute path"));
-    let plain = path.is_absolute() && !file.split('/').any(|part| part == "..");
-    let name = path.file_name().and_then(|name| name.to_str()).filter(|_| plain).ok_or_else(forbidden)?;
-    Ok(path.with_file_name(format!(".{name}.{}.move", word(ticket)?)))
-}
-
 impl Moves for Mover {
     fn leaving(&self, domain: Uuid, ticket: &str) -> Result<Leaving, Trouble> {
         let leaving = self.driver.needs(domain)?;
         let object = format!("domain {domain}");
         let note = self.note(ticket)?;
         let failed = |why: std::io::Error| failed(&object, format!("no mark can be laid: {why}"));
+        let marks = leaving.files.iter().map(|file| marks::beside(&self.places.folders, file, ticket));
+        let marks = marks.collect::<Result<Vec<_>, _>>()?;
         // What is to be taken away is known before it is there.
         fs::create_dir_all(&self.places.moves).map_err(failed)?;
         let laid = Laid { domain, ticket: ticket.to_owned(), files: leaving.files.clone() };
         fs::write(&note, serde_json::to_vec(&laid).unwrap_or_default()).map_err(failed)?;
-        for file in &leaving.files {
-            let mark = mark_beside(file, ticket)?;
-            let mut laid = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-                .open(&mark)
-                .map_err(failed)?;
-            laid.write_all(ticket.as_bytes()).and_then(|()| laid.sync_all()).map_err(failed)?;
+        for mark in marks {
+            mark.lay(ticket)?;
         }
         Ok(leaving)
     }
@@ -297,15 +294,10 @@ impl Moves for Mover {
             let laid = fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Laid>(&text).ok());
             let Some(laid) = laid.filter(|laid| laid.domain == domain) else { continue };
             for file in &laid.files {
-                let mark = mark_beside(file, &laid.ticket)?;
-                match fs::remove_file(&mark) {
-                    Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(failed(
-                            &format!("domain {domain}"),
-                            format!("{}: {why}", mark.display()),
-                        ));
-                    }
-                    _ => {}
+                match marks::beside(&self.places.folders, file, &laid.ticket) {
+                    Ok(mark) => mark.take_away()?,
+                    // A folder that is allowed no longer is not entered any more, not even to tidy up.
+                    Err(_) => tracing::warn!(file, "the mark of a move stays: its folder is not allowed"),
                 }
             }
             let _ = fs::remove_file(note);
@@ -322,14 +314,7 @@ impl Moves for Mover {
     ) -> Result<(u16, Vec<String>), Trouble> {
         self.close(domain, id);
         for file in &leaving.files {
-            let mark = mark_beside(file, id)?;
-            let mut text = String::new();
-            let read = OpenOptions::new()
-                .read(true)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-                .open(&mark)
-                .and_then(|laid| laid.take(1_024).read_to_string(&mut text));
-            if read.is_err() || text != id || !Path::new(file).is_file() {
+            if !marks::beside(&self.places.folders, file, id)?.is_seen(id)? {
                 return Err(unsuitable(
                     file,
                     "it is not the same file on both hosts: a mark that was laid beside it on one is not seen on the other".into(),
@@ -344,7 +329,7 @@ impl Moves for Mover {
             match find_base(&self.places.bases, sha256) {
                 Ok(Some(_)) => {}
                 Ok(None) => {
-                    let path = base_path(&self.places.bases, sha256);
+                    let path = self.base(sha256)?;
                     let encryption = encryption(from);
                     let offer = FileOffer { path, mode: 0o444, most_bytes: MOST_BASE_BYTES, encryption };
                     offers.files.insert(sha256.clone(), offer);

@@ -103,7 +103,8 @@ pub(crate) fn open_regular_beneath(folder: &OwnedFd, relative: &Path) -> Result<
     regular(open_beneath(folder, relative, OFlags::RDONLY)?)
 }
 
-fn regular(opened: OwnedFd) -> Result<File, Rejected> {
+/// An open file, if it is an ordinary one.
+pub(crate) fn regular(opened: OwnedFd) -> Result<File, Rejected> {
     require_regular(&rustix::fs::fstat(&opened).map_err(refused)?)?;
     Ok(File::from(opened))
 }

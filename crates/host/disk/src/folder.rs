@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::beneath::{open_beneath, open_regular_beneath, open_root, plain, real_path, refused, unreadable};
+use crate::beneath::{
+    open_beneath, open_regular_beneath, open_root, plain, real_path, refused, require_regular, unreadable,
+};
 use crate::error::Error;
 use crate::format::Format;
 use crate::rejected::Rejected;
@@ -202,13 +204,13 @@ pub fn read_text(root: &Path, relative: &Path, most: usize) -> Result<String, Re
     String::from_utf8(bytes).map_err(|_| Rejected::NameUnfit { why: "is of a file that is no text".into() })
 }
 
-/// Whether an ordinary file is there within `root`.
+/// Whether an ordinary file is there within `root`. It is not opened.
 ///
 /// # Errors
 /// [`Rejected`]: as [`list_folder`], but for [`Rejected::Absent`]; [`Rejected::NotRegular`].
 pub fn is_file(root: &Path, relative: &Path) -> Result<bool, Rejected> {
-    match open_regular_beneath(&open_root(root)?, &plain(relative)?) {
-        Ok(_) => Ok(true),
+    match look(&open_root(root)?, &plain(relative)?) {
+        Ok(stat) => require_regular(&stat).map(|()| true),
         Err(Rejected::Absent) => Ok(false),
         Err(why) => Err(why),
     }
@@ -219,7 +221,8 @@ fn inside(relative: &Path) -> Result<PathBuf, Rejected> {
     if relative.as_os_str().is_empty() { Ok(PathBuf::from(".")) } else { plain(relative) }
 }
 
-fn split(relative: &Path) -> Result<(&Path, &OsStr), Rejected> {
+/// The folder that a file is in, and its name there.
+pub(crate) fn split(relative: &Path) -> Result<(&Path, &OsStr), Rejected> {
     let name = relative.file_name().ok_or(Rejected::LeavesShare)?;
     let above = relative.parent().filter(|above| !above.as_os_str().is_empty());
     Ok((above.unwrap_or(Path::new(".")), name))

@@ -17,6 +17,7 @@
 //! | the immutable file an overlay stands on | [`bring_base`], [`find_base`] |
 //! | a file that arrives piece by piece | [`Upload`] |
 //! | the folders in which machines are kept | [`list_folder`], [`make_folder`], [`remove_empty_folder`] |
+//! | do two computers see one folder? | [`lay_file`], [`read_laid`], [`take_laid`] |
 //! | whose file is it? delete it if it is mine | [`mark()`], [`read_stamp`], [`delete_marked`], [`delete_of`] |
 
 mod base;
@@ -28,6 +29,7 @@ mod error;
 mod folder;
 mod foreign;
 mod format;
+mod laid;
 mod mark;
 mod part;
 mod qemu_img;
@@ -45,6 +47,7 @@ pub use folder::{
 };
 pub use foreign::{CHAIN_LIMIT, check_foreign};
 pub use format::{Backing, Format, Image, MAX_VIRTUAL_BYTES, READ_LIMIT_BYTES, inspect, inspect_as};
+pub use laid::{lay_file, read_laid, take_laid};
 pub use mark::{Deletion, Stamp, delete_marked, delete_of, mark, read_stamp};
 pub use rejected::Rejected;
 pub use share::{Cut, Found, Kind, WalkLimits, Walked, walk_share};

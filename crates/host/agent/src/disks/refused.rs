@@ -16,7 +16,8 @@ pub(super) fn failed(object: &str, cause: String) -> Trouble {
     Trouble::Failed(Refusal::new(Code::DiskFailed, object, cause))
 }
 
-pub(super) fn rejected(object: &str, why: &Rejected) -> Trouble {
+/// What a rejected file means for the call that named it.
+pub(crate) fn rejected(object: &str, why: &Rejected) -> Trouble {
     let code = match why {
         Rejected::LeavesShare => Code::PathForbidden,
         _ => Code::DiskRejected,

@@ -9,6 +9,7 @@ mod folder;
 mod full;
 mod golden;
 mod hostile;
+mod laid;
 mod marks;
 mod share;
 mod support;
