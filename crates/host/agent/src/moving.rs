@@ -8,7 +8,7 @@
 mod marks;
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hostler_disk::{base_path, find_base};
+use hostler_disk::{base_path, check_base, find_base};
 use hostler_hypervisor::{MoveLimits, Moves, Trouble, Watch};
 use hostler_libvirt::Driver;
 use hostler_model::command::{Leaving, Peer, Way};
@@ -249,6 +249,11 @@ fn not_opened(domain: Uuid, why: &TransferError) -> Trouble {
     Trouble::Failed(refusal.remedy("Migrate it when some of those that are on their way have arrived"))
 }
 
+/// Whether what came may become a base. It has the digest that its sender announced, and that is all that is known of it.
+fn as_base(file: &File) -> Result<(), String> {
+    check_base(file).map_err(|why| format!("what arrived is no base: {}", why.cause()))
+}
+
 /// Whether what is large is encrypted between this agent and another.
 fn encryption(peer: &Peer) -> Encryption {
     match peer.unencrypted {
@@ -331,7 +336,8 @@ impl Moves for Mover {
                 Ok(None) => {
                     let path = self.base(sha256)?;
                     let encryption = encryption(from);
-                    let offer = FileOffer { path, mode: 0o444, most_bytes: MOST_BASE_BYTES, encryption };
+                    let (most_bytes, check) = (MOST_BASE_BYTES, as_base);
+                    let offer = FileOffer { path, mode: 0o444, most_bytes, check, encryption };
                     offers.files.insert(sha256.clone(), offer);
                     lacking.push(sha256.clone());
                 }

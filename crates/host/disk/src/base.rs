@@ -4,7 +4,7 @@
 //! the library** (holes are zeroes), not of the qcow2 that is made of it: so the library can say which base
 //! an item needs without making it, and the same item gives the same name everywhere. Rights 0444.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +52,15 @@ pub fn find_base(bases_dir: &Path, sha256: &str) -> Result<Option<Base>, Error> 
         Err(Rejected::Absent) => Ok(None),
         Err(why) => Err(Error::Rejected { path, why }),
     }
+}
+
+/// Checks a file that is to become a base: a whole qcow2 that needs no other file and no key. What it holds otherwise is the
+/// word of whoever made it.
+///
+/// # Errors
+/// What is wrong with it, [`Rejected`].
+pub fn check_base(file: &File) -> Result<(), Rejected> {
+    inspect_file_as(file, Format::Qcow2).and_then(Image::alone).map(drop)
 }
 
 /// Brings an image into `bases_dir` as a base: copied (or its blocks shared) and hashed in one pass, checked,

@@ -14,7 +14,7 @@
 //! | may an image from outside be used? | [`check_foreign`], for a whole folder [`walk_share`] |
 //! | which file does a user's path mean? | [`confine`] |
 //! | a new disk | [`create_blank`], [`create_overlay`], [`create_copy`], [`create_seed`]; [`sparse_copy`] for any file |
-//! | the immutable file an overlay stands on | [`bring_base`], [`find_base`] |
+//! | the immutable file an overlay stands on | [`bring_base`], [`find_base`], [`check_base`] |
 //! | a file that arrives piece by piece | [`Upload`] |
 //! | the folders in which machines are kept | [`list_folder`], [`make_folder`], [`remove_empty_folder`] |
 //! | do two computers see one folder? | [`lay_file`], [`read_laid`], [`take_laid`] |
@@ -37,7 +37,7 @@ mod rejected;
 mod share;
 mod upload;
 
-pub use base::{Base, base_path, bring_base, find_base};
+pub use base::{Base, base_path, bring_base, check_base, find_base};
 pub use beneath::confine;
 pub use copy::{Progress, sparse_copy};
 pub use create::{create_blank, create_copy, create_overlay, create_seed};

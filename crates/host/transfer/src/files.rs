@@ -1,6 +1,7 @@
-//! Sparse verified files. What arrives is a hidden file beside its place until it is whole, durable and has the announced
-//! digest; then it takes its place, where it never replaces anything. Its length is how much has arrived, so the next
-//! attempt goes on there. What does not have the digest is thrown away as a whole.
+//! Sparse verified files. What arrives is a hidden file beside its place until it is whole, durable, has the announced digest
+//! and was looked into as its caller said; then it takes its place, where it never replaces anything. Its length is how much
+//! has arrived, so the next attempt goes on there. What does not have the digest, or is not what it should be, is thrown away
+//! as a whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -34,7 +35,7 @@ const HOLE: u8 = 2;
 const END: u8 = 3;
 
 /// Where a file is to be kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct FileOffer {
     /// Its place. A file that is there already is taken for the one that is wanted.
     pub path: PathBuf,
@@ -42,6 +43,9 @@ pub struct FileOffer {
     pub mode: u32,
     /// How large it may be, in bytes.
     pub most_bytes: u64,
+    /// Looks into it once it is whole, before it takes its place: why it is not what it should be, in words. Its digest is
+    /// the sender's own word and says nothing of that.
+    pub check: fn(&File) -> Result<(), String>,
     /// Whether it is encrypted on its way, if the peer waives it too.
     pub encryption: Encryption,
 }
@@ -307,7 +311,7 @@ pub(crate) async fn receive(
 
     let (hear, mut say) = split(far);
     let (arrived, checked) = (Arc::new(AtomicU64::new(at)), Arc::new(AtomicU64::new(0)));
-    let wanted = Announced { size, sha256: sha256.to_owned(), mode: offer.mode };
+    let wanted = Announced { size, sha256: sha256.to_owned(), mode: offer.mode, check: offer.check };
     let work = take_in(hear, file, part, place, at, wanted, limits.silence, (&arrived, &checked));
     tokio::pin!(work);
     let mut tick = tokio::time::interval(SAY_EVERY);
@@ -337,6 +341,7 @@ struct Announced {
     size: u64,
     sha256: String,
     mode: u32,
+    check: fn(&File) -> Result<(), String>,
 }
 
 /// Writes down what arrives, checks it, and puts it into its place.
@@ -413,6 +418,10 @@ async fn take_in(
                 return Ok(Reply::no(Why::Damaged, cause));
             }
             Some(_) => {}
+        }
+        if let Err(why) = (wanted.check)(&file) {
+            fs::remove_file(&part)?;
+            return Ok(Reply::no(Why::Damaged, why));
         }
         file.set_permissions(fs::Permissions::from_mode(wanted.mode))?;
         file.sync_all()?;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use hostler_disk::{Base, Error, Format, bring_base, find_base, inspect};
+use hostler_disk::{Base, Error, Format, Rejected, bring_base, check_base, find_base, inspect};
 
 use crate::support::{folder, go_on, names, noise, qcow2_on, sparse, tool};
 
@@ -29,6 +29,21 @@ fn assert_is_content(folder: &Path, base: &Base) {
     let path = base.path.display();
     tool(folder, &format!("qemu-img compare -q -f qcow2 -F raw {path} content.raw"));
     tool(folder, &format!("qemu-img check -q -f qcow2 {path}"));
+}
+
+#[test]
+fn what_comes_from_elsewhere_as_a_base_needs_no_other_file() {
+    let (folder, bases) = library();
+    let at = folder.path();
+    tool(at, "qemu-img convert -f raw -O qcow2 content.raw content.qcow2");
+    let base = bring_base(&at.join("content.qcow2"), Format::Qcow2, &bases, &mut go_on).unwrap();
+    let check = |path: &Path| check_base(&File::open(path).unwrap());
+    assert_eq!(check(&base.path), Ok(()));
+    fs::write(at.join("stands.qcow2"), qcow2_on("/etc/shadow", Some("raw"))).unwrap();
+    assert_eq!(check(&at.join("stands.qcow2")), Err(Rejected::DataElsewhere { name: "/etc/shadow".into() }));
+    tool(at, "qemu-img create -q -f qcow2 -o data_file=data.raw outside.qcow2 16M");
+    assert!(check(&at.join("outside.qcow2")).is_err());
+    assert!(check(&at.join("content.raw")).is_err(), "only a qcow2 is a base");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use crate::world::{GENEROUS, Two};
 
 fn offer(path: &Path) -> Offers {
-    let file =
-        FileOffer { path: path.to_owned(), mode: 0o444, most_bytes: 64 << 20, encryption: Encryption::Kept };
+    let (path, check) = (path.to_owned(), |_: &fs::File| Ok(()));
+    let file = FileOffer { path, mode: 0o444, most_bytes: 64 << 20, check, encryption: Encryption::Kept };
     Offers { files: [("base".to_owned(), file)].into(), ..Offers::default() }
 }
 
@@ -121,6 +121,32 @@ async fn what_was_spoiled_on_the_way_is_thrown_away_and_comes_anew() {
     }
     assert!(!place.exists() && !part.exists());
     assert_eq!(send(&link, &source).await.unwrap().resumed_at, 0);
+    assert!(fs::read(&source).unwrap() == fs::read(&place).unwrap());
+}
+
+#[tokio::test]
+async fn what_is_not_what_was_offered_is_thrown_away_although_it_has_its_digest() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (source, place) = (from.path().join("a"), to.path().join("b"));
+    write(&source, 1 << 20, &[(0, vec![9; 1 << 20])]);
+    let mut offers = offer(&place);
+    for file in offers.files.values_mut() {
+        file.check = |file| {
+            let mut first = [0];
+            file.read_exact_at(&mut first, 0).unwrap();
+            if first == [9] { Err("it begins with a nine".into()) } else { Ok(()) }
+        };
+    }
+    let two = Two::new();
+    let listening = two.listen(offers).await;
+    let link = two.dial(&listening).await.unwrap();
+    match send(&link, &source).await.unwrap_err() {
+        TransferError::Refused { why: Why::Damaged, cause } => assert_eq!(cause, "it begins with a nine"),
+        other => panic!("{other}"),
+    }
+    assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
+    write(&source, 1 << 20, &[(0, vec![8; 1 << 20])]);
+    send(&link, &source).await.unwrap();
     assert!(fs::read(&source).unwrap() == fs::read(&place).unwrap());
 }
 

@@ -63,7 +63,8 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, keep: Arc<Mutex<V
 
 /// Memory and a base as is said, and libvirt's socket encrypted in any case.
 fn offers(socket: &Path, file: &Path, encryption: Encryption) -> Offers {
-    let file = FileOffer { path: file.to_owned(), mode: 0o444, most_bytes: 64 << 20, encryption };
+    let (path, check) = (file.to_owned(), |_: &fs::File| Ok(()));
+    let file = FileOffer { path, mode: 0o444, most_bytes: 64 << 20, check, encryption };
     let sockets = [("memory", encryption), ("libvirt", Encryption::Kept)];
     let socket = |encryption| SocketOffer { path: socket.to_owned(), encryption };
     Offers {
