@@ -44,4 +44,7 @@ pub struct Leaving {
     pub networks: Vec<String>,
     /// The digests of the bases that its disks stand on.
     pub bases: Vec<String>,
+    /// Whether its hypervisor starts it with the host.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub autostart: bool,
 }

@@ -185,6 +185,19 @@ impl Mover {
         if digest { Ok(base_path(&self.places.bases, sha256)) } else { Err(Trouble::Refused(malformed())) }
     }
 
+    /// The note that a machine is to start with the host again.
+    fn autostart(&self, domain: Uuid) -> PathBuf {
+        self.places.moves.join(format!("{domain}.autostart"))
+    }
+
+    fn note_autostart(&self, domain: Uuid) -> Result<(), Trouble> {
+        let note = self.autostart(domain);
+        let noted = fs::create_dir_all(&self.places.moves)
+            .and_then(|()| File::create(&note)?.sync_all())
+            .and_then(|()| File::open(&self.places.moves)?.sync_all());
+        noted.map_err(|why| failed(&note.to_string_lossy(), why.to_string()))
+    }
+
     fn note(&self, ticket: &str) -> Result<PathBuf, Trouble> {
         Ok(self.places.moves.join(format!("{}.json", word(ticket)?)))
     }
@@ -336,8 +349,8 @@ impl Moves for Mover {
                 Ok(None) => {
                     let path = self.base(sha256)?;
                     let encryption = encryption(from);
-                    let (mode, most_bytes, check) = (0o444, MOST_BASE_BYTES, as_base as fn(&File) -> _);
-                    let offer = FileOffer { path, mode, most_bytes, check, encryption };
+                    let (most_bytes, check) = (MOST_BASE_BYTES, as_base);
+                    let offer = FileOffer { path, mode: 0o444, most_bytes, check, encryption };
                     offers.files.insert(sha256.clone(), offer);
                     lacking.push(sha256.clone());
                 }
@@ -363,6 +376,11 @@ impl Moves for Mover {
             Limits::default().for_a_turn(),
         ));
         let door = opened.map_err(|why| not_opened(domain, &why))?;
+        // What an earlier move of it left here says nothing of this one.
+        self.keep_autostart(domain, false)?;
+        if leaving.autostart {
+            self.note_autostart(domain)?;
+        }
         let port = door.port();
         lock(&self.doors).insert(id.to_owned(), (domain, door));
         Ok((port, lacking))
@@ -409,10 +427,16 @@ impl Moves for Mover {
             )
         };
         drop(link);
+        // A copy that a lost power leaves here must not start by itself.
+        if self.driver.autostarts(domain)? {
+            self.note_autostart(domain)?;
+            self.driver.set_autostart(domain, false)?;
+        }
         let moved = self.driver.move_away(domain, &libvirt, &memory, limits, watch);
         drop(carried);
         self.close(domain, &way.ticket);
-        moved
+        moved?;
+        self.keep_autostart(domain, false)
     }
 
     fn still_leaving(&self, domain: Uuid) -> Result<bool, Trouble> {
@@ -421,5 +445,18 @@ impl Moves for Mover {
 
     fn forget(&self, domain: Uuid) -> Result<(), Trouble> {
         self.driver.forget_definition(domain)
+    }
+
+    fn holds_autostart(&self, domain: Uuid) -> bool {
+        self.autostart(domain).exists()
+    }
+
+    fn keep_autostart(&self, domain: Uuid, here: bool) -> Result<(), Trouble> {
+        if here && self.holds_autostart(domain) {
+            self.driver.set_autostart(domain, true)?;
+        }
+        // One that stays says what is so, or is replaced by the next move.
+        let _ = fs::remove_file(self.autostart(domain));
+        Ok(())
     }
 }

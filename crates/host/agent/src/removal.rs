@@ -46,6 +46,7 @@ fn own(state: &State) -> Vec<(&'static str, Vec<PathBuf>)> {
         ("performance history", vec![state.performance()]),
         ("unfinished uploads", vec![state.uploads()]),
         ("agent programs", vec![state.programs()]),
+        ("notes of moves", vec![state.moves()]),
         ("notes", vec![state.kvm(), state.status(), state.leaving(), state.lock_file()]),
     ];
     // Machines in other folders may stand on bases here.

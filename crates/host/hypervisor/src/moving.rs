@@ -61,6 +61,12 @@ pub trait Moves: Send + Sync {
     fn still_leaving(&self, domain: Uuid) -> Result<bool, Trouble>;
     /// Removes the definition of a machine that is off, and touches none of its files: another host uses them.
     fn forget(&self, domain: Uuid) -> Result<(), Trouble>;
+    /// Whether a machine was to start with the host and a move has taken that away ([`Moves::keep_autostart`]).
+    fn holds_autostart(&self, domain: Uuid) -> bool;
+    /// From the beginning of [`Moves::migrate`] on the hypervisor starts the machine with neither host: what a lost power
+    /// leaves of it at the old one must not begin by itself. It does so again where the machine is `here` now, if it did
+    /// before; where it is not, that is forgotten.
+    fn keep_autostart(&self, domain: Uuid, here: bool) -> Result<(), Trouble>;
 }
 
 impl Step<'_> {
@@ -74,6 +80,8 @@ impl Step<'_> {
                 moves.unmark(*domain, ticket)?;
                 let seen = self.there(*domain)?;
                 guard::check(self.command, *domain, seen.power).map_err(Trouble::Refused)?;
+                // What an earlier move left undone: it runs here.
+                moves.keep_autostart(*domain, true)?;
                 let leaving = Box::new(moves.leaving(*domain, ticket)?);
                 Ok(Next::End(Outcome::Done { answer: Answer::Leaving { leaving } }))
             }
@@ -95,6 +103,7 @@ impl Step<'_> {
             }
             Command::NotReceived { domain, ticket } => {
                 moves.close(*domain, ticket);
+                moves.keep_autostart(*domain, false)?;
                 again(self.fades(*domain, 0))
             }
             Command::SendBases { domain, way, bases } => {
@@ -119,6 +128,7 @@ impl Step<'_> {
             Command::ForgetMoved { domain, ticket } => again(self.forget_moved(*domain, ticket)),
             Command::EndReceive { domain, ticket } => {
                 moves.close(*domain, ticket);
+                moves.keep_autostart(*domain, true)?;
                 done()
             }
             _ => done(),
@@ -156,14 +166,19 @@ impl Step<'_> {
     fn stay(&self, domain: Uuid, ticket: &str) -> Part {
         self.world.moves.close(domain, ticket);
         self.world.moves.unmark(domain, ticket)?;
-        // Taking back what only looked and marked lets nothing run.
-        if self.undo {
+        if self.undo && !self.world.moves.holds_autostart(domain) {
             return done();
         }
-        match self.world.machines.read(domain)?.map(|seen| seen.power) {
-            Some(Power::PausedBusy) => self.world.machines.resume(domain).and_then(|()| done()),
-            _ => done(),
+        let power = self.world.machines.read(domain)?.map(|seen| seen.power);
+        // Taking back what only looked and marked lets nothing run, neither now nor with the host.
+        if self.undo && !power.is_some_and(runs_here) {
+            return done();
         }
+        if power == Some(Power::PausedBusy) {
+            self.world.machines.resume(domain)?;
+        }
+        self.world.moves.keep_autostart(domain, true)?;
+        done()
     }
 
     /// What is on its way fades once the way is closed; what does not is turned off: its processors never ran.
@@ -208,27 +223,30 @@ impl Step<'_> {
         let (machines, moves) = (self.world.machines, self.world.moves);
         moves.close(domain, ticket);
         moves.unmark(domain, ticket)?;
-        let Some(seen) = machines.read(domain)? else { return done() };
-        match seen.power {
-            Power::PausedBusy => {
+        match machines.read(domain)?.map(|seen| seen.power) {
+            None => {}
+            Some(Power::PausedBusy) => {
                 machines.turn_off(domain)?;
                 if machines.read(domain)?.is_some() {
                     moves.forget(domain)?;
                 }
-                done()
             }
-            Power::Off | Power::Crashed => moves.forget(domain).and_then(|()| done()),
-            power => refused(
-                Refusal::new(
-                    Code::MigrationUndecided,
-                    format!("domain {domain}"),
-                    format!("kept: it was moved to another host, and here it is {}", power.words()),
-                )
-                .remedy(
-                    "Look at the machine on both hosts, and remove it from the one where it does not run",
-                ),
-            ),
+            Some(Power::Off | Power::Crashed) => moves.forget(domain)?,
+            Some(power) => {
+                return refused(
+                    Refusal::new(
+                        Code::MigrationUndecided,
+                        format!("domain {domain}"),
+                        format!("kept: it was moved to another host, and here it is {}", power.words()),
+                    )
+                    .remedy(
+                        "Look at the machine on both hosts, and remove it from the one where it does not run",
+                    ),
+                );
+            }
         }
+        moves.keep_autostart(domain, false)?;
+        done()
     }
 }
 
@@ -302,5 +320,11 @@ impl Moves for NoMoves {
     }
     fn forget(&self, _: Uuid) -> Result<(), Trouble> {
         Self::no()
+    }
+    fn holds_autostart(&self, _: Uuid) -> bool {
+        false
+    }
+    fn keep_autostart(&self, _: Uuid, _: bool) -> Result<(), Trouble> {
+        Ok(())
     }
 }

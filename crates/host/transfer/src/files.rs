@@ -1,6 +1,7 @@
-//! Sparse verified files. What arrives is a hidden file beside its place until it is whole, durable and has the announced
-//! digest and its caller has looked into it; then it takes its place, where it never replaces anything. Its length is how much has arrived, so the next
-//! attempt goes on there. What does not have the digest, or is not what was offered to be taken, is thrown away as a whole.
+//! Sparse verified files. What arrives is a hidden file beside its place until it is whole, durable, has the announced digest
+//! and was looked into as its caller said; then it takes its place, where it never replaces anything. Its length is how much
+//! has arrived, so the next attempt goes on there. What does not have the digest, or is not what it should be, is thrown away
+//! as a whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -153,6 +153,8 @@ struct Inner {
     doors: Option<Doors>,
     /// The tickets that this host's agent waits for.
     receiving: BTreeSet<String>,
+    /// Machines that are to start with the host again once a move has ended here.
+    autostarts: BTreeSet<Uuid>,
     networks: Vec<HostNetwork>,
     /// Networks on trial, and until when.
     trials: BTreeMap<Uuid, Ms>,
@@ -217,6 +219,7 @@ impl SimulatedHost {
                 crashed: false,
                 doors: None,
                 receiving: BTreeSet::new(),
+                autostarts: BTreeSet::new(),
                 networks: Vec::new(),
                 trials: BTreeMap::new(),
                 removed_networks: BTreeMap::new(),

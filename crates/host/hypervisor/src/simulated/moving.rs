@@ -74,7 +74,7 @@ impl Moves for SimulatedHost {
                 inner.folder(file)?.lock().marks.insert((file.clone(), ticket.to_owned()));
             }
             let networks = seen.adapters.iter().map(|adapter| adapter.network.clone()).collect();
-            Ok(Leaving { definition: String::new(), files, networks, bases: Vec::new() })
+            Ok(Leaving { files, networks, autostart: seen.autostart, ..Leaving::default() })
         })
     }
 
@@ -106,6 +106,10 @@ impl Moves for SimulatedHost {
         }
         let lacking = leaving.bases.iter().filter(|base| !inner.bases.contains_key(*base)).cloned().collect();
         inner.receiving.insert(ticket.to_owned());
+        inner.autostarts.remove(&domain);
+        if leaving.autostart {
+            inner.autostarts.insert(domain);
+        }
         Ok((PORT, lacking))
     }
 
@@ -147,6 +151,9 @@ impl Moves for SimulatedHost {
             if watch.aborted() {
                 return Err(Trouble::Aborted);
             }
+            if std::mem::take(&mut inner.running(domain)?.seen.autostart) {
+                inner.autostarts.insert(domain);
+            }
             let mut machine = inner.running(domain)?.clone();
             let files = inner.held(domain);
             let mut over = target.lock();
@@ -177,6 +184,7 @@ impl Moves for SimulatedHost {
                 return Err(super::died());
             }
             inner.machines.remove(&domain);
+            inner.autostarts.remove(&domain);
             inner.event(domain, 1);
             Ok(())
         });
@@ -194,9 +202,31 @@ impl Moves for SimulatedHost {
     fn forget(&self, domain: Uuid) -> Result<(), Trouble> {
         self.change(What::Undefined, domain, |inner, _| inner.undefine(domain))
     }
+
+    fn holds_autostart(&self, domain: Uuid) -> bool {
+        self.lock().autostarts.contains(&domain)
+    }
+
+    fn keep_autostart(&self, domain: Uuid, here: bool) -> Result<(), Trouble> {
+        let mut inner = self.lock();
+        if inner.autostarts.remove(&domain)
+            && here
+            && let Some(machine) = inner.machines.get_mut(&domain)
+        {
+            machine.seen.autostart = true;
+        }
+        Ok(())
+    }
 }
 
 impl SimulatedHost {
+    /// Has a machine start with the host, as somebody at its libvirt does.
+    pub fn start_with_host(&self, domain: Uuid) {
+        if let Some(machine) = self.lock().machines.get_mut(&domain) {
+            machine.seen.autostart = true;
+        }
+    }
+
     /// The host that waits at the end of the way.
     fn behind(&self, way: &Way) -> Result<SimulatedHost, Trouble> {
         let doors = self.lock().doors.clone();

@@ -60,15 +60,34 @@ impl Two {
         two
     }
 
-    /// Broken at the hand-over: after the other side let it run, or before.
+    /// With a machine that starts with its host.
+    fn starting_with_host() -> Self {
+        let two = Self::new();
+        two.old.host.start_with_host(domain(N));
+        let received = two.receive();
+        assert!(matches!(received, Outcome::Done { answer: Answer::Receiving { .. } }), "{received:?}");
+        two
+    }
+
     fn broken(arrived: bool) -> Self {
         let two = Self::prepared();
-        // Which of the two it is, the simulated host takes from its clock.
-        two.old.pass(if arrived { 2 } else { 1 });
-        two.old.host.interrupt_at(1, CrashWhen::Halfway);
-        let moved = two.old.run(migrate());
-        assert!(matches!(moved, Outcome::Done { answer: Answer::Moved { sure: false, .. } }), "{moved:?}");
+        two.break_off(arrived);
         two
+    }
+
+    /// Broken at the hand-over: after the other side let it run, or before.
+    fn break_off(&self, arrived: bool) {
+        // Which of the two it is, the simulated host takes from its clock.
+        self.old.pass(if arrived { 2 } else { 1 });
+        self.old.host.interrupt_at(1, CrashWhen::Halfway);
+        let moved = self.old.run(migrate());
+        assert!(matches!(moved, Outcome::Done { answer: Answer::Moved { sure: false, .. } }), "{moved:?}");
+    }
+
+    /// Where it starts with the host.
+    fn starts(&self) -> (Option<bool>, Option<bool>) {
+        let of = |bench: &Bench| bench.host.truth_of(domain(N)).map(|seen| seen.autostart);
+        (of(&self.old), of(&self.new))
     }
 }
 
@@ -180,6 +199,53 @@ fn a_machine_that_had_not_arrived_is_taken_away_there_before_it_runs_again_where
     assert_eq!(two.powers(), (Some(Power::PausedBusy), None));
     assert_eq!(two.old.run(ticketed(|domain, ticket| Command::Stay { domain, ticket })), Outcome::done());
     assert_eq!(two.powers(), (Some(Power::Running), None));
+}
+
+#[test]
+fn a_machine_that_starts_with_its_host_does_so_where_it_arrived() {
+    let two = Two::starting_with_host();
+    assert_eq!(two.starts(), (Some(true), None), "as long as it only waits for its turn nothing changes");
+    two.old.run(migrate());
+    assert_eq!(two.starts(), (None, Some(false)));
+    let end = ticketed(|domain, ticket| Command::EndReceive { domain, ticket });
+    assert_eq!(two.new.run(end.clone()), Outcome::done());
+    assert_eq!(two.starts(), (None, Some(true)));
+    // One that did not start with its host does not where it arrives.
+    let two = Two::prepared();
+    two.old.run(migrate());
+    two.new.run(end);
+    assert_eq!(two.starts(), (None, Some(false)));
+}
+
+#[test]
+fn what_a_broken_move_leaves_starts_with_neither_host_before_it_is_known_where_the_machine_is() {
+    let two = Two::starting_with_host();
+    two.break_off(true);
+    assert_eq!(two.starts(), (Some(false), Some(false)));
+    two.old.host.power_off();
+    two.old.host.power_on();
+    assert_eq!(two.old.undo(ticketed(|domain, ticket| Command::Stay { domain, ticket })), Outcome::done());
+    assert_eq!(two.starts(), (Some(false), Some(false)), "it does not run here: nobody knows that it stays");
+    two.old.run(ticketed(|domain, ticket| Command::ForgetMoved { domain, ticket }));
+    two.new.run(ticketed(|domain, ticket| Command::EndReceive { domain, ticket }));
+    assert_eq!(two.starts(), (None, Some(true)));
+
+    let two = Two::starting_with_host();
+    two.break_off(false);
+    assert_eq!(two.starts(), (Some(false), Some(false)));
+    two.new.run(ticketed(|domain, ticket| Command::NotReceived { domain, ticket }));
+    assert_eq!(two.old.run(ticketed(|domain, ticket| Command::Stay { domain, ticket })), Outcome::done());
+    assert_eq!(two.starts(), (Some(true), None));
+}
+
+#[test]
+fn a_machine_whose_move_failed_starts_with_its_host_again() {
+    let two = Two::starting_with_host();
+    two.new.host.define(&definition(N)).unwrap();
+    assert!(matches!(two.old.run(migrate()), Outcome::Failed { .. }));
+    assert_eq!(two.starts().0, Some(false));
+    assert_eq!(two.old.undo(ticketed(|domain, ticket| Command::Stay { domain, ticket })), Outcome::done());
+    assert_eq!(two.starts().0, Some(true));
 }
 
 #[test]

@@ -39,6 +39,7 @@ impl Driver {
                 files: files.filter_map(|disk| of(disk, "file")).collect(),
                 networks: networks.filter_map(|adapter| of(adapter, "network")).collect(),
                 bases: Vec::new(),
+                autostart: domain.is_persistent()? && domain.autostarts()?,
                 definition,
             })
         })
@@ -190,6 +191,25 @@ impl Driver {
         });
         if let Err(why) = looked {
             tracing::debug!(subject = ?Subject::Domain(domain), %why, "no look at the migration");
+        }
+    }
+
+    /// Whether libvirt starts a machine with the host.
+    ///
+    /// # Errors
+    /// libvirt does not say.
+    pub fn autostarts(&self, domain: Uuid) -> Result<bool, Trouble> {
+        self.on_domain(domain, |_, domain| Ok(domain.is_persistent()? && domain.autostarts()?))
+    }
+
+    /// Has libvirt start a machine with the host, or not. One that is not here is left at that.
+    ///
+    /// # Errors
+    /// libvirt refuses.
+    pub fn set_autostart(&self, domain: Uuid, is: bool) -> Result<(), Trouble> {
+        match self.on_domain(domain, |_, domain| domain.set_autostart(is)) {
+            Err(Trouble::Failed(refusal)) if refusal.code == Code::HypervisorNoVm => Ok(()),
+            set => set,
         }
     }
 

@@ -141,6 +141,12 @@ impl<'c> Domain<'c> {
         Ok(is != 0)
     }
 
+    /// Has libvirt start it with the host, or not.
+    pub(crate) fn set_autostart(&self, is: bool) -> Result<(), Error> {
+        // SAFETY: a living domain.
+        done(unsafe { virt_sys::virDomainSetAutostart(self.raw(), c_int::from(is)) }).map(drop)
+    }
+
     /// The names of the snapshots that libvirt keeps of it, a bounded number of them, in order.
     pub(crate) fn snapshots(&self) -> Result<Vec<String>, Error> {
         const MOST: usize = 1_024;

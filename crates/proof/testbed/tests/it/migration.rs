@@ -108,6 +108,8 @@ fn a_running_machine_moves_to_the_other_host_and_back_and_runs_on_one_of_them_al
     // What holds it to its address is missing where it goes, and is there before it comes.
     site.host_named(other(&host_of(&site, "web"))).virsh(&["nwfilter-undefine", FILTER]).unwrap();
     let domain = site.vm("web").unwrap().vm.domain.to_string();
+    let host = host_of(&site, "web");
+    site.host_named(&host).virsh(&["autostart", &domain]).unwrap();
     for named in [true, false] {
         let from = host_of(&site, "web");
         let to = other(&from);
@@ -119,6 +121,8 @@ fn a_running_machine_moves_to_the_other_host_and_back_and_runs_on_one_of_them_al
         assert_eq!(on(&mut site, &from, &domain), "", "nothing of it is left where it was");
         assert!(site.host_named(to).virsh(&["dumpxml", &domain]).unwrap().contains(FILTER));
         assert!(site.vm("web").unwrap().vm.spec.hardware.adapters[0].spoofing_filter);
+        let info = site.host_named(to).virsh(&["dominfo", &domain]).unwrap();
+        assert!(info.contains("Autostart:      enable"), "it starts with its host as before: {info}");
         // It is defined there, and not only for as long as it runs.
         assert!(
             site.host_named(to)
