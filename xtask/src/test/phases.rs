@@ -46,7 +46,7 @@ pub struct Phase {
 
 /// Fewer tests than this were never run by a whole run: a phase that silently ran nothing is noticed here. Raise it
 /// as the project grows; lower it only together with the tests that were removed.
-pub const LEAST_TESTS: u32 = 1140;
+pub const LEAST_TESTS: u32 = 1190;
 
 /// Stories run the programs that users run. By `--bin`, as `commands::PROGRAMS` says why.
 const PROGRAMS: Step = Step::Run(&[
