@@ -51,16 +51,14 @@ fn of_group(
 ) -> Effects {
     let mut effects = Effects::default();
     let Some(changed) = picture.host_group(id).map(change) else { return effects };
+    let above = |group: HostGroupId| {
+        let then = |at| if at == id { Some(&changed) } else { picture.host_group(at) };
+        Above::of(host_group::line(group, then))
+    };
+    let for_all = overwrites.then(|| above(id).for_group().reserve);
     let after = |host: &Host| {
-        let line =
-            host_group::line(host.group, |at| if at == id { Some(&changed) } else { picture.host_group(at) });
-        let mut then = Above::of(line).for_host(host);
-        if overwrites {
-            let line =
-                host_group::line(id, |at| if at == id { Some(&changed) } else { picture.host_group(at) });
-            then.reserve = Above::of(line).for_group().reserve;
-        }
-        then
+        let then = above(host.group).for_host(host);
+        InForce { reserve: for_all.unwrap_or(then.reserve), ..then }
     };
     for stored in picture.by_name(Kind::Host) {
         let Object::Host(host) = &stored.object else { continue };
